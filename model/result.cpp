@@ -1,0 +1,36 @@
+#include "model/result.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <tuple>
+
+namespace inferometer {
+
+std::string to_string(const Error& error) {
+  std::string text = error.where.file;
+  if (error.where.line > 0) {
+    text += ":" + std::to_string(error.where.line) + ":" + std::to_string(error.where.column);
+  }
+  if (!text.empty()) text += ": ";
+  return text + "error: " + error.message;
+}
+
+std::string to_string(const Errors& errors) {
+  Errors sorted = errors;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Error& a, const Error& b) {
+    return std::tie(a.where.file, a.where.line, a.where.column) <
+           std::tie(b.where.file, b.where.line, b.where.column);
+  });
+  std::string text;
+  for (const Error& error : sorted) text += to_string(error) + "\n";
+  return text;
+}
+
+void require(bool holds, const char* message) {
+  if (holds) return;
+  std::fprintf(stderr, "inferometer: internal error: %s\n", message);
+  std::abort();
+}
+
+}  // namespace inferometer
