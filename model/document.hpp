@@ -9,15 +9,15 @@
 
 namespace inferometer {
 
-/// A parsed YAML or JSON text with the place of every key and value, so that each mistake can be told where it is.
-/// Scalars keep their spelling: what a number means is the reader's business.
+/// A parsed YAML or JSON text with the place of every key and value, so that each mistake can be told where
+/// it is. Scalars keep their spelling: what a number means is the reader's business.
 struct Document {
   enum class Kind { null, scalar, sequence, mapping };
   struct Entry;
 
   Kind kind = Kind::null;
-  std::string scalar;        ///< spelling, without quotes
-  bool quoted = false;       ///< "10" is text, 10 is a number
+  std::string scalar;   ///< spelling, without quotes
+  bool quoted = false;  ///< "10" is text, 10 is a number
   std::vector<Document> sequence;
   std::vector<Entry> mapping;  ///< in the order of the text; keys are unique
   Location where;

@@ -24,7 +24,8 @@ inline constexpr std::array dtypes{
     DTypeInfo{DType::f16, "f16", 16, "IEEE half precision"},
     DTypeInfo{DType::fp8, "fp8", 8, "8-bit float e4m3, one scale per tensor"},
     DTypeInfo{DType::int8, "int8", 8, "8-bit integer, one scale per output channel or token"},
-    DTypeInfo{DType::int4, "int4", 4, "4-bit integer weights, a 16-bit scale and a 4-bit zero point per group of 128"},
+    DTypeInfo{DType::int4, "int4", 4,
+              "4-bit integer weights, a 16-bit scale and a 4-bit zero point per group of 128"},
     DTypeInfo{DType::mxfp4, "mxfp4", 4, "4-bit float e2m1 weights, an 8-bit exponent per group of 32"},
     DTypeInfo{DType::i32, "i32", 32, "32-bit integer: token ids, positions, routing"},
 };
@@ -39,7 +40,10 @@ constexpr std::optional<DType> dtype_named(std::string_view text) {
   return std::nullopt;
 }
 
-/// Bytes of `elements` packed elements, without the scales of a group format (those are operands of their own).
-constexpr Bytes size_of(std::int64_t elements, DType dtype) { return Bytes{(elements * info(dtype).bits + 7) / 8}; }
+/// Bytes of `elements` packed elements, without the scales of a group format (those are operands of their
+/// own).
+constexpr Bytes size_of(std::int64_t elements, DType dtype) {
+  return Bytes{(elements * info(dtype).bits + 7) / 8};
+}
 
 }  // namespace inferometer

@@ -12,17 +12,18 @@
 
 namespace inferometer {
 
-/// Reads a mapping strictly. Every mistake goes into one list, with its place; reading goes on with a neutral value, so
-/// that all mistakes are told at once. Keys that were not asked for are mistakes too (reject_unknown_keys).
+/// Reads a mapping strictly. Every mistake goes into one list, with its place; reading goes on with a neutral
+/// value, so that all mistakes are told at once. Keys that were not asked for are mistakes too
+/// (reject_unknown_keys).
 ///
 ///   Reader in(document, "workload", errors);
 ///   spec.batch = in.required<std::int64_t>("batch");
 ///   in.reject_unknown_keys();
 ///
-/// Values: bool, std::int64_t, double (plain numbers), std::string, DType, and quantities, which must carry their unit:
-/// Bytes ("80 GiB"), BytesPerSecond ("4.8 TB/s"), FlopsPerSecond ("989 TFLOP/s"), Hertz ("1.83 GHz"), Watts ("700 W"),
-/// Seconds ("3 us"), and vectors of those. A quantity of another dimension is told as such ("4.8 TB" is a size; a rate is
-/// needed).
+/// Values: bool, std::int64_t, double (plain numbers), std::string, DType, and quantities, which must carry
+/// their unit: Bytes ("80 GiB"), BytesPerSecond ("4.8 TB/s"), FlopsPerSecond ("989 TFLOP/s"), Hertz ("1.83
+/// GHz"), Watts ("700 W"), Seconds ("3 us"), and vectors of those. A quantity of another dimension is told as
+/// such ("4.8 TB" is a size; a rate is needed).
 class Reader {
  public:
   /// path: how messages name this mapping, "" for the top level.
@@ -63,7 +64,8 @@ class Reader {
   std::vector<std::string> asked_;
 };
 
-/// Parses one value from its text, as it would stand in a scenario; the message of a failure names what is wrong, not where.
+/// Parses one value from its text, as it would stand in a scenario; the message of a failure names what is
+/// wrong, not where.
 template <class T>
 Result<T> parse_value(const Document& value);
 

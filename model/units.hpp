@@ -18,13 +18,13 @@ struct Quantity {
 };
 
 using Bytes = Quantity<struct BytesTag, std::int64_t>;
-using Flops = Quantity<struct FlopsTag, std::int64_t>;                     ///< an amount of work
+using Flops = Quantity<struct FlopsTag, std::int64_t>;  ///< an amount of work
 using BytesPerSecond = Quantity<struct BytesPerSecondTag, double>;
-using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;         ///< a speed; "FLOPS" names neither
+using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;  ///< a speed; "FLOPS" names neither
 using Hertz = Quantity<struct HertzTag, double>;
 using Watts = Quantity<struct WattsTag, double>;
-using Seconds = std::chrono::duration<double>;                             ///< what formulas compute with
-using Nanoseconds = std::chrono::duration<std::int64_t, std::nano>;        ///< what clocks and timelines tick in
+using Seconds = std::chrono::duration<double>;                       ///< what formulas compute with
+using Nanoseconds = std::chrono::duration<std::int64_t, std::nano>;  ///< what clocks and timelines tick in
 
 constexpr Seconds operator/(Flops work, FlopsPerSecond rate) {
   return Seconds{static_cast<double>(work.value) / rate.value};
