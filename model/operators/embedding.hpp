@@ -29,6 +29,30 @@ struct Embedding {
   static Embedding example() { return {.tokens = 3, .vocab = 7, .width = 4}; }
 };
 
+/// y[r] = x[rows[r]]: the rows whose logits are wanted.   x [any, width]   rows [tokens]   y [tokens, width]
+struct GatherRows {
+  static constexpr std::string_view name = "gather_rows", flops_formula = "0";
+  std::int64_t tokens = 0, width = 0;
+  DType dtype = DType::bf16;
+
+  Operands operands() const {
+    return {.reads = {{"x", {tokens, width}, dtype}, {"rows", {tokens}, DType::i32, Use::index}},
+            .writes = {{"y", {tokens, width}, dtype}}};
+  }
+  Flops flops() const { return Flops{0}; }
+  template <class Scalar>
+  void reference(const Arrays<Scalar>& reads, Arrays<Scalar>& writes) const {
+    for (std::int64_t r = 0; r < tokens; ++r) {
+      const std::int64_t row = index_of(reads[1][static_cast<std::size_t>(r)]);
+      for (std::int64_t i = 0; i < width; ++i) {
+        writes[0][static_cast<std::size_t>(r * width + i)] =
+            reads[0][static_cast<std::size_t>(row * width + i)];
+      }
+    }
+  }
+  static GatherRows example() { return {.tokens = 2, .width = 4}; }
+};
+
 /// ids[r] = the first index of the largest logit.   x [rows, vocab]   ids [rows]      (greedy sampling)
 struct Argmax {
   static constexpr std::string_view name = "argmax", flops_formula = "0";

@@ -16,9 +16,9 @@ namespace inferometer {
 
 /// The list of operators. FLOPs, bytes, buffers, reference numerics, documentation rows and tests derive from
 /// it.
-using AnyOperator =
-    std::variant<Embedding, RmsNorm, AddRmsNorm, Linear, BatchedLinear, RopeApply, KvWrite, Attention,
-                 GatedActivation, Add, Router, ExpertLinear, ExpertCombine, Quantize, AllReduce, Argmax>;
+using AnyOperator = std::variant<Embedding, GatherRows, RmsNorm, AddRmsNorm, Linear, BatchedLinear, RopeApply,
+                                 KvWrite, Attention, GatedActivation, Add, Router, ExpertLinear,
+                                 ExpertCombine, Quantize, AllReduce, Argmax>;
 
 inline std::string_view name(const AnyOperator& op) {
   return std::visit([](const auto& o) { return std::string_view{o.name}; }, op);

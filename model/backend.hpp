@@ -1,0 +1,42 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/case.hpp"
+#include "model/graph.hpp"
+#include "model/memory.hpp"
+#include "model/timeline.hpp"
+
+namespace inferometer {
+
+/// How long a step takes, by prediction or by doing it: the serving loop is the same over both.
+class StepTimer {
+ public:
+  virtual ~StepTimer() = default;
+  [[nodiscard]] virtual Result<Nanoseconds> time(const Step& step) = 0;
+};
+
+/// What a pass computed.
+struct Output {
+  std::vector<std::int32_t> tokens;  ///< greedy choice for each logit row, slices in order
+  std::vector<float> logits;         ///< [logit rows, vocab], only when asked for
+};
+
+/// Something that runs the graph for real.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  /// Allocates weights, cache and activations for a Case; refuses before allocating what does not fit.
+  [[nodiscard]] virtual Result<MemoryUse> prepare(const Case& c, const Structure& structure) = 0;
+  /// Runs one step and says what took how long: one span per node, gaps between them.
+  [[nodiscard]] virtual Result<Timeline> run(const Graph& graph, const Step& step) = 0;
+  /// Of the last run.
+  virtual const Output& output() const = 0;
+  virtual void keep_logits(bool keep) = 0;
+  /// Times steps without looking inside them: what step times are reported from.
+  virtual std::unique_ptr<StepTimer> timer() = 0;
+};
+
+}  // namespace inferometer

@@ -1,0 +1,55 @@
+#include "model/graph.hpp"
+
+namespace inferometer {
+
+std::int64_t row_count(Rows rows, const Structure& structure, const Features& features) {
+  switch (rows) {
+    case Rows::tokens:
+      return features.tokens;
+    case Rows::logits:
+      return features.logit_rows;
+    case Rows::assignments:
+      return features.tokens * structure.assignments_per_token;
+    case Rows::one:
+      return 1;
+  }
+  return 0;
+}
+
+AnyOperator bind(const StructureNode& node, const Structure& structure, const Features& features) {
+  AnyOperator op = node.op;
+  const std::int64_t rows = row_count(node.rows, structure, features);
+  std::visit(
+      [&](auto& o) {
+        if constexpr (requires { o.slices; }) {
+          o.slices = features.slices;
+        } else {
+          o.tokens = rows;
+        }
+        if constexpr (requires { o.touched; }) o.touched = expected_experts(o.experts, o.top_k, rows);
+      },
+      op);
+  return op;
+}
+
+Graph bind(const Structure& structure, const Features& features) {
+  Graph graph(structure.nodes.size());
+  for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
+    graph[i] = {bind(structure.nodes[i], structure, features), static_cast<std::int32_t>(i)};
+  }
+  for (const StructureEdge& e : structure.edges) {
+    boost::add_edge(static_cast<std::size_t>(e.from), static_cast<std::size_t>(e.to), GraphEdge{e.buffer},
+                    graph);
+  }
+  return graph;
+}
+
+Bytes compulsory_bytes(const AnyOperator& op) {
+  Bytes sum{0};
+  const Operands all = operands(op);
+  for (const Operand& o : all.reads) sum += o.compulsory();
+  for (const Operand& o : all.writes) sum += o.compulsory();
+  return sum;
+}
+
+}  // namespace inferometer

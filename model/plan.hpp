@@ -1,0 +1,80 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/selected.hpp"
+
+namespace inferometer {
+
+/// What the inputs of a matrix product are quantised to on the way in.
+enum class InputFormat : std::uint8_t {
+  as_is,  ///< the activations' own dtype
+  int8,   ///< dynamic, one scale per token
+  fp8     ///< static, one scale per tensor
+};
+template <>
+struct Names<InputFormat> {
+  static constexpr std::array list{std::pair{InputFormat::as_is, std::string_view{"as_is"}},
+                                   std::pair{InputFormat::int8, std::string_view{"int8"}},
+                                   std::pair{InputFormat::fp8, std::string_view{"fp8"}}};
+};
+
+/// How a network is run. Declarative plain data: the same Plan is predicted and executed.
+/// fields() below is the one list of its settings.
+struct Plan {
+  struct Precision {
+    Selected<DType> weights{DType::bf16};
+    Selected<DType> activations{DType::bf16};
+    Selected<InputFormat> inputs{InputFormat::as_is};
+    Selected<DType> kv{DType::bf16};
+  } precision;
+  struct Fusion {
+    bool qkv = false;
+    bool gate_up = false;
+    bool residual_norm = false;
+  } fusion;
+  struct Kernels {
+    AttentionKernel attention = AttentionKernel::tiled;
+    ExpertKernel experts = ExpertKernel::grouped;
+  } kernels;
+  struct Launch {
+    bool graphs = false;
+    std::vector<std::int64_t> batch_buckets;
+  } launch;
+  struct Kv {
+    std::int64_t block_tokens = 16;
+  } kv;
+  struct Parallel {
+    std::int64_t tensor = 1;
+  } parallel;
+};
+
+/// Visits every setting of a Plan as visit(path, reference, what it does). Feeds YAML, --set, JSON, docs and
+/// the hash.
+template <class P, class Visit>
+void fields(P& plan, Visit&& visit) {
+  visit("precision.weights", plan.precision.weights,
+        "dtype of the weights of matrix products, by layer and role");
+  visit(
+      "precision.activations", plan.precision.activations,
+      "dtype of everything between the products: residual stream, norms, attention inputs, embedding table");
+  visit("precision.inputs", plan.precision.inputs, "what the inputs of matrix products are quantised to");
+  visit("precision.kv", plan.precision.kv, "dtype of the KV cache, by layer");
+  visit("fusion.qkv", plan.fusion.qkv, "query, key and value projections as one product");
+  visit("fusion.gate_up", plan.fusion.gate_up, "gate and up projections as one product");
+  visit("fusion.residual_norm", plan.fusion.residual_norm,
+        "residual addition inside the norm that follows it");
+  visit("kernels.attention", plan.kernels.attention,
+        "attention with scores in memory (naive) or tiled online softmax");
+  visit("kernels.experts", plan.kernels.experts,
+        "expert products one launch each (loop) or in one launch (grouped)");
+  visit("launch.graphs", plan.launch.graphs,
+        "replay each step as one recorded graph instead of launching eagerly");
+  visit("launch.batch_buckets", plan.launch.batch_buckets,
+        "batch sizes that graphs are recorded for; a decode batch is padded up to the next [sequences]");
+  visit("kv.block_tokens", plan.kv.block_tokens, "tokens per block of the paged KV cache");
+  visit("parallel.tensor", plan.parallel.tensor, "devices that share each layer (tensor parallelism)");
+}
+
+}  // namespace inferometer

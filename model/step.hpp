@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "model/operators/attention.hpp"
+
+namespace inferometer {
+
+/// One sequence's part of a step.
+struct Slice {
+  std::int64_t sequence = 0;         ///< identity, stable from step to step
+  std::vector<std::int32_t> tokens;  ///< the new token ids (may be empty when only a prediction is wanted)
+  std::int64_t fresh = 0;            ///< number of new tokens, tokens.size() when those are given
+  std::int64_t cached = 0;  ///< tokens already in the cache; the new ones stand at cached, cached + 1, ...
+  std::vector<std::int32_t>
+      block_table;              ///< physical block of each kv.block_tokens tokens; blocks may be shared
+  std::int64_t logit_rows = 1;  ///< the last so many new tokens need logits
+};
+
+/// State operations that come before the pass, in order.
+struct StateOperation {
+  enum class Kind : std::uint8_t { copy_block, free_sequence } kind = Kind::copy_block;
+  std::int32_t from = 0, to = 0;  ///< blocks (copy_block)
+  std::int64_t sequence = 0;      ///< (free_sequence)
+};
+
+/// One forward pass of a batch. The predictor reads features(step), the executor all of it.
+struct Step {
+  std::vector<Slice> slices;
+  std::vector<StateOperation> operations;
+};
+
+/// What a step's time depends on.
+struct Features {
+  std::int64_t tokens = 0;  ///< new tokens of all slices
+  std::int64_t sequences = 0;
+  std::int64_t logit_rows = 0;
+  std::vector<AttentionSlice> slices;
+};
+
+inline Features features(const Step& step) {
+  Features f;
+  f.sequences = static_cast<std::int64_t>(step.slices.size());
+  for (const Slice& s : step.slices) {
+    f.tokens += s.fresh;
+    f.logit_rows += s.logit_rows;
+    f.slices.push_back({s.fresh, s.cached});
+  }
+  return f;
+}
+
+}  // namespace inferometer

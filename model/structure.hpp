@@ -1,0 +1,88 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/operators/operators.hpp"
+#include "model/plan.hpp"
+#include "model/result.hpp"
+#include "model/state.hpp"
+
+namespace inferometer {
+
+/// How many rows a buffer or node has; the sizes that stay symbolic until a Step is bound.
+enum class Rows : std::uint8_t {
+  tokens,       ///< one per new token
+  logits,       ///< one per row that needs logits
+  assignments,  ///< one per new token and chosen expert
+  one           ///< a single row whatever the step
+};
+
+/// A matrix of activations [rows, columns] between nodes.
+struct Buffer {
+  std::string name;
+  Rows rows = Rows::tokens;
+  std::int64_t columns = 0;
+  DType dtype = DType::bf16;
+};
+
+/// Part of each row of a buffer: `groups` runs of `columns / groups` elements, `stride` apart (0: adjacent).
+struct View {
+  std::int32_t buffer = -1;
+  std::int64_t offset = 0;
+  std::int64_t columns = 0;
+  std::int64_t groups = 1;
+  std::int64_t stride = 0;
+  friend bool operator==(const View&, const View&) = default;
+};
+
+/// Rows of a weight taken from one tensor of a checkpoint, by its Hugging Face name.
+struct WeightPart {
+  std::string tensor;
+  std::int64_t matrix = 0, row = 0, rows = 0;      ///< where the rows go
+  std::int64_t source_row = 0, source_stride = 1;  ///< first row taken, and the distance to the next
+  std::int64_t source_matrix = -1;                 ///< index in the tensor's leading extent; -1: it has none
+  bool transposed = false;                         ///< the tensor holds [columns, rows]
+};
+
+/// A constant [matrices, rows, columns]; vectors have one row.
+struct WeightSpec {
+  std::string name;
+  std::int64_t matrices = 1, rows = 1, columns = 0;
+  WeightFormat format;
+  std::vector<WeightPart> parts;
+};
+
+struct StructureNode {
+  std::string name;  ///< such as "layers.3.attention.qkv"
+  std::int64_t layer = -1;
+  Role role = Role::embed;
+  AnyOperator op;  ///< sizes that depend on the step are 0
+  Rows rows = Rows::tokens;
+  std::vector<View> reads,
+      writes;  ///< of operands that nodes exchange, in the order of operands(); step inputs are left out
+  std::vector<std::int32_t>
+      weights;  ///< into Structure::weights, in the order of operands(), scales not counted apart
+};
+
+/// `to` runs after `from`. buffer: what passes between them, -1 for cached state.
+struct StructureEdge {
+  std::int32_t from = 0, to = 0, buffer = -1;
+};
+
+/// A network as it is run under one Plan, for any Step.
+struct Structure {
+  std::vector<Buffer> buffers;
+  std::vector<WeightSpec> weights;
+  std::vector<StructureNode> nodes;  ///< in an order that respects the edges
+  std::vector<StructureEdge> edges;
+  std::vector<StateSpec> states;  ///< one per layer
+  std::int64_t assignments_per_token = 1;
+  std::int64_t logits = -1;  ///< the buffer that holds the logits
+};
+
+/// Lowers a network under a plan by the passes of compile.cpp. Errors: a plan that this network cannot run
+/// under.
+[[nodiscard]] Result<Structure> compile(const Architecture& architecture, const Plan& plan);
+
+}  // namespace inferometer
