@@ -8,6 +8,28 @@
 
 namespace inferometer {
 
+/// Whether a rule for `selector` covers `role`: "*" covers all, the name of a fused product covers its parts.
+constexpr bool selects(std::string_view selector, Role role) {
+  if (selector == "*" || selector == name(role)) return true;
+  switch (role) {
+    case Role::q:
+    case Role::k:
+    case Role::v:
+      return selector == "qkv";
+    case Role::gate:
+    case Role::up:
+      return selector == "gate_up";
+    case Role::expert_gate:
+    case Role::expert_up:
+      return selector == "expert_gate_up";
+    case Role::shared_gate:
+    case Role::shared_up:
+      return selector == "shared_gate_up";
+    default:
+      return false;
+  }
+}
+
 /// A value with exceptions. Rules name a layer range, a role, or both; the last rule that matches wins.
 ///   "int8"                         everywhere
 ///   "int8 lm_head=bf16"            but the head in bf16
@@ -32,7 +54,7 @@ struct Selected {
     T result = value;
     for (const Rule& rule : rules) {
       const bool here = rule.last < rule.first || (layer >= rule.first && layer <= rule.last);
-      if (here && (rule.role == "*" || rule.role == name(role))) result = rule.value;
+      if (here && selects(rule.role, role)) result = rule.value;
     }
     return result;
   }

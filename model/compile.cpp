@@ -1,0 +1,69 @@
+#include "model/lowering.hpp"
+#include "model/passes.hpp"
+
+namespace inferometer {
+namespace {
+
+/// What must hold before a network can be laid down under a plan at all.
+Errors check(const Architecture& a, const Plan& plan) {
+  Errors errors;
+  const auto refuse = [&](std::string message) { errors.push_back({std::move(message)}); };
+  const auto positive = [&](std::int64_t value, const char* what) {
+    if (value <= 0) refuse(std::string{what} + ": must be positive, is " + std::to_string(value));
+  };
+  positive(a.layers, "architecture.layers");
+  positive(a.hidden, "architecture.hidden");
+  positive(a.heads, "architecture.heads");
+  positive(a.kv_heads, "architecture.kv_heads");
+  positive(a.head_dim, "architecture.head_dim");
+  positive(a.intermediate, "architecture.intermediate");
+  positive(a.vocab, "architecture.vocab");
+  positive(plan.kv.block_tokens, "kv.block_tokens");
+  positive(plan.parallel.tensor, "parallel.tensor");
+  if (!errors.empty()) return errors;
+  if (a.heads % a.kv_heads != 0) {
+    refuse("architecture.kv_heads: " + std::to_string(a.kv_heads) + " does not divide the " +
+           std::to_string(a.heads) + " query heads");
+  }
+  const std::int64_t ranks = plan.parallel.tensor;
+  const auto divides = [&](std::int64_t size, const char* what) {
+    if (size % ranks != 0) {
+      refuse("parallel.tensor: " + std::to_string(ranks) + " does not divide the " + std::to_string(size) +
+             " " + what);
+    }
+  };
+  divides(a.heads, "query heads");
+  divides(a.intermediate, "columns of the feed-forward block");
+  if (a.moe) divides(a.moe->intermediate, "columns of an expert");
+  if (!a.latent && a.kv_heads % ranks != 0 && ranks % a.kv_heads != 0) {
+    refuse("parallel.tensor: " + std::to_string(ranks) + " neither divides nor is a multiple of the " +
+           std::to_string(a.kv_heads) + " key and value heads");
+  }
+  for (std::int64_t layer = -1; layer < a.layers; ++layer) {
+    const DType activations = plan.precision.activations.at(layer, Role::embed);
+    if (activations != plan.precision.activations.value) {
+      refuse("precision.activations: one dtype for the whole network; by layer or role it is not supported");
+      break;
+    }
+  }
+  const DType activations = plan.precision.activations.value;
+  if (activations != DType::f32 && activations != DType::bf16 && activations != DType::f16) {
+    refuse("precision.activations: " + std::string{name(activations)} + " is not one of f32, bf16, f16");
+  }
+  return errors;
+}
+
+}  // namespace
+
+Result<Structure> compile(const Architecture& architecture, const Plan& plan) {
+  if (Errors errors = check(architecture, plan); !errors.empty()) return failure(std::move(errors));
+  Structure structure;
+  lower(structure, architecture, plan);
+  for (const Pass& pass : passes) {
+    if (Errors errors = pass.run(structure, architecture, plan); !errors.empty())
+      return failure(std::move(errors));
+  }
+  return structure;
+}
+
+}  // namespace inferometer
