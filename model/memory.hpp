@@ -1,5 +1,6 @@
 #pragma once
 #include "model/case.hpp"
+#include "model/graph.hpp"
 #include "model/structure.hpp"
 
 namespace inferometer {
@@ -15,9 +16,13 @@ struct MemoryUse {
 
 /// Bytes of weights with their scales.
 Bytes weight_bytes(const Structure& structure);
-/// Memory of the workload's largest step: weights, cached state of all sequences at full length in whole
-/// blocks, the activation buffers of the step with most tokens (each buffer once), and the workspace of its
-/// kernels (naive attention's scores).
+/// Cached state of `sequences` sequences of `tokens` each, in whole blocks (windows are not applied: blocks
+/// behind a window are not freed).
+Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens);
+/// What a step's kernels need beside their operands: the scores of naive attention, one sequence at a time.
+Bytes workspace_bytes(const Structure& structure, const Features& features);
+/// Memory of the workload's largest steps: weights, cached state of all sequences at full length, activation
+/// buffers (plan_memory) and workspace, against what the device offers.
 MemoryUse memory_budget(const Case& c, const Structure& structure);
 
 }  // namespace inferometer

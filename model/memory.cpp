@@ -1,0 +1,69 @@
+#include "model/memory.hpp"
+
+#include <algorithm>
+
+#include "model/memory_plan.hpp"
+
+namespace inferometer {
+namespace {
+
+/// The workload's two kinds of step at their largest: the whole prompt, and the last decode step.
+std::vector<Features> largest_steps(const Workload& w) {
+  const auto batch = static_cast<std::size_t>(w.batch);
+  Features prefill{w.batch * w.prompt_tokens, w.batch, w.batch, {}};
+  prefill.slices.assign(batch, {w.prompt_tokens, 0});
+  Features decode{w.batch, w.batch, w.batch, {}};
+  decode.slices.assign(batch, {1, w.prompt_tokens + w.output_tokens - 1});
+  return {std::move(prefill), std::move(decode)};
+}
+
+}  // namespace
+
+Bytes weight_bytes(const Structure& structure) {
+  Bytes sum{0};
+  for (const WeightSpec& w : structure.weights) {
+    std::vector<Operand> stored;
+    w.format.append(stored, w.matrices, w.rows, w.columns);
+    for (const Operand& o : stored) sum += o.stored();
+  }
+  return sum;
+}
+
+Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens) {
+  const std::int64_t block = plan.kv.block_tokens, blocks = (tokens + block - 1) / block;
+  Bytes sum{0};
+  for (const StateSpec& state : structure.states) {
+    sum += sequences * (state.fixed_per_sequence + blocks * block * state.bytes_per_token());
+  }
+  return sum;
+}
+
+Bytes workspace_bytes(const Structure& structure, const Features& features) {
+  Bytes most{0};
+  for (const StructureNode& node : structure.nodes) {
+    const auto* attention = std::get_if<Attention>(&node.op);
+    if (!attention || attention->kernel != AttentionKernel::naive) continue;
+    std::int64_t scores = 0;  // the score matrix of one sequence is kept, not only its unmasked part
+    for (const AttentionSlice& slice : features.slices) {
+      scores = std::max(scores, attention->heads * slice.fresh * (slice.cached + slice.fresh));
+    }
+    most = std::max(most, size_of(scores, DType::f32));
+  }
+  return most;
+}
+
+MemoryUse memory_budget(const Case& c, const Structure& structure) {
+  MemoryUse use{.weights = weight_bytes(structure),
+                .kv = kv_bytes(structure, c.plan, c.workload.batch,
+                               c.workload.prompt_tokens + c.workload.output_tokens),
+                .activations = Bytes{0},
+                .workspace = Bytes{0},
+                .capacity = c.cluster.device.memory_capacity.value};
+  for (const Features& step : largest_steps(c.workload)) {
+    use.activations = std::max(use.activations, plan_memory(structure, step).total);
+    use.workspace = std::max(use.workspace, workspace_bytes(structure, step));
+  }
+  return use;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,57 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/case.hpp"
+#include "model/result.hpp"
+#include "roofline/calibration.hpp"
+
+namespace inferometer {
+
+/// One changed setting: "precision.weights" = "int8 lm_head=bf16".
+struct Edit {
+  std::string path, value;
+  Location where;
+};
+
+/// The baseline with named optimizations and further settings.
+struct Variant {
+  std::string name;
+  std::vector<std::string> optimizations;
+  std::vector<Edit> edits;  ///< those of the optimizations first, then its own
+  Case edited;              ///< the baseline under these edits
+};
+
+/// A what-if question, read whole from one YAML file.
+struct Scenario {
+  std::string name, description;
+  std::filesystem::path file;
+  std::string model;         ///< the preset's name or the config.json that was read
+  std::string backend;       ///< where to execute ("cpu", "cuda:0"); empty: prediction only
+  std::int64_t repeats = 5;  ///< timed runs of each step
+  Case baseline;
+  std::vector<Variant> variants;
+};
+
+/// Where presets lie: models/*.json, devices/*.yaml and what calibration wrote.
+struct Library {
+  std::filesystem::path root;  ///< holds models/ and devices/
+  std::filesystem::path
+      calibration;  ///< where `calibrate` writes and `run` looks, such as ~/.cache/inferometer
+};
+
+/// Reads a scenario with everything it names. All mistakes are told at once, each at its place.
+[[nodiscard]] Result<Scenario> load_scenario(const std::filesystem::path& file, const Library& library);
+/// A preset's name, or a path to a config.json (or a folder that holds one).
+[[nodiscard]] Result<Architecture> load_model(const std::string& name, const Library& library);
+/// A preset's name, or a path to a device file.
+[[nodiscard]] Result<Device> load_device(const std::string& name, const Library& library);
+/// Names of presets in `library`, sorted.
+std::vector<std::string> list_models(const Library& library);
+std::vector<std::string> list_devices(const Library& library);
+
+/// Sets one setting of a case from text, as --set and scenarios do. Errors name the valid paths or values.
+[[nodiscard]] Result<void> set_field(Case& c, const Edit& edit);
+
+}  // namespace inferometer

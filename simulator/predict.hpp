@@ -1,0 +1,24 @@
+#pragma once
+#include <vector>
+
+#include "model/case.hpp"
+#include "model/graph.hpp"
+#include "model/timeline.hpp"
+#include "roofline/calibration.hpp"
+#include "roofline/estimate.hpp"
+
+namespace inferometer {
+
+/// One predicted step.
+struct Prediction {
+  Timeline timeline;            ///< one span per node, and gaps
+  std::vector<Estimate> nodes;  ///< of Structure::nodes: each alone
+  Level level = Level::datasheet;
+};
+
+/// Predicts one step: each node's time alone from roofline/, then the event run over streams and the host
+/// thread.
+Prediction predict(const Case& c, const Structure& structure, const Features& features,
+                   const Calibration& calibration);
+
+}  // namespace inferometer
