@@ -1,0 +1,43 @@
+#pragma once
+#include <array>
+#include <string_view>
+
+#include "roofline/calibration.hpp"
+
+namespace inferometer {
+
+/// A parameter of the kernel models: its unit, what it means, the range physics allows, and what is assumed
+/// without any measurement (level datasheet).
+struct ParameterInfo {
+  std::string_view name, unit, doc;
+  double low, high;
+  double generic;
+  std::string_view source;  ///< of the generic value
+};
+
+inline constexpr std::array parameter_infos{
+    ParameterInfo{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth", 0.2,
+                  1.5, 0.88, "4.2 of 4.8 TB/s read on an H200, driver 580"},
+    ParameterInfo{"cache_efficiency", "1",
+                  "operands in the last-level cache move at this fraction of its bandwidth", 0.02, 2, 0.7,
+                  "typical of streaming kernels; no data sheet states it"},
+    ParameterInfo{"matrix_efficiency", "1", "large products reach this fraction of the matrix peak", 0.05,
+                  1.5, 0.78, "774 of 989 TFLOP/s, the median of bf16 products of at least 4096 on an H200"},
+    ParameterInfo{"half_rows", "rows", "rows of a product at which half of its rate is reached", 0, 256, 0,
+                  "matrix units are fed by tiles, whose filling is counted apart"},
+    ParameterInfo{
+        "vector_efficiency", "1",
+        "attention and other work outside matrix products reaches this fraction of the vector peak (of "
+        "the matrix peak on a GPU, where attention runs on matrix units)",
+        0.005, 1.5, 0.5, "484 of 989 TFLOP/s, causal attention over 2048 tokens on an H200"},
+    ParameterInfo{"launch", "us", "from one kernel's end to the next one's start", 0, 100, -1,
+                  "the device file's launch"},
+};
+
+/// The value of a parameter for one dtype ("matrix_efficiency.bf16") where it is known, the plain one
+/// otherwise, the generic one where neither is.
+double parameter(const Calibration& calibration, std::string_view name, std::string_view dtype = {});
+
+const ParameterInfo& parameter_info(std::string_view name);
+
+}  // namespace inferometer

@@ -1,0 +1,125 @@
+#include "roofline/roofline.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "model/result.hpp"
+#include "roofline/collective.hpp"
+#include "roofline/parameters.hpp"
+
+namespace inferometer {
+namespace {
+
+/// Share of `bytes` that a cache of `capacity` still holds when they are touched again. Full reuse up to 60 %
+/// of it, none from 120 % on: replacement is not perfect and other operands pass through.
+double resident(Bytes bytes, Bytes capacity) {
+  if (capacity.value <= 0) return 0;
+  const double c = static_cast<double>(capacity.value);
+  return std::clamp((1.2 * c - static_cast<double>(bytes.value)) / (0.6 * c), 0.0, 1.0);
+}
+
+/// Work that whole tiles in whole waves do, over the work that was asked for: the best of a few tile shapes
+/// and splits of k. A CPU's cores take rows one by one and are not quantised so.
+double quantization(const Work& work, const Device& device) {
+  if (device.kind == DeviceKind::cpu) return 1;
+  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  double best = 0;
+  for (const std::int64_t bm : {64, 128}) {
+    for (const std::int64_t bn : {64, 128, 256}) {
+      for (const std::int64_t split : {1, 2, 4, 8, 16}) {
+        if (split > 1 && work.k / split < 256) continue;
+        const std::int64_t tiles = ceil_div(work.m, bm) * ceil_div(work.n, bn) * work.batch * split;
+        const std::int64_t slots = ceil_div(tiles, device.processors.value) * device.processors.value;
+        const double done =
+            static_cast<double>(slots) * static_cast<double>(bm * bn) / static_cast<double>(split);
+        const double asked =
+            static_cast<double>(work.m) * static_cast<double>(work.n) * static_cast<double>(work.batch);
+        // Small tiles re-read their operands from cache more often than the units can be fed: derate by the
+        // tile's g.
+        const double g = static_cast<double>(bm * bn) / static_cast<double>(bm + bn);
+        const double feed = 1.0 + 8.0 / g;
+        const double ratio = done / asked * feed;
+        if (best == 0 || ratio < best) best = ratio;
+      }
+    }
+  }
+  return best /
+         (1.0 + 8.0 / 85.333);  // relative to the largest tile, whose feeding the fitted efficiency contains
+}
+
+struct ComputeTime {
+  Seconds full{0};   ///< at the rate of large products
+  Seconds extra{0};  ///< beyond that
+};
+
+ComputeTime compute_time(const Work& work, const Device& device, const Calibration& c) {
+  if (work.flops.value == 0) return {};
+  if (!work.product) {
+    const bool on_matrix_units = device.kind == DeviceKind::gpu && work.state.value > 0;
+    const FlopsPerSecond peak = on_matrix_units ? matrix_peak(device, work.dtype) : device.vector.value;
+    return {work.flops / (parameter(c, "vector_efficiency") * peak), Seconds{0}};
+  }
+  const std::string_view dtype = name(work.dtype);
+  const Seconds full =
+      work.flops / (parameter(c, "matrix_efficiency", dtype) * matrix_peak(device, work.dtype));
+  const double rows = static_cast<double>(std::max<std::int64_t>(1, work.m));
+  const double derate = (1.0 + parameter(c, "half_rows", dtype) / rows) * quantization(work, device);
+  return {full, full * (derate - 1.0)};
+}
+
+Seconds memory_time(const Work& work, const Device& device, const Calibration& c, const Surroundings& s) {
+  const BytesPerSecond memory = parameter(c, "memory_efficiency") * device.memory_bandwidth.value;
+  const BytesPerSecond cache = parameter(c, "cache_efficiency") * device.cache_bandwidth.value;
+  const auto moved = [&](Bytes bytes, double in_cache) {
+    return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / cache);
+  };
+  const Bytes capacity = device.cache_capacity.value;
+  return moved(work.weights + work.state, resident(s.persistent, capacity)) +
+         moved(work.activations, resident(work.activations, capacity)) +
+         moved(work.unfused, resident(Bytes{work.unfused.value / 4}, capacity));
+}
+
+Seconds launch_time(const Device& device, const Calibration& c) {
+  const double fitted = parameter(c, "launch");
+  return fitted < 0 ? device.launch.value : Seconds{fitted * 1e-6};
+}
+
+}  // namespace
+
+FlopsPerSecond matrix_peak(const Device& device, DType dtype) {
+  const auto it = device.matrix.find(dtype);
+  return it != device.matrix.end() ? it->second.value : device.vector.value;
+}
+
+Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
+                  const Surroundings& surroundings) {
+  const Work work = work_of(op);
+  Estimate e{.parts = {},
+             .bound = Bound::launch,
+             .flops = work.flops,
+             .compulsory = work.compulsory(),
+             .moved = work.compulsory() + work.unfused};
+  e.parts.launch = launch_time(device, calibration);
+  if (work.ranks > 1) {
+    const Seconds latency = device.link_latency ? device.link_latency->value : Seconds{0};
+    require(device.link_bandwidth.has_value(), "a collective on a device without links");
+    e.parts.bytes = ring_all_reduce(work.link, work.ranks, latency, device.link_bandwidth->value);
+    e.bound = Bound::link;
+    return e;
+  }
+  const ComputeTime compute = compute_time(work, device, calibration);
+  const Seconds memory = memory_time(work, device, calibration, surroundings);
+  if (compute.full + compute.extra >= memory) {
+    e.parts.flops = compute.full;
+    e.parts.wave = compute.extra;
+    e.bound = Bound::compute;
+  } else {
+    e.parts.bytes = memory;
+    e.bound = Bound::memory;
+  }
+  if (e.parts.launch > e.parts.total() - e.parts.launch) e.bound = Bound::launch;
+  return e;
+}
+
+}  // namespace inferometer

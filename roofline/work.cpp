@@ -1,0 +1,55 @@
+#include "roofline/work.hpp"
+
+#include <algorithm>
+
+namespace inferometer {
+namespace {
+
+/// Quantised products multiply in their inputs' format; weight-only formats are expanded to it first.
+void set_product(Work& work, std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, DType x) {
+  work.product = true;
+  work.m = m;
+  work.n = n;
+  work.k = k;
+  work.batch = batch;
+  work.dtype = x;
+}
+
+struct Describe {
+  Work& work;
+
+  void operator()(const Linear& o) const { set_product(work, o.tokens, o.out, o.in, 1, o.x); }
+  void operator()(const BatchedLinear& o) const { set_product(work, o.tokens, o.out, o.in, o.heads, o.x); }
+  void operator()(const ExpertLinear& o) const {
+    const std::int64_t experts = std::max<std::int64_t>(1, o.touched);
+    set_product(work, (o.rows() + experts - 1) / experts, o.out, o.in, experts, o.x);
+  }
+  void operator()(const Attention& o) const {
+    work.unfused = o.unfused_traffic();
+    work.dtype = o.dtype;
+  }
+  void operator()(const AllReduce& o) const {
+    work.link = size_of(o.tokens * o.width, o.dtype);
+    work.ranks = o.ranks;
+  }
+  template <class Other>
+  void operator()(const Other&) const {}
+};
+
+}  // namespace
+
+Work work_of(const AnyOperator& op) {
+  Work work{.flops = flops(op)};
+  const Operands all = operands(op);
+  for (const auto* side : {&all.reads, &all.writes}) {
+    for (const Operand& o : *side) {
+      (o.use == Use::weight  ? work.weights
+       : o.use == Use::state ? work.state
+                             : work.activations) += o.compulsory();
+    }
+  }
+  std::visit(Describe{work}, op);
+  return work;
+}
+
+}  // namespace inferometer
