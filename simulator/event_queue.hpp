@@ -26,8 +26,6 @@ class EventQueue {
   /// The time of the event popped last; zero before the first.
   Nanoseconds now() const { return now_; }
   bool empty() const { return heap_.empty(); }
-  std::size_t size() const { return heap_.size(); }
-  void reserve(std::size_t events) { heap_.reserve(events); }
 
   /// requires  not empty()
   Nanoseconds next_time() const {

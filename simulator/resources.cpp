@@ -17,23 +17,10 @@ double usage(const Claim& claim, const Demand& demand) {
 }  // namespace
 
 FairShare::FairShare(std::span<const double> capacities)
-    : capacities_(capacities), slope_(capacities.size()), full_at_(capacities.size()) {}
+    : capacities_(capacities), contended_(capacities.size()), full_at_(capacities.size()) {}
 
 const std::vector<double>& FairShare::speeds(std::span<const Claim> claims) {
-  if (claims.size() == 1) {
-    speeds_.assign(1, 1.0);
-    return speeds_;
-  }
-  speeds_.assign(claims.size(), 0.0);
-  dominant_.assign(claims.size(), 0.0);
-  for (std::size_t i = 0; i < claims.size(); ++i) {
-    for (const Demand& demand : claims[i].demands) {
-      if (demand.amount > 0) {
-        dominant_[i] = std::max(dominant_[i], usage(claims[i], demand) / capacities_[demand.resource]);
-      }
-    }
-    if (dominant_[i] == 0) speeds_[i] = 1;  // nothing to share
-  }
+  find_contended(claims);
   for (double level = 0;;) {
     double first_at_speed_1 = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < claims.size(); ++i) {
@@ -42,7 +29,7 @@ const std::vector<double>& FairShare::speeds(std::span<const Claim> claims) {
     if (std::isinf(first_at_speed_1)) return speeds_;  // all have stopped
 
     level = std::max(level, next_full(claims));  // levels only rise; rounding must not say otherwise
-    if (first_at_speed_1 <= level * (1 + capacity_slack)) {
+    if (first_at_speed_1 <= level) {
       level = first_at_speed_1;
       for (std::size_t i = 0; i < claims.size(); ++i) {
         if (speeds_[i] == 0 && dominant_[i] <= level) speeds_[i] = 1;
@@ -53,13 +40,34 @@ const std::vector<double>& FairShare::speeds(std::span<const Claim> claims) {
   }
 }
 
+/// Also stops, at speed 1, the claims that use nothing contended.
+void FairShare::find_contended(std::span<const Claim> claims) {
+  speeds_.assign(claims.size(), 1.0);
+  dominant_.assign(claims.size(), 0.0);
+  asked_.assign(capacities_.size(), 0.0);
+  for (const Claim& claim : claims) {
+    for (const Demand& demand : claim.demands) asked_[demand.resource] += usage(claim, demand);
+  }
+  for (std::size_t r = 0; r < capacities_.size(); ++r) {
+    contended_[r] = asked_[r] > capacities_[r] * (1 + capacity_slack);
+  }
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    for (const Demand& demand : claims[i].demands) {
+      if (!contended_[demand.resource]) continue;
+      dominant_[i] = std::max(dominant_[i], usage(claims[i], demand) / capacities_[demand.resource]);
+    }
+    if (dominant_[i] > 0) speeds_[i] = 0;
+  }
+}
+
 /// The level at which the first resource is full if the claims that still rise go on rising.
 double FairShare::next_full(std::span<const Claim> claims) {
   left_.assign(capacities_.begin(), capacities_.end());
-  std::fill(slope_.begin(), slope_.end(), 0.0);
+  slope_.assign(capacities_.size(), 0.0);
   for (std::size_t i = 0; i < claims.size(); ++i) {
     for (const Demand& demand : claims[i].demands) {
       const double full_speed = usage(claims[i], demand);
+      if (!contended_[demand.resource]) continue;
       if (speeds_[i] > 0) {
         left_[demand.resource] -= speeds_[i] * full_speed;
       } else {

@@ -24,25 +24,24 @@ inline constexpr double capacity_slack = 1e-9;
 
 /// Shares resources max-min fairly between the tasks that run at one time.
 ///
-/// Speed    s in (0, 1] of a task: 1 is as fast as alone. Its usage of resource r is s * amount_r / duration.
-/// Share    of a task: its usage of the resource it leans on most, as a part of that capacity:
-///          s * d, where d = max over r of amount_r / (duration * capacity_r) is its share at speed 1.
-/// Fair     no task's share can be raised (speed <= 1, every resource within its capacity) without lowering
-/// that
-///          of a task whose share is no larger. Equivalently: each task runs at speed 1, or uses a full
-///          resource on which nobody has a larger share.
-/// Found by progressive filling: all shares rise together; a task stops at speed 1, and the users of a
-/// resource
-///          stop when it is full. With one resource this is max-min fair usage: who asks for less than an
-///          equal part gets it all, the others split the rest equally.
-/// Implies  n tasks run at speeds >= 1/n; one task alone, and tasks that together ask for no more than there
-/// is,
-///          run at exactly 1.
-/// Ignores  that sharing itself may cost (cache thrash, DRAM row conflicts): a capacity is the same for any
-/// mix. Source   Bertsekas, Gallager, "Data Networks", 2nd ed., 6.5.2 (max-min flow control; a task is a
-/// session
-///          through its resources). Unequal appetites for several resources: Ghodsi et al., "Dominant
-///          Resource Fairness", NSDI 2011.
+/// Speed      s in (0, 1] of a task: 1 is as fast as alone. Its usage of resource r is s * amount_r /
+/// duration. Contended  is a resource of which the tasks at speed 1 would use more than there is. The others
+/// never fill. Share      of a task: its usage of the contended resource it leans on most, as a part of that
+/// capacity:
+///            s * d, where d = max over contended r of amount_r / (duration * capacity_r).
+/// Fair       no task's share can be raised (speed <= 1, every resource within its capacity) without lowering
+///            that of a task whose share is no larger. Equivalently: each task runs at speed 1, or uses a
+///            full resource on which nobody has a larger share.
+/// Found by   progressive filling: all shares rise together; a task stops at speed 1, and the users of a
+///            resource stop when it is full.
+/// Implies    with one contended resource: who asks for less than an equal part gets it all, the others split
+///            the rest equally. n tasks run at speeds >= 1/n. Tasks that fit in together run at exactly 1.
+/// Ignores    that sharing itself may cost (cache thrash, DRAM row conflicts): a capacity is the same for any
+///            mix. With several contended resources, that each arbitrates by its own usage alone: a task's
+///            share of one counts on all, so that speeds may jump when a second resource becomes contended.
+/// Source     Bertsekas, Gallager, "Data Networks", 2nd ed., 6.5.2 (max-min flow control; a task is a session
+///            through its resources). Unequal appetites for several resources: Ghodsi et al., "Dominant
+///            Resource Fairness", NSDI 2011, here over the contended ones.
 class FairShare {
  public:
   /// capacities  [units/s]; must outlive this object
@@ -55,12 +54,15 @@ class FairShare {
   const std::vector<double>& speeds(std::span<const Claim> claims);
 
  private:
+  void find_contended(std::span<const Claim> claims);
   double next_full(std::span<const Claim> claims);
   void stop_users_of_full(std::span<const Claim> claims, double level);
 
   std::span<const double> capacities_;
   std::vector<double> speeds_;    // 0 while the share still rises
   std::vector<double> dominant_;  // d, by claim
+  std::vector<bool> contended_;   // by resource
+  std::vector<double> asked_;     // usage at speed 1, by resource
   std::vector<double> left_;      // capacity that the stopped claims leave, by resource
   std::vector<double> slope_;     // usage per unit of level by the rising claims, by resource
   std::vector<double> full_at_;   // level at which the resource is full, by resource

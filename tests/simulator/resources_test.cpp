@@ -54,10 +54,15 @@ TEST(FairShare, AFullResourceStopsItsUsersAndTheOthersRiseOn) {
   EXPECT_EQ(speeds_of({{{hbm, 1}}, {{hbm, .5}, {link, 1}}, {{link, 1}}}), (Speeds{.75, .5, .5}));
 }
 
-// Capacities 4 and 2. A leans on memory: 4 of 4, share 1. B on the link: 1 of 2, share 1/2, with 2 of memory.
-// At level 1/2 B reaches speed 1, memory carrying 2 + 2 = 4: full, so A stays at 1/2.
-TEST(FairShare, SharesAreRelativeToCapacityAndSetByTheResourceLeanedOnMost) {
-  EXPECT_EQ(speeds_of({{{hbm, 4}}, {{hbm, 2}, {link, 1}}}, {4, 2}), (Speeds{.5, 1}));
+// The copy is the only one on the link, so only its part of the memory counts: 1/4, less than an equal part.
+TEST(FairShare, ThatATaskFillsAResourceOfItsOwnTakesNothingFromItsPartOfTheOthers) {
+  EXPECT_EQ(speeds_of({{{hbm, 1}}, {{hbm, .25}, {link, 1}}}), (Speeds{.75, 1}));
+}
+
+// Capacities 4 and 2, both contended. B's share at full speed is 1/2 of each, A's and C's 1 of one. At level
+// 1/2 B reaches full speed and both resources are full: 4/2 + 2 = 4, 1 + 2/2 = 2.
+TEST(FairShare, SharesAreRelativeToTheCapacity) {
+  EXPECT_EQ(speeds_of({{{hbm, 4}}, {{hbm, 2}, {link, 1}}, {{link, 2}}}, {4, 2}), (Speeds{.5, 1, .5}));
 }
 
 TEST(FairShare, ATaskWithoutDurationUsesNothing) {
@@ -70,7 +75,7 @@ TEST(FairShare, ATaskWithoutDurationUsesNothing) {
 /// speed or uses a full resource on which nobody has a larger share.
 TEST(FairShare, EveryTaskIsAtFullSpeedOrHasABottleneck) {
   std::mt19937 random{1};
-  const auto part = [&] { return random() % 1001 / 1000.; };
+  const auto part = [&] { return static_cast<double>(random() % 1001) / 1000; };
   const Speeds capacities{3, .01, 700};
   for (int trial = 0; trial < 3000; ++trial) {
     std::vector<Demands> tasks(1 + random() % 7);
@@ -80,13 +85,16 @@ TEST(FairShare, EveryTaskIsAtFullSpeedOrHasABottleneck) {
       }
     }
     const Speeds speeds = speeds_of(tasks, capacities);
-    Speeds used(3), largest(3), share(tasks.size());
+    Speeds asked(3), used(3), largest(3), share(tasks.size());
+    for (const Demands& demands : tasks) {
+      for (const auto& [r, amount] : demands) asked[r] += amount;
+    }
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       ASSERT_GE(speeds[i], 1. / static_cast<double>(tasks.size()) - 1e-9);
       ASSERT_LE(speeds[i], 1);
       for (const auto& [r, amount] : tasks[i]) {
         used[r] += speeds[i] * amount;
-        share[i] = std::max(share[i], speeds[i] * amount / capacities[r]);
+        if (asked[r] > capacities[r]) share[i] = std::max(share[i], speeds[i] * amount / capacities[r]);
       }
       for (const auto& [r, amount] : tasks[i]) {
         if (amount > 0) largest[r] = std::max(largest[r], share[i]);

@@ -38,7 +38,7 @@ class RandomSteps {
   }
 
  private:
-  double part() { return engine_() / 4294967296.; }
+  double part() { return static_cast<double>(engine_()) / 4294967296; }
   std::mt19937 engine_;
 };
 
