@@ -147,12 +147,13 @@ TEST(StepSimulator, ATaskNeverSlowedTakesItsTimeToTheTickWhateverHappensBeside) 
   EXPECT_EQ(simulate_step(tasks, unit_speed)[0].end, Nanoseconds{1'000'000'002});
 }
 
-TEST(StepSimulator,
-     RoundingDoesNotAddUp) {  // slowed to 1/2 a thousand times for a third of a nanosecond's fraction
+// Beside a thousand short tasks, each 1/3 ms alone and 2/3 ms here, the long one does 1/3 of its second; 2/3
+// s remain.
+TEST(StepSimulator, RoundingDoesNotAddUp) {
   Tasks tasks{reading(1, 0)};
   for (int i = 0; i < 1000; ++i) tasks.push_back(reading(1e-3 / 3, 1));
   const auto times = simulate_step(tasks, unit_speed);
-  EXPECT_NEAR(Seconds{times[0].end}.count(), 4. / 3, 1000 * .5e-9 + 1e-9);  // 1000 rounded ends beside it
+  EXPECT_NEAR(Seconds{times[0].end}.count(), 4. / 3, 1000 * .5e-9 + 1e-9);  // each short end is rounded
   EXPECT_EQ(times[0].end - times[1000].end, to_ticks(Seconds{1} - Seconds{times[1000].end} / 2));
 }
 
