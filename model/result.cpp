@@ -13,7 +13,9 @@ std::string to_string(const Error& error) {
     text += ":" + std::to_string(error.where.line) + ":" + std::to_string(error.where.column);
   }
   if (!text.empty()) text += ": ";
-  return text + "error: " + error.message;
+  text += "error: ";
+  text += error.message;
+  return text;
 }
 
 std::string to_string(const Errors& errors) {

@@ -50,6 +50,9 @@ struct Estimate {
   Flops flops{0};       ///< of the operator's formula
   Bytes compulsory{0};  ///< each operand once
   Bytes moved{0};       ///< what the chosen kernel moves to and from memory or cache
+  Seconds compute{0};   ///< for which it keeps the arithmetic units busy
+  Seconds memory{0};    ///< for which it keeps the memory busy
+  Seconds link{0};      ///< for which it keeps its link busy
 
   Seconds time() const { return parts.total(); }
 };

@@ -105,12 +105,15 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
     const Seconds latency = device.link_latency ? device.link_latency->value : Seconds{0};
     require(device.link_bandwidth.has_value(), "a collective on a device without links");
     e.parts.bytes = ring_all_reduce(work.link, work.ranks, latency, device.link_bandwidth->value);
+    e.link = e.parts.bytes;
     e.bound = Bound::link;
     return e;
   }
   const ComputeTime compute = compute_time(work, device, calibration);
   const Seconds memory = memory_time(work, device, calibration, surroundings);
-  if (compute.full + compute.extra >= memory) {
+  e.compute = compute.full + compute.extra;
+  e.memory = memory;
+  if (e.compute >= e.memory) {
     e.parts.flops = compute.full;
     e.parts.wave = compute.extra;
     e.bound = Bound::compute;

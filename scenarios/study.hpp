@@ -62,6 +62,10 @@ using Progress = std::function<void(const std::string& what, double fraction)>;
                                             Backend* backend, const std::string& why_not,
                                             const Progress& progress);
 
+/// One timeline whose spans have the medians of the runs' durations, laid end to end.
+/// requires runs of one graph, each with the same spans
+Timeline median_timeline(const std::vector<Timeline>& runs);
+
 /// The steps of a workload: the prefill, then output_tokens - 1 decode steps. Token ids are drawn from the
 /// seed for prompts; decode tokens are left empty for the caller to fill with what the step before gave.
 std::vector<Step> workload_steps(const Case& c);

@@ -1,0 +1,190 @@
+#include "scenarios/study.hpp"
+
+#include <algorithm>
+
+#include "model/seeded.hpp"
+
+namespace inferometer {
+namespace {
+
+Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
+
+/// n, median and the 10 % and 90 % quantiles (nearest rank).
+Samples samples_of(std::vector<Nanoseconds> times) {
+  std::sort(times.begin(), times.end());
+  const auto at = [&](double q) {
+    return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1) + 0.5)];
+  };
+  return {static_cast<std::int64_t>(times.size()), at(0.5), at(0.1), at(0.9)};
+}
+
+/// Fills in the tokens that the step before chose.
+void feed(Step& step, const Output& output) {
+  std::size_t row = 0;
+  for (Slice& slice : step.slices) {
+    if (slice.tokens.empty()) slice.tokens = {output.tokens.at(row)};
+    ++row;
+  }
+}
+
+/// The steps of one kind: the prefill is step 0, decodes the rest.
+struct PhaseRange {
+  std::string name;
+  std::size_t first, count;
+  std::size_t middle() const { return first + count / 2; }
+};
+std::vector<PhaseRange> phases_of(std::size_t steps) {
+  std::vector<PhaseRange> phases{{"prefill", 0, 1}};
+  if (steps > 1) phases.push_back({"decode", 1, steps - 1});
+  return phases;
+}
+
+Result<std::monostate> measure(VariantResult& variant, std::vector<Step> steps, Backend& backend,
+                               std::int64_t repeats) {
+  const std::unique_ptr<StepTimer> timer = backend.timer();
+  const std::vector<PhaseRange> phases = phases_of(steps.size());
+  std::vector<std::vector<Nanoseconds>> times(phases.size());
+  // The first pass warms caches, primitive caches and pages, and finds the tokens that the others repeat.
+  for (std::int64_t pass = 0; pass <= repeats; ++pass) {
+    for (std::size_t p = 0; p < phases.size(); ++p) {
+      for (std::size_t i = phases[p].first; i < phases[p].first + phases[p].count; ++i) {
+        if (i > 0) feed(steps[i], backend.output());
+        const Result<Nanoseconds> time = timer->time(steps[i]);
+        if (!time) return failure(time.error());
+        if (pass > 0) times[p].push_back(*time);
+      }
+    }
+  }
+  for (std::size_t p = 0; p < phases.size(); ++p) {
+    PhaseResult& phase = variant.phases[p];
+    phase.measured = samples_of(times[p]);
+    // The profile is a run of its own: looking at each node costs time that the step times must not contain.
+    const Graph graph = bind(variant.structure, phase.features);
+    std::vector<Timeline> runs;
+    for (std::int64_t pass = 0; pass < std::max<std::int64_t>(3, repeats); ++pass) {
+      Result<Timeline> run = backend.run(graph, steps[phases[p].middle()]);
+      if (!run) return failure(run.error());
+      runs.push_back(std::move(*run));
+    }
+    phase.profile = median_timeline(runs);
+  }
+  return std::monostate{};
+}
+
+VariantResult predict_variant(const std::string& name, const Case& settings, Structure structure,
+                              const Calibration& calibration, const std::vector<Step>& steps) {
+  VariantResult variant{.name = name,
+                        .optimizations = {},
+                        .edits = {},
+                        .settings = settings,
+                        .structure = std::move(structure)};
+  variant.memory = memory_budget(settings, variant.structure);
+  for (const PhaseRange& range : phases_of(steps.size())) {
+    PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
+    for (std::size_t i = range.first; i < range.first + range.count; ++i) {
+      Prediction prediction = predict(settings, variant.structure, features(steps[i]), calibration);
+      phase.predicted += seconds(prediction.timeline.end) / static_cast<double>(range.count);
+      if (i != range.middle()) continue;
+      phase.features = features(steps[i]);
+      phase.prediction = std::move(prediction);
+    }
+    variant.phases.push_back(std::move(phase));
+  }
+  return variant;
+}
+
+}  // namespace
+
+Seconds VariantResult::predicted_total() const {
+  Seconds sum{0};
+  for (const PhaseResult& phase : phases) sum += static_cast<double>(phase.steps) * phase.predicted;
+  return sum;
+}
+
+std::optional<Seconds> VariantResult::measured_total() const {
+  Seconds sum{0};
+  for (const PhaseResult& phase : phases) {
+    if (!phase.measured) return std::nullopt;
+    sum += static_cast<double>(phase.steps) * seconds(phase.measured->median);
+  }
+  return sum;
+}
+
+Timeline median_timeline(const std::vector<Timeline>& runs) {
+  Timeline result = runs.front();
+  std::vector<Nanoseconds> ends;
+  for (const Timeline& run : runs) ends.push_back(run.end);
+  for (std::size_t s = 0; s < result.spans.size(); ++s) {
+    std::vector<Nanoseconds> durations;
+    for (const Timeline& run : runs) durations.push_back(run.spans.at(s).duration);
+    result.spans[s].samples = samples_of(std::move(durations));
+    result.spans[s].duration = result.spans[s].samples->median;
+  }
+  // Medians of parts need not add up to the median of the whole: the spans are laid end to end again.
+  Nanoseconds at{0};
+  for (Span& span : result.spans) {
+    span.start = at;
+    at += span.duration;
+  }
+  result.end = at;
+  return result;
+}
+
+std::vector<Step> workload_steps(const Case& c) {
+  const Workload& w = c.workload;
+  const std::int64_t block = c.plan.kv.block_tokens;
+  const std::int64_t blocks = (w.prompt_tokens + w.output_tokens + block - 1) / block;
+  std::vector<Step> steps(static_cast<std::size_t>(w.output_tokens));
+  for (std::int64_t s = 0; s < w.batch; ++s) {
+    std::vector<std::int32_t> table;
+    for (std::int64_t b = 0; b < blocks; ++b) table.push_back(static_cast<std::int32_t>(s * blocks + b));
+    Slice prompt{.sequence = s, .tokens = {}, .fresh = w.prompt_tokens, .cached = 0, .block_table = table};
+    const auto vocab = static_cast<std::uint64_t>(c.model().vocab);
+    for (std::int64_t t = 0; t < w.prompt_tokens; ++t) {
+      const std::uint64_t draw =
+          mix(mix(c.draws.seed + static_cast<std::uint64_t>(s) * 0x10001ULL) + static_cast<std::uint64_t>(t));
+      prompt.tokens.push_back(static_cast<std::int32_t>(draw % vocab));
+    }
+    steps[0].slices.push_back(std::move(prompt));
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+      steps[i].slices.push_back({.sequence = s,
+                                 .tokens = {},
+                                 .fresh = 1,
+                                 .cached = w.prompt_tokens + static_cast<std::int64_t>(i) - 1,
+                                 .block_table = table});
+    }
+  }
+  return steps;
+}
+
+Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calibration, Backend* backend,
+                              const std::string& why_not, const Progress& progress) {
+  StudyResult study{.scenario = scenario, .provenance = {}, .variants = {}};
+  study.provenance.level = calibration.level;
+  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline}};
+  runs.insert(runs.end(), scenario.variants.begin(), scenario.variants.end());
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const Variant& run = runs[r];
+    progress(run.name, static_cast<double>(r) / static_cast<double>(runs.size()));
+    Result<Structure> structure = compile(run.edited.model(), run.edited.plan);
+    if (!structure) return failure(structure.error());
+    const std::vector<Step> steps = workload_steps(run.edited);
+    VariantResult variant = predict_variant(run.name, run.edited, std::move(*structure), calibration, steps);
+    variant.optimizations = run.optimizations;
+    variant.edits = run.edits;
+    if (backend == nullptr) {
+      variant.not_measured = why_not;
+    } else if (Result<MemoryUse> used = backend->prepare(run.edited, variant.structure); !used) {
+      variant.not_measured = used.error().front().message;
+    } else {
+      variant.memory_used = *used;
+      if (auto done = measure(variant, steps, *backend, scenario.repeats); !done)
+        return failure(done.error());
+    }
+    study.variants.push_back(std::move(variant));
+  }
+  progress("done", 1.0);
+  return study;
+}
+
+}  // namespace inferometer
