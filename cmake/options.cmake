@@ -15,7 +15,9 @@ endif()
 add_library(inferometer_options INTERFACE)
 target_include_directories(inferometer_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(inferometer_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  # Designated initialisers are there to leave fields out.
+                                -Wno-missing-field-initializers>
   # No fused multiply-add behind our back: the same bytes on every machine.
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 if(INFEROMETER_WERROR)

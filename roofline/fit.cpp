@@ -109,7 +109,7 @@ FitResult fit(std::span<const CalibrationPoint> points, const std::vector<std::s
   const auto loss = [&](const Point& log_values) {
     const Calibration c = with_values(frame, log_values);
     double sum = 0;
-    for (const CalibrationPoint& p : points) sum += soft_l1(log_ratio(p, device, c));
+    for (const CalibrationPoint& p : points) sum += p.weight * soft_l1(log_ratio(p, device, c));
     return sum;
   };
   Point best;

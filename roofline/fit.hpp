@@ -13,6 +13,7 @@ struct CalibrationPoint {
   AnyOperator op;
   Seconds time{0};  ///< median of repeats
   Surroundings surroundings;
+  double weight = 1;  ///< how much this point's misfit counts
 };
 
 /// How well a fit explains its points: |predicted / measured - 1|.

@@ -1,6 +1,7 @@
 #include "roofline/work.hpp"
 
 #include <algorithm>
+#include <boost/range/iterator_range.hpp>
 
 namespace inferometer {
 namespace {
@@ -50,6 +51,15 @@ Work work_of(const AnyOperator& op) {
   }
   std::visit(Describe{work}, op);
   return work;
+}
+
+Bytes persistent_bytes(const Graph& graph) {
+  Bytes sum{0};
+  for (const auto v : boost::make_iterator_range(vertices(graph))) {
+    const Work work = work_of(graph[v].op);
+    sum += work.weights + work.state;
+  }
+  return sum;
 }
 
 }  // namespace inferometer

@@ -1,5 +1,5 @@
 #pragma once
-#include "model/operators/operators.hpp"
+#include "model/graph.hpp"
 
 namespace inferometer {
 
@@ -21,5 +21,8 @@ struct Work {
 };
 
 Work work_of(const AnyOperator& op);
+
+/// Weights and cached state that one step touches: what has to stay in cache to be found there by the next.
+Bytes persistent_bytes(const Graph& graph);
 
 }  // namespace inferometer

@@ -11,16 +11,6 @@ namespace {
 
 enum Resource : int { memory, compute, link, resources };
 
-/// What one step touches of weights and cached state.
-Surroundings surroundings_of(const Graph& graph) {
-  Surroundings s;
-  for (const auto v : boost::make_iterator_range(vertices(graph))) {
-    const Work work = work_of(graph[v].op);
-    s.persistent += work.weights + work.state;
-  }
-  return s;
-}
-
 Task task_of(const Graph& graph, std::size_t v, const Estimate& e, const Case& c) {
   Task task{.alone = e.time()};
   // Resources are counted in seconds of their full use, so that each one's capacity is 1.
@@ -80,7 +70,7 @@ Features padded(const Features& features, const Plan& plan) {
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration) {
   const Graph graph = bind(structure, padded(features, c.plan));
-  const Surroundings surroundings = surroundings_of(graph);
+  const Surroundings surroundings{.persistent = persistent_bytes(graph)};
   Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level};
   std::vector<Task> tasks;
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {

@@ -1,0 +1,156 @@
+#include "roofline/calibrate.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "model/seeded.hpp"
+
+namespace inferometer {
+namespace {
+
+/// A Llama-shaped network whose sizes are no published model's: 5 layers of 1.3 + 4.5 million weights, far
+/// more than a cache holds in f32 and bf16.
+Architecture calibration_network() {
+  Architecture a;
+  a.name = "calibration";
+  a.family = "LlamaForCausalLM";
+  a.layers = 5;
+  a.hidden = 704;
+  a.heads = 11;
+  a.kv_heads = 11;
+  a.head_dim = 64;
+  a.intermediate = 2112;
+  a.vocab = 20011;
+  a.max_positions = 4096;
+  return a;
+}
+
+struct Probe {
+  std::string what;
+  Plan plan;
+};
+
+Plan plan_of(DType dtype, InputFormat inputs, AttentionKernel attention) {
+  Plan plan;
+  const DType activations = dtype == DType::int8 ? DType::bf16 : dtype;
+  plan.precision.weights = dtype;
+  plan.precision.weights.rules = {{.role = "lm_head", .value = activations}};
+  plan.precision.activations = activations;
+  plan.precision.kv = activations;
+  plan.precision.inputs = inputs;
+  plan.precision.inputs.rules = {{.role = "lm_head", .value = InputFormat::as_is}};
+  plan.kernels.attention = attention;
+  return plan;
+}
+
+std::vector<Probe> probes() {
+  const auto as_is = InputFormat::as_is;
+  return {{"f32", plan_of(DType::f32, as_is, AttentionKernel::tiled)},
+          {"bf16", plan_of(DType::bf16, as_is, AttentionKernel::naive)},
+          {"int8", plan_of(DType::int8, InputFormat::int8, AttentionKernel::tiled)}};
+}
+
+/// `sequences` of `fresh` new tokens behind `cached` ones.
+Step step_of(std::int64_t sequences, std::int64_t fresh, std::int64_t cached, std::int64_t vocab,
+             std::int64_t block, std::int64_t capacity) {
+  Step step;
+  const std::int64_t blocks = (capacity + block - 1) / block;
+  for (std::int64_t s = 0; s < sequences; ++s) {
+    Slice slice{.sequence = s, .fresh = fresh, .cached = cached};
+    for (std::int64_t t = 0; t < fresh; ++t) {
+      slice.tokens.push_back(static_cast<std::int32_t>(mix(static_cast<std::uint64_t>(s * 1009 + t)) %
+                                                       static_cast<std::uint64_t>(vocab)));
+    }
+    for (std::int64_t b = 0; b < blocks; ++b)
+      slice.block_table.push_back(static_cast<std::int32_t>(s * blocks + b));
+    step.slices.push_back(std::move(slice));
+  }
+  return step;
+}
+
+/// One operator of one size, however many layers have it.
+struct Sample {
+  CalibrationPoint point;
+  std::vector<double> seconds;
+};
+
+/// Adds each node's time with the gap behind it: what the step pays for the node.
+void collect(const Timeline& run, const Graph& graph, const Structure& structure,
+             const Surroundings& surroundings, const std::string& step_name,
+             std::map<std::string, Sample>& samples) {
+  for (std::size_t i = 0; i < run.spans.size(); ++i) {
+    const Span& span = run.spans[i];
+    if (span.nodes.size() != 1) continue;
+    Nanoseconds time = span.duration;
+    if (i + 1 < run.spans.size() && run.spans[i + 1].kind == SpanKind::gap) time += run.spans[i + 1].duration;
+    const auto node = static_cast<std::size_t>(span.nodes[0]);
+    const StructureNode& source = structure.nodes[node];
+    const std::string role = source.name.substr(source.name.rfind('.') + 1);
+    const bool outside = source.layer < 0;
+    Sample& sample = samples[step_name + (outside ? "/outside/" : "/") + role];
+    sample.point.op = graph[node].op;
+    sample.point.surroundings = surroundings;
+    sample.seconds.push_back(std::chrono::duration_cast<Seconds>(time).count());
+  }
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+std::vector<std::string> host_parameters() {
+  return {"memory_efficiency",      "cache_efficiency",
+          "matrix_efficiency.f32",  "matrix_efficiency.bf16",
+          "matrix_efficiency.int8", "half_rows.f32",
+          "half_rows.bf16",         "half_rows.int8",
+          "vector_efficiency",      "launch"};
+}
+
+Result<FitResult> calibrate(Backend& backend, const Device& device, std::int64_t repeats,
+                            const std::function<void(const std::string&)>& progress) {
+  Case c;
+  c.models["model"] = calibration_network();
+  c.cluster.device = device;
+  // Capacity for the widest step below: 6 sequences of 320 tokens.
+  c.workload = {.batch = 6, .prompt_tokens = 300, .output_tokens = 20};
+  std::map<std::string, Sample> samples;
+  for (const Probe& probe : probes()) {
+    progress(probe.what);
+    c.plan = probe.plan;
+    Result<Structure> structure = compile(c.model(), c.plan);
+    if (!structure) return failure(structure.error());
+    if (Result<MemoryUse> used = backend.prepare(c, *structure); !used) return failure(used.error());
+    struct Size {
+      std::int64_t sequences, fresh, cached;
+    };
+    for (const Size size : {Size{1, 290, 0}, Size{5, 50, 0}, Size{1, 1, 299}, Size{2, 1, 180},
+                            Size{6, 1, 310}, Size{3, 12, 40}}) {
+      const Step step =
+          step_of(size.sequences, size.fresh, size.cached, c.model().vocab, c.plan.kv.block_tokens, 320);
+      const Graph graph = bind(*structure, features(step));
+      const Surroundings surroundings{.persistent = persistent_bytes(graph)};
+      const std::string name =
+          probe.what + "/" + std::to_string(size.sequences) + "x" + std::to_string(size.fresh);
+      for (std::int64_t pass = 0; pass <= repeats; ++pass) {
+        const Result<Timeline> run = backend.run(graph, step);
+        if (!run) return failure(run.error());
+        if (pass > 0) collect(*run, graph, *structure, surroundings, name, samples);
+      }
+    }
+  }
+  std::vector<CalibrationPoint> points;
+  for (auto& [name, sample] : samples) {
+    sample.point.time = Seconds{median(sample.seconds)};
+    // What a layer has once counts once for each time a step pays for it, so that whole steps come out right.
+    sample.point.weight =
+        static_cast<double>(sample.seconds.size()) / static_cast<double>(repeats) * sample.point.time.count();
+    points.push_back(sample.point);
+  }
+  return fit(points, host_parameters(), device);
+}
+
+}  // namespace inferometer
