@@ -52,18 +52,23 @@ Bytes workspace_bytes(const Structure& structure, const Features& features) {
   return most;
 }
 
+MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
+                         std::int64_t sequences, std::int64_t tokens) {
+  return {.weights = weight_bytes(structure),
+          .kv = kv_bytes(structure, c.plan, sequences, tokens),
+          .activations = plan_memory(structure, features).total,
+          .workspace = workspace_bytes(structure, features),
+          .capacity = c.cluster.device.memory_capacity.value};
+}
+
 MemoryUse memory_budget(const Case& c, const Structure& structure) {
-  MemoryUse use{.weights = weight_bytes(structure),
-                .kv = kv_bytes(structure, c.plan, c.workload.batch,
-                               c.workload.prompt_tokens + c.workload.output_tokens),
-                .activations = Bytes{0},
-                .workspace = Bytes{0},
-                .capacity = c.cluster.device.memory_capacity.value};
+  MemoryUse most;
   for (const Features& step : largest_steps(c.workload)) {
-    use.activations = std::max(use.activations, plan_memory(structure, step).total);
-    use.workspace = std::max(use.workspace, workspace_bytes(structure, step));
+    const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
+    const MemoryUse use = memory_of_step(c, structure, step, c.workload.batch, tokens);
+    if (use.total() > most.total()) most = use;
   }
-  return use;
+  return most;
 }
 
 }  // namespace inferometer

@@ -70,6 +70,7 @@ Step step_of(std::int64_t sequences, std::int64_t fresh, std::int64_t cached, st
 
 /// One operator of one size, however many layers have it.
 struct Sample {
+  std::string step;
   CalibrationPoint point;
   std::vector<double> seconds;
 };
@@ -88,6 +89,7 @@ void collect(const Timeline& run, const Graph& graph, const Structure& structure
     const std::string role = source.name.substr(source.name.rfind('.') + 1);
     const bool outside = source.layer < 0;
     Sample& sample = samples[step_name + (outside ? "/outside/" : "/") + role];
+    sample.step = step_name;
     sample.point.op = graph[node].op;
     sample.point.surroundings = surroundings;
     sample.seconds.push_back(std::chrono::duration_cast<Seconds>(time).count());
@@ -143,11 +145,16 @@ Result<FitResult> calibrate(Backend& backend, const Device& device, std::int64_t
     }
   }
   std::vector<CalibrationPoint> points;
+  // Each step counts the same, and each node in it by its share of the step's time: whole steps are to come
+  // out right.
+  std::map<std::string, double> step_seconds;
   for (auto& [name, sample] : samples) {
     sample.point.time = Seconds{median(sample.seconds)};
-    // What a layer has once counts once for each time a step pays for it, so that whole steps come out right.
-    sample.point.weight =
-        static_cast<double>(sample.seconds.size()) / static_cast<double>(repeats) * sample.point.time.count();
+    sample.point.weight = static_cast<double>(sample.seconds.size()) * sample.point.time.count();
+    step_seconds[sample.step] += sample.point.weight;
+  }
+  for (auto& [name, sample] : samples) {
+    sample.point.weight /= step_seconds[sample.step];
     points.push_back(sample.point);
   }
   return fit(points, host_parameters(), device);

@@ -1,0 +1,28 @@
+#include "roofline/support.hpp"
+
+#include <set>
+
+#include "roofline/work.hpp"
+
+namespace inferometer {
+
+Errors unsupported(const Structure& structure, const Device& device) {
+  Errors errors;
+  std::set<DType> told;
+  for (const StructureNode& node : structure.nodes) {
+    const Work work = work_of(node.op);
+    // f32 products fall back on the vector units, which every device has.
+    const bool missing = work.product && work.dtype != DType::f32 && !device.matrix.contains(work.dtype);
+    if (missing && told.insert(work.dtype).second) {
+      errors.push_back({device.name + " has no matrix rate for " + std::string{name(work.dtype)} +
+                        ", which \"" + node.name + "\" multiplies in"});
+    }
+    if (work.ranks > 1 && !device.link_bandwidth) {
+      errors.push_back({device.name + " has no links to peers, which parallel.tensor needs"});
+      return errors;
+    }
+  }
+  return errors;
+}
+
+}  // namespace inferometer
