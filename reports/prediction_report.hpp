@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 
+#include "model/memory.hpp"
 #include "simulator/predict.hpp"
 
 namespace inferometer {
