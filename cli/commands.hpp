@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scenarios/scenario.hpp"
+
+namespace inferometer {
+
+/// Exit codes of every command.
+enum ExitCode : int { done = 0, failed = 1, wrong_input = 2 };
+
+/// What every command gets from the command line.
+struct Context {
+  Library library;
+  bool json = false;
+};
+
+struct RunOptions {
+  std::string scenario;
+  std::filesystem::path out;
+  bool execute = true;
+};
+struct PredictOptions {
+  std::string model, device = "h200-sxm", phase = "decode";
+  std::int64_t batch = 1, context = 1024;
+  std::vector<std::string> optimizations, settings;  ///< settings: "path=value"
+};
+struct CalibrateOptions {
+  std::string backend = "cpu";
+  std::int64_t repeats = 7;
+};
+struct GraphOptions {
+  PredictOptions what;
+  bool dot = false;
+};
+
+int run_command(const Context& context, const RunOptions& options);
+int predict_command(const Context& context, const PredictOptions& options);
+int calibrate_command(const Context& context, const CalibrateOptions& options);
+int graph_command(const Context& context, const GraphOptions& options);
+/// what: models, devices, operators, optimizations, settings, parameters
+int list_command(const Context& context, const std::string& what);
+int explain_command(const Context& context, const std::string& name);
+int doctor_command(const Context& context);
+
+}  // namespace inferometer

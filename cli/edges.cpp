@@ -1,0 +1,118 @@
+#include "cli/edges.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+#include "model/backend.hpp"
+#ifdef INFEROMETER_HAS_CPU_BACKEND
+#include "executor/cpu/cpu_backend.hpp"
+#endif
+
+namespace inferometer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The value behind "key : value" in a file such as /proc/cpuinfo, empty where there is none.
+std::string field_of(const fs::path& file, const std::string& key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(key)) continue;
+    const std::size_t colon = line.find_first_of(":=");
+    if (colon == std::string::npos) continue;
+    const std::size_t start = line.find_first_not_of(" \t\"", colon + 1);
+    if (start == std::string::npos) return "";
+    std::string value = line.substr(start);
+    while (!value.empty() && (value.back() == '"' || value.back() == ' ')) value.pop_back();
+    return value;
+  }
+  return "";
+}
+
+}  // namespace
+
+int tell(const Errors& errors, ExitCode code) {
+  std::fputs(to_string(errors).c_str(), stderr);
+  return code;
+}
+
+Progress terminal_progress(const std::string& title) {
+  if (isatty(STDERR_FILENO) == 0) return [](const std::string&, double) {};
+  return [title](const std::string& what, double fraction) {
+    std::fputs(fmt::format("\r\033[K{}: {:3.0f} %  {}{}", title, fraction * 100, what,
+                           fraction >= 1 ? "\r\033[K" : "")
+                   .c_str(),
+               stderr);
+    std::fflush(stderr);
+  };
+}
+
+Library find_library() {
+  std::error_code ignored;
+  const fs::path installed =
+      fs::read_symlink("/proc/self/exe", ignored).parent_path() / "../share/inferometer/scenarios";
+  Library library{.root = fs::exists(installed, ignored) ? installed : fs::path{INFEROMETER_SCENARIOS},
+                  .calibration = {}};
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  library.calibration = (cache != nullptr && *cache != '\0' ? fs::path{cache}
+                         : home != nullptr                  ? fs::path{home} / ".cache"
+                                                            : fs::temp_directory_path()) /
+                        "inferometer";
+  return library;
+}
+
+FoundBackend find_backend(const std::string& name, const std::string& weights) {
+  if (name == "cpu") {
+#ifdef INFEROMETER_HAS_CPU_BACKEND
+    return {std::make_unique<CpuBackend>(CpuOptions{.threads = 0, .weights = weights}), ""};
+#else
+    return {nullptr, "this build has no CPU backend: oneDNN was not found when it was configured"};
+#endif
+  }
+  if (name.starts_with("cuda:")) return {nullptr, "no CUDA device: this build has no CUDA backend"};
+  return {nullptr, "unknown backend \"" + name + "\"; expected cpu or cuda:N"};
+}
+
+Provenance provenance() {
+  Provenance p;
+  p.version = INFEROMETER_VERSION;
+  p.revision = INFEROMETER_REVISION;
+  const std::string cpu = field_of("/proc/cpuinfo", "model name");
+  p.machine = fmt::format("{}, {} threads", cpu.empty() ? "unknown processor" : cpu,
+                          std::thread::hardware_concurrency());
+  utsname system{};
+  const bool known = uname(&system) == 0;
+  p.operating_system =
+      field_of("/etc/os-release", "PRETTY_NAME") + (known ? std::string{", Linux "} + system.release : "");
+#ifdef __clang__
+  p.compiler = "clang " __clang_version__;
+#else
+  p.compiler = "g++ " __VERSION__;
+#endif
+  p.date = fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr)));
+  return p;
+}
+
+Result<Device> device_or_calibrate(const Context& context, const std::string& name) {
+  Result<Device> device = load_device(name, context.library);
+  if (device || name != "host" || fs::exists(context.library.calibration / "host.yaml")) return device;
+  std::fputs(
+      "no calibration of this host yet: making a quick one (inferometer calibrate makes a better one)\n",
+      stderr);
+  if (const int code = calibrate_command(Context{context.library, false}, {.backend = "cpu", .repeats = 3});
+      code != done) {
+    return failure("device host: the quick calibration failed; see above");
+  }
+  return load_device(name, context.library);
+}
+
+}  // namespace inferometer

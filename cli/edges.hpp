@@ -1,0 +1,39 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "cli/commands.hpp"
+#include "model/backend.hpp"
+#include "scenarios/study.hpp"
+
+namespace inferometer {
+
+/// Prints errors on stderr and returns their exit code.
+int tell(const Errors& errors, ExitCode code);
+
+/// Shows what is going on, on stderr and only on a terminal.
+Progress terminal_progress(const std::string& title);
+
+/// The folder of shipped presets and of calibrations: beside an installed binary, or in the source tree it
+/// was built from.
+Library find_library();
+
+/// A backend by name, or why there is none.
+struct FoundBackend {
+  std::unique_ptr<Backend> backend;
+  std::string why_not;
+};
+FoundBackend find_backend(const std::string& name, const std::string& weights);
+
+/// Version, machine, compiler: what a report says about how it was made.
+Provenance provenance();
+
+/// The device `name`; a missing `host` is calibrated first, quickly, and that is said.
+Result<Device> device_or_calibrate(const Context& context, const std::string& name);
+
+/// The case that `predict` and `graph` speak of, with optimizations and settings applied.
+Result<Case> case_of(const Context& context, const PredictOptions& options);
+/// The one step that `predict` and `graph` speak of.
+Result<Features> features_of(const PredictOptions& options);
+
+}  // namespace inferometer

@@ -1,0 +1,95 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/edges.hpp"
+
+namespace {
+
+using namespace inferometer;
+
+void add_case_options(CLI::App& app, PredictOptions& o) {
+  app.add_option("--model", o.model, "preset (see `list models`) or path to a config.json")->required();
+  app.add_option("--device", o.device, "preset (see `list devices`) or path to a device file")
+      ->capture_default_str();
+  app.add_option("--phase", o.phase, "prefill or decode")->capture_default_str();
+  app.add_option("--batch", o.batch, "sequences in the step")->capture_default_str();
+  app.add_option("--context", o.context, "tokens that each sequence attends over, the new ones included")
+      ->capture_default_str();
+  app.add_option("--optimize", o.optimizations, "optimizations by name (see `list optimizations`)")
+      ->delimiter(',');
+  app.add_option("--set", o.settings, "any setting, as path=value (see `list settings`)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "inferometer predicts LLM inference (roofline and discrete events), runs the same graph for real,\n"
+      "and shows the difference.\n\n"
+      "  inferometer run scenarios/quickstart.yaml             predict, execute, compare, write a report\n"
+      "  inferometer predict --model llama-3.1-70b --device h200-sxm --batch 8 --context 4096\n"
+      "  inferometer list models                               what ships\n"
+      "  inferometer explain w8a8-int8                         what a name means\n"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", INFEROMETER_VERSION);
+  Context context{.library = find_library()};
+  const auto json_flag = [&](CLI::App* command) {
+    command->add_flag("--json", context.json, "print JSON instead of a table");
+    return command;
+  };
+  int code = done;
+
+  RunOptions run;
+  bool predict_only = false;
+  auto* run_app = json_flag(app.add_subcommand("run", "predict and execute a scenario, and write a report"));
+  run_app->add_option("scenario", run.scenario, "YAML file")->required();
+  run_app->add_option("--out", run.out, "folder for report.html, report.md, results.json and trace.json");
+  run_app->add_flag("--predict-only", predict_only, "do not execute");
+  run_app->callback([&] {
+    run.execute = !predict_only;
+    code = run_command(context, run);
+  });
+
+  PredictOptions predict;
+  auto* predict_app =
+      json_flag(app.add_subcommand("predict", "predict one step, without executing anything"));
+  add_case_options(*predict_app, predict);
+  predict_app->callback([&] { code = predict_command(context, predict); });
+
+  CalibrateOptions calibrate;
+  auto* calibrate_app =
+      json_flag(app.add_subcommand("calibrate", "measure this machine and fit the kernel models to it"));
+  calibrate_app->add_option("--backend", calibrate.backend, "what to measure")->capture_default_str();
+  calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step")->capture_default_str();
+  calibrate_app->callback([&] { code = calibrate_command(context, calibrate); });
+
+  GraphOptions graph;
+  auto* graph_app =
+      json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));
+  add_case_options(*graph_app, graph.what);
+  graph_app->add_flag("--dot", graph.dot, "print DOT");
+  graph_app->callback([&] { code = graph_command(context, graph); });
+
+  std::string what;
+  auto* list_app = json_flag(
+      app.add_subcommand("list", "models, devices, operators, optimizations, settings or parameters"));
+  list_app->add_option("what", what, "models | devices | operators | optimizations | settings | parameters")
+      ->required();
+  list_app->callback([&] { code = list_command(context, what); });
+
+  std::string explained;
+  auto* explain_app =
+      app.add_subcommand("explain", "what an operator, optimization, device, model or setting is");
+  explain_app->add_option("name", explained)->required();
+  explain_app->callback([&] { code = explain_command(context, explained); });
+
+  app.add_subcommand("doctor", "what this machine can do, and what is missing")->callback([&] {
+    code = doctor_command(context);
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? done : wrong_input;
+  }
+  return code;
+}

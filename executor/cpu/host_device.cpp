@@ -1,0 +1,137 @@
+#include "executor/cpu/host_device.hpp"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "executor/cpu/matrix_rate.hpp"
+
+namespace inferometer::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The shortest of `runs` runs: what the machine can do when nothing disturbs it.
+Seconds best_of(int runs, const std::function<void()>& work) {
+  Seconds best{1e9};
+  for (int i = 0; i < runs; ++i) {
+    const auto start = Clock::now();
+    work();
+    best = std::min(best, Seconds{Clock::now() - start});
+  }
+  return best;
+}
+
+std::int64_t cache_bytes() {
+  std::int64_t bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (bytes <= 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 8 << 20;
+}
+
+std::int64_t available_bytes() {
+  std::ifstream in("/proc/meminfo");
+  for (std::string key; in >> key;) {
+    std::int64_t kib = 0;
+    if (key == "MemAvailable:" && in >> kib) return kib * 1024;
+    in.ignore(1 << 10, '\n');
+  }
+  return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
+}
+
+/// Bytes per second of triads over three arrays of `count` floats, passes * 4 arrays of traffic (the written
+/// one is read first).
+BytesPerSecond triad(std::size_t count, int threads, int passes, int runs) {
+  // Default initialisation: the pages are first touched by the threads that use them.
+  const std::unique_ptr<float[]> a(new float[count]), b(new float[count]), c(new float[count]);
+  float* pa = a.get();
+  float* pb = b.get();
+  float* pc = c.get();
+  const auto n = static_cast<std::int64_t>(count);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::int64_t i = 0; i < n; ++i) {
+    pa[i] = 0;
+    pb[i] = 1;
+    pc[i] = 2;
+  }
+  const Seconds time = best_of(runs, [&] {
+#pragma omp parallel num_threads(threads)
+    for (int p = 0; p < passes; ++p) {
+      const float s = static_cast<float>(p);
+#pragma omp for simd schedule(static)
+      for (std::int64_t i = 0; i < n; ++i) pa[i] = pb[i] + s * pc[i];
+    }
+  });
+  return BytesPerSecond{4.0 * 4.0 * static_cast<double>(count) * passes / time.count()};
+}
+
+/// FLOP/s of independent multiply-adds in registers.
+[[gnu::target_clones("avx512f", "avx2,fma", "default"), gnu::noinline]] float multiply_add_chain(
+    std::int64_t iterations) {
+  constexpr int lanes = 256;  // enough independent chains for any width and latency
+  float x[lanes];
+  for (int l = 0; l < lanes; ++l) x[l] = 1.0F + static_cast<float>(l);
+  for (std::int64_t i = 0; i < iterations; ++i) {
+    for (int l = 0; l < lanes; ++l) x[l] = x[l] * 0.999F + 0.001F;
+  }
+  float sum = 0;
+  for (float v : x) sum += v;
+  return sum;
+}
+
+FlopsPerSecond vector_rate(int threads) {
+  constexpr std::int64_t iterations = 400'000;
+  float sink = 0;
+  const Seconds time = best_of(5, [&] {
+#pragma omp parallel num_threads(threads) reduction(+ : sink)
+    sink += multiply_add_chain(iterations);
+  });
+  // The sum keeps the work alive; adding zero of it keeps the result honest.
+  return FlopsPerSecond{2.0 * 256 * iterations * threads / time.count() + 0.0 * static_cast<double>(sink)};
+}
+
+Seconds empty_region(int threads) {
+  constexpr int regions = 2000;
+  const Seconds time = best_of(5, [&] {
+    for (int i = 0; i < regions; ++i) {
+#pragma omp parallel num_threads(threads)
+      { asm volatile("" ::: "memory"); }
+    }
+  });
+  return time / regions;
+}
+
+}  // namespace
+
+Device measure_host(int threads) {
+  const std::string how = std::to_string(threads) + " threads, best of several runs on this machine";
+  const std::int64_t cache = cache_bytes();
+  const auto large = static_cast<std::size_t>(std::max<std::int64_t>(4 * cache, 256 << 20)) / sizeof(float);
+  const auto small = static_cast<std::size_t>(cache / 4 / 3) / sizeof(float);
+  Device d;
+  d.name = "host";
+  d.description = "this machine's processor, measured";
+  d.kind = DeviceKind::cpu;
+  d.memory_capacity = {Bytes{available_bytes()}, "MemAvailable of /proc/meminfo when this was measured"};
+  d.memory_bandwidth = {triad(large, threads, 1, 5), "triad over arrays beyond the cache, " + how};
+  d.cache_capacity = {Bytes{cache}, "last-level cache as the C library reports it"};
+  d.cache_bandwidth = {triad(small, threads, 50, 5), "triad over a quarter of the cache, " + how};
+  d.processors = {threads, "threads used"};
+  d.clock = {Hertz{0}, "not measured: no term of the host's models needs it"};
+  for (const DType dtype : {DType::f32, DType::bf16, DType::int8}) {
+    d.matrix[dtype] = {matrix_rate(dtype, threads), "a 1500 x 1700 x 1900 product, " + how};
+  }
+  d.vector = {vector_rate(threads), "f32 multiply-adds in registers, " + how};
+  d.launch = {empty_region(threads), "an empty parallel region, " + how};
+  d.host_dispatch = {Seconds{0}, "nodes are called, not enqueued"};
+  return d;
+}
+
+}  // namespace inferometer::cpu
