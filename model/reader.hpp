@@ -35,6 +35,9 @@ class Reader {
   T optional(std::string_view key, T otherwise);
   template <class T>
   std::optional<T> maybe(std::string_view key);
+  /// A list of values; mistakes name the item.
+  template <class T>
+  std::optional<std::vector<T>> list(std::string_view key);
 
   bool has(std::string_view key) const;
   /// The value of `key` as it stands, nullptr when absent; counts as asked for.
