@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 #if __has_include(<tl/expected.hpp>)
 #include <tl/expected.hpp>
@@ -36,6 +37,9 @@ inline auto failure(Errors errors) { return std::unexpected<Errors>(std::move(er
 inline auto failure(std::string message, Location where = {}) {
   return failure(Errors{Error{std::move(message), std::move(where)}});
 }
+
+/// What succeeds without a value.
+using Done = Result<std::monostate>;
 
 /// "file:line:column: error: message"; the parts of the location that are not known are left out.
 std::string to_string(const Error& error);

@@ -52,6 +52,6 @@ std::vector<std::string> list_models(const Library& library);
 std::vector<std::string> list_devices(const Library& library);
 
 /// Sets one setting of a case from text, as --set and scenarios do. Errors name the valid paths or values.
-[[nodiscard]] Result<void> set_field(Case& c, const Edit& edit);
+[[nodiscard]] Done set_field(Case& c, const Edit& edit);
 
 }  // namespace inferometer

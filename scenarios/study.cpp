@@ -39,8 +39,7 @@ std::vector<PhaseRange> phases_of(std::size_t steps) {
   return phases;
 }
 
-Result<std::monostate> measure(VariantResult& variant, std::vector<Step> steps, Backend& backend,
-                               std::int64_t repeats) {
+Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, std::int64_t repeats) {
   const std::unique_ptr<StepTimer> timer = backend.timer();
   const std::vector<PhaseRange> phases = phases_of(steps.size());
   std::vector<std::vector<Nanoseconds>> times(phases.size());

@@ -1,0 +1,218 @@
+#include "model/optimizations.hpp"
+
+#include <array>
+#include <map>
+
+#include "model/reader.hpp"
+#include "model/settings.hpp"
+
+namespace inferometer {
+namespace {
+
+using Edits = std::vector<SettingEdit>;
+
+std::string always(const Case&) { return ""; }
+std::string needs_gpu(const Case& c) {
+  return c.cluster.device.kind == DeviceKind::gpu ? ""
+                                                  : "needs a GPU; " + c.cluster.device.name + " is a CPU";
+}
+std::string needs_fp8(const Case& c) {
+  return c.cluster.device.matrix.contains(DType::fp8) ? ""
+                                                      : c.cluster.device.name + " has no fp8 matrix units";
+}
+std::string needs_int8(const Case& c) {
+  return c.cluster.device.matrix.contains(DType::int8) ? ""
+                                                       : c.cluster.device.name + " has no int8 matrix rate";
+}
+std::string needs_plain_attention(const Case& c) {
+  return c.model().latent ? "the model has latent attention: one latent for all heads" : "";
+}
+std::string needs_grouped_heads(const Case& c) {
+  if (const std::string why = needs_plain_attention(c); !why.empty()) return why;
+  return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
+}
+std::string needs_experts(const Case& c) { return c.model().moe ? "" : "the model has no experts"; }
+
+const std::array list{
+    Optimization{
+        "f32", "baseline", "everything in single precision", "exact reference; twice the bytes of bf16",
+        [](const Case&) {
+          return Edits{
+              {"precision.weights", "f32"}, {"precision.activations", "f32"}, {"precision.kv", "f32"}};
+        },
+        &always},
+    Optimization{"bf16", "baseline", "weights, activations and cache in bfloat16",
+                 "halves the bytes of f32 and reaches the matrix units",
+                 [](const Case&) {
+                   return Edits{{"precision.weights", "bf16"},
+                                {"precision.activations", "bf16"},
+                                {"precision.kv", "bf16"}};
+                 },
+                 &always},
+    Optimization{
+        "w8a8-int8", "5.2 quantization of weights and activations (Q2)",
+        "products multiply int8 weights by int8 inputs (dynamic, a scale per token); the head stays as it is",
+        "halves weight bytes and doubles the matrix rate; no gain where quantising costs more than it saves",
+        [](const Case& c) {
+          const std::string head{name(c.plan.precision.weights.at(-1, Role::lm_head))};
+          return Edits{{"precision.weights", "int8 lm_head=" + head + " absorb=" + head + " expand=" + head},
+                       {"precision.inputs", "int8 lm_head=as_is"}};
+        },
+        &needs_int8},
+    Optimization{
+        "fp8", "5.2 quantization of weights and activations (Q2)",
+        "products multiply fp8 weights by fp8 inputs (static, a scale per tensor); the head stays as it is",
+        "halves weight bytes and doubles the matrix rate on Hopper and later",
+        [](const Case& c) {
+          const std::string head{name(c.plan.precision.weights.at(-1, Role::lm_head))};
+          return Edits{{"precision.weights", "fp8 lm_head=" + head + " absorb=" + head + " expand=" + head},
+                       {"precision.inputs", "fp8 lm_head=as_is"}};
+        },
+        &needs_fp8},
+    Optimization{"w8a16", "5.2 weight-only quantization (Q1)",
+                 "int8 weights, expanded inside the product; the head stays as it is",
+                 "halves weight bytes of decode; prefill is no faster",
+                 [](const Case& c) {
+                   const std::string head{name(c.plan.precision.weights.at(-1, Role::lm_head))};
+                   return Edits{{"precision.weights", "int8 lm_head=" + head}, {"precision.inputs", "as_is"}};
+                 },
+                 &always},
+    Optimization{"w4a16", "5.2 weight-only quantization (Q1)",
+                 "int4 weights in groups of 128, expanded inside the product; the head stays as it is",
+                 "quarters the weight bytes of decode at small batch; slower prefill, no gain where the KV "
+                 "cache dominates",
+                 [](const Case& c) {
+                   const std::string head{name(c.plan.precision.weights.at(-1, Role::lm_head))};
+                   return Edits{{"precision.weights", "int4 lm_head=" + head}, {"precision.inputs", "as_is"}};
+                 },
+                 &always},
+    Optimization{"kv-fp8", "5.2 KV cache quantization (Q3)", "the KV cache in fp8",
+                 "halves cache bytes: longer contexts and larger batches fit; no gain at short context",
+                 [](const Case&) {
+                   return Edits{{"precision.kv", "fp8"}};
+                 },
+                 &needs_fp8},
+    Optimization{
+        "mha", "5.1 multi-query attention (M2), undone", "a key and value head for each query head",
+        "the baseline that grouped heads are measured against; more cache bytes and wider projections",
+        [](const Case& c) {
+          return Edits{{"architecture.kv_heads", std::to_string(c.model().heads)}};
+        },
+        &needs_grouped_heads},
+    Optimization{"mqa", "5.1 multi-query attention (M2)", "one key and value head for all query heads",
+                 "least cache; helps long contexts and large batches, changes quality",
+                 [](const Case&) {
+                   return Edits{{"architecture.kv_heads", "1"}};
+                 },
+                 &needs_plain_attention},
+    Optimization{"fused-qkv", "6.1 graph-level optimization (G1)",
+                 "query, key and value projections as one product",
+                 "fewer launches and a wider product; only launches count once bytes dominate",
+                 [](const Case&) {
+                   return Edits{{"fusion.qkv", "true"}};
+                 },
+                 &needs_plain_attention},
+    Optimization{"fused-gate-up", "6.1 graph-level optimization (G1)",
+                 "gate and up projections as one product", "fewer launches and a wider product",
+                 [](const Case&) {
+                   return Edits{{"fusion.gate_up", "true"}};
+                 },
+                 &always},
+    Optimization{"fused-residual-norm", "6.1 graph-level optimization (G1)",
+                 "residual addition inside the norm behind it",
+                 "saves a pass over the activations and a launch",
+                 [](const Case&) {
+                   return Edits{{"fusion.residual_norm", "true"}};
+                 },
+                 &always},
+    Optimization{"naive-attention", "6.1 attention (O1), undone",
+                 "attention that writes its scores to memory",
+                 "the baseline that tiled attention is measured against",
+                 [](const Case&) {
+                   return Edits{{"kernels.attention", "naive"}};
+                 },
+                 &always},
+    Optimization{"flash-attention", "6.1 attention (O1)",
+                 "attention over tiles of keys with an online softmax",
+                 "no traffic and memory in the square of the context; no gain for short prompts",
+                 [](const Case&) {
+                   return Edits{{"kernels.attention", "tiled"}};
+                 },
+                 &always},
+    Optimization{"grouped-experts", "6.1 mixture-of-experts kernels (O4)",
+                 "all experts of a layer in one launch", "saves a launch per expert; matters at small batch",
+                 [](const Case&) {
+                   return Edits{{"kernels.experts", "grouped"}};
+                 },
+                 &needs_experts},
+    Optimization{"expert-loop", "6.1 mixture-of-experts kernels (O4), undone",
+                 "one product after another for each expert",
+                 "the baseline that grouped experts are measured against",
+                 [](const Case&) {
+                   return Edits{{"kernels.experts", "loop"}};
+                 },
+                 &needs_experts},
+    Optimization{
+        "cuda-graphs", "beside the survey", "each step replayed as one recorded graph",
+        "removes host launches from the critical path of small steps; padding costs at odd batch sizes",
+        [](const Case&) {
+          return Edits{{"launch.graphs", "true"}};
+        },
+        &needs_gpu},
+};
+
+}  // namespace
+
+std::span<const Optimization> optimizations() { return list; }
+
+const Optimization* find_optimization(std::string_view wanted) {
+  for (const Optimization& o : list) {
+    if (o.name == wanted) return &o;
+  }
+  return nullptr;
+}
+
+Result<std::vector<SettingEdit>> apply(Case& c, const std::vector<std::string>& names,
+                                       bool override_earlier) {
+  struct Made {
+    std::string value, by;
+  };
+  std::map<std::string, Made> made;
+  Edits order;
+  Errors errors;
+  for (const std::string& wanted : names) {
+    const Optimization* o = find_optimization(wanted);
+    if (o == nullptr) {
+      std::vector<std::string> known;
+      for (const Optimization& each : list) known.emplace_back(each.name);
+      const std::string near = nearest(wanted, known);
+      errors.push_back(
+          {"unknown optimization \"" + wanted + "\"" +
+           (near.empty() ? "; see `inferometer list optimizations`" : "; did you mean \"" + near + "\"?")});
+      continue;
+    }
+    if (const std::string why = o->obstacle(c); !why.empty()) {
+      errors.push_back({"optimization \"" + wanted + "\": " + why});
+      continue;
+    }
+    for (const SettingEdit& edit : o->edits(c)) {
+      const auto earlier = made.find(edit.path);
+      if (earlier != made.end() && earlier->second.value != edit.value && !override_earlier) {
+        errors.push_back({"optimizations \"" + earlier->second.by + "\" and \"" + wanted + "\" both set " +
+                          edit.path + ", to \"" + earlier->second.value + "\" and \"" + edit.value +
+                          "\"; leave one out, or say override: true"});
+        continue;
+      }
+      made[edit.path] = {edit.value, wanted};
+      std::erase_if(order, [&](const SettingEdit& e) { return e.path == edit.path; });
+      order.push_back(edit);
+    }
+  }
+  if (!errors.empty()) return failure(std::move(errors));
+  for (const SettingEdit& edit : order) {
+    if (auto set = set_setting(c, edit.path, edit.value); !set) return failure(set.error());
+  }
+  return order;
+}
+
+}  // namespace inferometer
