@@ -50,7 +50,7 @@ int predict_command(const Context& context, const PredictOptions& options) {
   if (const Errors missing = unsupported(*structure, c->cluster.device); !missing.empty()) {
     return tell(missing, wrong_input);
   }
-  const Result<Calibration> calibration = calibration_for(c->cluster.device, context.library);
+  const Result<Calibration> calibration = calibration_for(options.device, context.library);
   if (!calibration) return tell(calibration.error(), wrong_input);
   Prediction prediction = predict(*c, *structure, *features, *calibration);
   const MemoryUse memory = memory_of_step(*c, *structure, *features, options.batch, options.context);

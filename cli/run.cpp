@@ -10,8 +10,6 @@ namespace inferometer {
 int run_command(const Context& context, const RunOptions& options) {
   Result<Scenario> scenario = load_scenario(options.scenario, context.library);
   if (!scenario) return tell(scenario.error(), wrong_input);
-  Result<Calibration> calibration = calibration_for(scenario->baseline.cluster.device, context.library);
-  if (!calibration) return tell(calibration.error(), wrong_input);
   FoundBackend found;
   if (!options.execute) {
     found.why_not = "--predict-only";
@@ -20,14 +18,14 @@ int run_command(const Context& context, const RunOptions& options) {
   } else {
     found = find_backend(scenario->backend, scenario->weights);
   }
-  Result<StudyResult> study = run_study(*scenario, *calibration, found.backend.get(), found.why_not,
+  Result<StudyResult> study = run_study(*scenario, scenario->calibration, found.backend.get(), found.why_not,
                                         terminal_progress(scenario->name));
   if (!study) return tell(study.error(), failed);
   Provenance made = provenance();
   made.backend = found.backend ? found.backend->name() : "none: " + found.why_not;
   made.device = scenario->baseline.cluster.device.name;
-  made.calibration = calibration->source;
-  made.level = calibration->level;
+  made.calibration = scenario->calibration.source;
+  made.level = scenario->calibration.level;
   study->provenance = std::move(made);
   const std::filesystem::path out =
       options.out.empty() ? std::filesystem::path{"report"} / scenario->file.stem() : options.out;
