@@ -68,6 +68,7 @@ struct AddArguments {
 
 /// gather: y[i] = x[rows[i] / divisor] (embedding, rows that need logits, rows sorted by expert)
 /// scatter: y[rows[i]] = x[i]
+/// rows null: y[i] = x[i]
 struct GatherArguments {
   In x;
   const std::int32_t* rows = nullptr;

@@ -36,17 +36,16 @@ dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const memory::
 #endif
 }
 
-/// [matrices, rows, columns] with `stride` elements from row to row and `step` from matrix to matrix; one
-/// matrix is described in two dimensions, for which oneDNN has more kernels.
-memory::desc strided(std::int64_t matrices, std::int64_t rows, std::int64_t columns, DType dtype,
-                     std::int64_t stride, std::int64_t step) {
-  if (matrices == 1) return {{rows, columns}, type_of(dtype), memory::dims{stride, 1}};
-  return {{matrices, rows, columns}, type_of(dtype), memory::dims{step, stride, 1}};
+/// Dense [matrices, rows, columns]: oneDNN has no fast kernel for rows with gaps between them (2.6 and 3.1
+/// fall back to "ref:any"). One matrix is described in two dimensions.
+memory::desc dense(std::int64_t matrices, std::int64_t rows, std::int64_t columns, DType dtype) {
+  if (matrices == 1) return {{rows, columns}, type_of(dtype), memory::format_tag::ab};
+  return {{matrices, rows, columns}, type_of(dtype), memory::format_tag::abc};
 }
 
 /// What a kernel of oneDNN is compiled for.
 struct ProductKey {
-  std::int64_t matrices, out, in, rows, x_stride, y_stride;
+  std::int64_t matrices, out, in, rows;
   DType x, y;
   bool bias;
   friend auto operator<=>(const ProductKey&, const ProductKey&) = default;
@@ -55,9 +54,15 @@ struct ProductKey {
 /// A compiled product and its arguments; only their addresses change from call to call.
 struct Product {
   dnnl::matmul primitive;
-  memory x, y, bias;
   std::unordered_map<int, memory> arguments;
 };
+
+void* at(void* data, DType dtype, std::int64_t elements) {
+  return static_cast<char*>(data) + size_of(elements, dtype).value;
+}
+const void* at(const void* data, DType dtype, std::int64_t elements) {
+  return static_cast<const char*>(data) + size_of(elements, dtype).value;
+}
 
 }  // namespace
 
@@ -75,9 +80,10 @@ struct OneDnn::Impl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::map<ProductKey, Product> products;
-  std::vector<std::int32_t> sums;  ///< of int8 products, before they are scaled
-  std::vector<float> widened;      ///< inputs of products that are not multiplied as they are stored
+  std::vector<char> x_copy, y_copy;  ///< inputs and outputs that do not lie in memory as oneDNN wants them
 
+  /// x as oneDNN wants it: [matrices, rows, in] without gaps, in the dtype that is multiplied.
+  const void* dense_input(const PackedWeights::Impl& w, const ProductInput& x);
   Product& product(const PackedWeights::Impl& w, const ProductKey& key);
 };
 
@@ -136,9 +142,8 @@ Result<PackedWeights> OneDnn::pack(const WeightSource& s) {
     const memory::dims shape = one ? memory::dims{s.in, s.out} : memory::dims{s.matrices, s.in, s.out};
     const memory::desc any{shape, type_of(stored), memory::format_tag::any};
     const DType y = stored == DType::int8 ? DType::i32 : DType::f32;
-    const auto pd = describe(impl_->engine, strided(s.matrices, typical_rows, s.in, stored, s.matrices * s.in, s.in),
-                             any, nullptr,
-                             strided(s.matrices, typical_rows, s.out, y, s.matrices * s.out, s.out));
+    const auto pd = describe(impl_->engine, dense(s.matrices, typical_rows, s.in, stored), any, nullptr,
+                             dense(s.matrices, typical_rows, s.out, y));
     const memory::dims transposed = one ? memory::dims{1, s.in} : memory::dims{s.out * s.in, 1, s.in};
     memory plain{{shape, type_of(stored), transposed}, impl_->engine, const_cast<void*>(values)};
     auto impl = std::make_unique<PackedWeights::Impl>(
@@ -155,57 +160,71 @@ Result<PackedWeights> OneDnn::pack(const WeightSource& s) {
 
 Product& OneDnn::Impl::product(const PackedWeights::Impl& w, const ProductKey& key) {
   if (const auto found = products.find(key); found != products.end()) return found->second;
-  const auto x = strided(key.matrices, key.rows, key.in, key.x, key.x_stride, key.in);
-  const auto y = strided(key.matrices, key.rows, key.out, key.y, key.y_stride, key.out);
-  const auto b = strided(key.matrices, 1, key.out, DType::f32, key.out, key.out);
+  const auto x = dense(key.matrices, key.rows, key.in, key.x);
+  const auto y = dense(key.matrices, key.rows, key.out, key.y);
+  const auto b = dense(key.matrices, 1, key.out, DType::f32);
   const auto pd = describe(engine, x, w.packed.get_desc(), key.bias ? &b : nullptr, y);
-  Product p{dnnl::matmul(pd), memory(x, engine, nullptr), memory(y, engine, nullptr), {}, {}};
-  if (key.bias) p.bias = memory(b, engine, nullptr);
+  Product p{dnnl::matmul(pd), {{DNNL_ARG_SRC, {x, engine, nullptr}}, {DNNL_ARG_DST, {y, engine, nullptr}}}};
+  if (key.bias) p.arguments.emplace(DNNL_ARG_BIAS, memory{b, engine, nullptr});
   return products.emplace(key, std::move(p)).first->second;
+}
+
+const void* OneDnn::Impl::dense_input(const PackedWeights::Impl& w, const ProductInput& x) {
+  const bool widens = x.dtype != w.stored, in_place = x.rows == 1 || (w.matrices == 1 && x.stride == w.in);
+  if (in_place && !widens) return x.data;
+  x_copy.resize(static_cast<std::size_t>(size_of(w.matrices * x.rows * w.in, w.stored).value));
+  for (std::int64_t m = 0; m < w.matrices; ++m) {
+    const In from{at(x.data, x.dtype, m * w.in), x.stride};
+    void* to = at(x_copy.data(), w.stored, m * x.rows * w.in);
+    if (widens) {
+      kernels().widen({.x = from, .y = static_cast<float*>(to), .tokens = x.rows, .width = w.in});
+    } else {
+      kernels().gather({.x = from, .y = {to, w.in}, .count = x.rows, .width = w.in,
+                        .element_bytes = size_of(1, w.stored).value});
+    }
+  }
+  return x_copy.data();
 }
 
 void OneDnn::multiply(const PackedWeights& weights, const ProductInput& x, const ProductOutput& y,
                       const float* bias) {
   const PackedWeights::Impl& w = *weights.impl_;
   if (x.rows == 0) return;
-  ProductInput in = x;
-  const std::int64_t x_width = w.matrices * w.in, y_width = w.matrices * w.out;
-  if (x.dtype == DType::bf16 && w.stored == DType::f32) {
-    impl_->widened.resize(static_cast<std::size_t>(x.rows * x_width));
-    kernels().widen({.x = {x.data, x.stride}, .y = impl_->widened.data(), .tokens = x.rows, .width = x_width});
-    in = {.data = impl_->widened.data(), .dtype = DType::f32, .rows = x.rows, .stride = x_width};
-  }
-  require(in.dtype == w.stored, "a product's input has the dtype of its weights");
-  // oneDNN sees one stride for one row: whatever it is, it is never followed.
-  const auto stride = [&](std::int64_t given, std::int64_t width) { return x.rows == 1 ? width : given; };
+  require(x.dtype == w.stored || (x.dtype == DType::bf16 && w.stored == DType::f32),
+          "a product's input has the dtype of its weights");
   const bool integer = w.stored == DType::int8;
+  const bool in_place = !integer && (x.rows == 1 || (w.matrices == 1 && y.stride == w.out));
+  const DType written = integer ? DType::i32 : y.dtype;
   void* target = y.data;
-  ProductKey key{w.matrices, w.out,   w.in,    x.rows, stride(in.stride, x_width), stride(y.stride, y_width),
-                 in.dtype,   y.dtype, bias != nullptr};
-  if (integer) {
-    impl_->sums.resize(static_cast<std::size_t>(x.rows * y_width));
-    target = impl_->sums.data();
-    key.y = DType::i32;
-    key.y_stride = y_width;
-    key.bias = false;
+  if (!in_place) {
+    impl_->y_copy.resize(static_cast<std::size_t>(size_of(w.matrices * x.rows * w.out, written).value));
+    target = impl_->y_copy.data();
   }
-  Product& p = impl_->product(w, key);
-  p.x.set_data_handle(const_cast<void*>(in.data));
-  p.y.set_data_handle(target);
-  if (key.bias) p.bias.set_data_handle(const_cast<float*>(bias));
-  p.arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, w.packed}, {DNNL_ARG_DST, p.y}};
-  if (key.bias) p.arguments.emplace(DNNL_ARG_BIAS, p.bias);
+  Product& p = impl_->product(w, {w.matrices, w.out, w.in, x.rows, w.stored, written, !integer && bias != nullptr});
+  p.arguments.at(DNNL_ARG_SRC).set_data_handle(const_cast<void*>(impl_->dense_input(w, x)));
+  p.arguments.at(DNNL_ARG_DST).set_data_handle(target);
+  if (!integer && bias != nullptr) p.arguments.at(DNNL_ARG_BIAS).set_data_handle(const_cast<float*>(bias));
+  p.arguments.insert_or_assign(DNNL_ARG_WEIGHTS, w.packed);
   p.primitive.execute(impl_->stream, p.arguments);
   impl_->stream.wait();
-  if (!integer) return;
-  kernels().dequantize({.sums = impl_->sums.data(),
-                        .row_scales = x.scales,
-                        .column_scales = w.scales.data(),
-                        .bias = bias,
-                        .y = {y.data, y.stride},
-                        .dtype = y.dtype,
-                        .tokens = x.rows,
-                        .width = y_width});
+
+  for (std::int64_t m = 0; !in_place && m < w.matrices; ++m) {
+    const void* from = at(target, written, m * x.rows * w.out);
+    const Out to{at(y.data, y.dtype, m * w.out), y.stride};
+    if (integer) {
+      kernels().dequantize({.sums = static_cast<const std::int32_t*>(from),
+                            .row_scales = x.scales,
+                            .column_scales = w.scales.data() + m * w.out,
+                            .bias = bias == nullptr ? nullptr : bias + m * w.out,
+                            .y = to,
+                            .dtype = y.dtype,
+                            .tokens = x.rows,
+                            .width = w.out});
+    } else {
+      kernels().gather({.x = {from, w.out}, .y = to, .count = x.rows, .width = w.out,
+                        .element_bytes = size_of(1, y.dtype).value});
+    }
+  }
 }
 
 }  // namespace inferometer::cpu

@@ -39,7 +39,8 @@ class PackedWeights {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Rows of a buffer; `stride` elements from one row to the next, so that a view of a fused buffer works.
+/// Rows of a buffer; `stride` elements from one row to the next, so that a view of a fused buffer works. Rows
+/// with gaps between them, or of several matrices, are copied: oneDNN multiplies dense ones.
 struct ProductInput {
   const void* data = nullptr;
   DType dtype = DType::bf16;
@@ -54,8 +55,8 @@ struct ProductOutput {
 
 /// Matrix products by oneDNN. One call at a time; each uses all threads.
 ///
-/// oneDNN compiles a kernel for each number of rows: the first product of a new (weights' shape, rows,
-/// strides) costs about a millisecond more and is kept, for all weights of that shape.
+/// oneDNN compiles a kernel for each number of rows: the first product of a new (weights' shape,
+/// rows) costs about a millisecond more and is kept, for all weights of that shape.
 class OneDnn {
  public:
   OneDnn();

@@ -6,7 +6,7 @@ namespace inferometer::cpu::INFEROMETER_ISA {
 /// Copies rows of bytes: gather and scatter do not look at what they move.
 inline void gather(const GatherArguments& a) {
   rows(a.count, a.width, [&](std::int64_t i) {
-    const std::int64_t from = a.rows[i] / a.divisor;
+    const std::int64_t from = a.rows == nullptr ? i : a.rows[i] / a.divisor;
     __builtin_memcpy(static_cast<char*>(a.y.data) + i * a.y.stride * a.element_bytes,
                      static_cast<const char*>(a.x.data) + from * a.x.stride * a.element_bytes,
                      static_cast<std::size_t>(a.width * a.element_bytes));
@@ -14,7 +14,8 @@ inline void gather(const GatherArguments& a) {
 }
 inline void scatter(const GatherArguments& a) {
   rows(a.count, a.width, [&](std::int64_t i) {
-    __builtin_memcpy(static_cast<char*>(a.y.data) + a.rows[i] * a.y.stride * a.element_bytes,
+    const std::int64_t to = a.rows == nullptr ? i : a.rows[i];
+    __builtin_memcpy(static_cast<char*>(a.y.data) + to * a.y.stride * a.element_bytes,
                      static_cast<const char*>(a.x.data) + i * a.x.stride * a.element_bytes,
                      static_cast<std::size_t>(a.width * a.element_bytes));
   });
