@@ -105,10 +105,11 @@ struct CombineArguments {
   std::int64_t tokens = 0, top_k = 0, width = 0;
 };
 
-/// y = x, from bf16 to f32
-struct WidenArguments {
+/// y = x, between f32 and bf16
+struct ConvertArguments {
   In x;
-  float* y = nullptr;  ///< dense
+  Out y;
+  DType from = DType::bf16, to = DType::f32;
   std::int64_t tokens = 0, width = 0;
 };
 

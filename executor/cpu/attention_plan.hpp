@@ -84,12 +84,14 @@ struct AttentionPlan {
   const std::int64_t start = s.cached - a.window + 1;
   return a.window > 0 && start > 0 ? start / tile_keys * tile_keys : 0;
 }
-[[gnu::always_inline]] inline std::int64_t score_columns(const AttentionArguments& a, const SequenceBlocks& s) {
+[[gnu::always_inline]] inline std::int64_t score_columns(const AttentionArguments& a,
+                                                         const SequenceBlocks& s) {
   const std::int64_t keys = s.cached + s.fresh - score_start(a, s);
   return (keys + tile_keys - 1) / tile_keys * tile_keys;
 }
 [[gnu::always_inline]] inline std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
-/// Floats that one thread works in: queries, scores, outputs, gathered keys and values (at most 4 bytes each).
+/// Floats that one thread works in: queries, scores, outputs, gathered keys and values (at most 4 bytes
+/// each).
 [[gnu::always_inline]] inline std::int64_t thread_floats(const AttentionArguments& a) {
   const std::int64_t d = a.cache.head_dim, v = padded(a.cache.v_dim);
   return padded(tile_rows * d + tile_rows * tile_keys + tile_rows * v + tile_keys * d + tile_keys * v);

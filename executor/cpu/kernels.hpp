@@ -19,7 +19,7 @@ struct Kernels {
   void (*quantize)(const QuantizeArguments&);
   void (*dequantize)(const DequantizeArguments&);
   void (*combine)(const CombineArguments&);
-  void (*widen)(const WidenArguments&);
+  void (*convert)(const ConvertArguments&);
   void (*argmax)(const ArgmaxArguments&);
   void (*kv_write)(const KvWriteArguments&);
   void (*attention_tiled)(const AttentionArguments&);

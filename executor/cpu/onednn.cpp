@@ -64,6 +64,16 @@ const void* at(const void* data, DType dtype, std::int64_t elements) {
   return static_cast<const char*>(data) + size_of(elements, dtype).value;
 }
 
+void move_rows(In from, DType from_dtype, Out to, DType to_dtype, std::int64_t rows, std::int64_t width) {
+  if (from_dtype == to_dtype) {
+    kernels().gather(
+        {.x = from, .y = to, .count = rows, .width = width, .element_bytes = size_of(1, to_dtype).value});
+  } else {
+    kernels().convert(
+        {.x = from, .y = to, .from = from_dtype, .to = to_dtype, .tokens = rows, .width = width});
+  }
+}
+
 }  // namespace
 
 void set_threads(int count) { omp_set_num_threads(count); }
@@ -96,7 +106,8 @@ std::int64_t PackedWeights::out() const { return impl_->out; }
 std::int64_t PackedWeights::in() const { return impl_->in; }
 DType PackedWeights::dtype() const { return impl_->dtype; }
 Bytes PackedWeights::bytes() const {
-  return Bytes{static_cast<std::int64_t>(impl_->packed.get_desc().get_size() + impl_->scales.size() * sizeof(float))};
+  return Bytes{
+      static_cast<std::int64_t>(impl_->packed.get_desc().get_size() + impl_->scales.size() * sizeof(float))};
 }
 
 OneDnn::OneDnn() : impl_(std::make_unique<Impl>()) {}
@@ -104,7 +115,8 @@ OneDnn::~OneDnn() = default;
 
 std::string OneDnn::version() {
   const dnnl_version_t* v = dnnl_version();
-  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+         std::to_string(v->patch);
 }
 
 bool OneDnn::native(DType dtype) {
@@ -133,7 +145,8 @@ Result<PackedWeights> OneDnn::pack(const WeightSource& s) {
     std::vector<float> wide;
     if (stored != s.dtype) {
       wide.resize(static_cast<std::size_t>(elements));
-      kernels().widen({.x = {s.values, elements}, .y = wide.data(), .tokens = 1, .width = elements});
+      kernels().convert(
+          {.x = {s.values, s.in}, .y = {wide.data(), s.in}, .tokens = s.matrices * s.out, .width = s.in});
       values = wide.data();
     }
     // The layout is the same for all numbers of rows (measured with 2.6 and 3.1: [in/16][out/64] blocks).
@@ -146,8 +159,8 @@ Result<PackedWeights> OneDnn::pack(const WeightSource& s) {
                              dense(s.matrices, typical_rows, s.out, y));
     const memory::dims transposed = one ? memory::dims{1, s.in} : memory::dims{s.out * s.in, 1, s.in};
     memory plain{{shape, type_of(stored), transposed}, impl_->engine, const_cast<void*>(values)};
-    auto impl = std::make_unique<PackedWeights::Impl>(
-        PackedWeights::Impl{s.matrices, s.out, s.in, s.dtype, stored, {pd.weights_desc(), impl_->engine}, {}});
+    auto impl = std::make_unique<PackedWeights::Impl>(PackedWeights::Impl{
+        s.matrices, s.out, s.in, s.dtype, stored, {pd.weights_desc(), impl_->engine}, {}});
     dnnl::reorder(plain, impl->packed).execute(impl_->stream, plain, impl->packed);
     impl_->stream.wait();
     if (s.scales != nullptr) impl->scales.assign(s.scales, s.scales + s.matrices * s.out);
@@ -176,12 +189,7 @@ const void* OneDnn::Impl::dense_input(const PackedWeights::Impl& w, const Produc
   for (std::int64_t m = 0; m < w.matrices; ++m) {
     const In from{at(x.data, x.dtype, m * w.in), x.stride};
     void* to = at(x_copy.data(), w.stored, m * x.rows * w.in);
-    if (widens) {
-      kernels().widen({.x = from, .y = static_cast<float*>(to), .tokens = x.rows, .width = w.in});
-    } else {
-      kernels().gather({.x = from, .y = {to, w.in}, .count = x.rows, .width = w.in,
-                        .element_bytes = size_of(1, w.stored).value});
-    }
+    move_rows(from, x.dtype, {to, w.in}, w.stored, x.rows, w.in);
   }
   return x_copy.data();
 }
@@ -193,14 +201,15 @@ void OneDnn::multiply(const PackedWeights& weights, const ProductInput& x, const
   require(x.dtype == w.stored || (x.dtype == DType::bf16 && w.stored == DType::f32),
           "a product's input has the dtype of its weights");
   const bool integer = w.stored == DType::int8;
-  const bool in_place = !integer && (x.rows == 1 || (w.matrices == 1 && y.stride == w.out));
-  const DType written = integer ? DType::i32 : y.dtype;
+  const DType written = integer ? DType::i32 : w.stored == DType::f32 ? DType::f32 : y.dtype;
+  const bool in_place = written == y.dtype && (x.rows == 1 || (w.matrices == 1 && y.stride == w.out));
   void* target = y.data;
   if (!in_place) {
     impl_->y_copy.resize(static_cast<std::size_t>(size_of(w.matrices * x.rows * w.out, written).value));
     target = impl_->y_copy.data();
   }
-  Product& p = impl_->product(w, {w.matrices, w.out, w.in, x.rows, w.stored, written, !integer && bias != nullptr});
+  Product& p =
+      impl_->product(w, {w.matrices, w.out, w.in, x.rows, w.stored, written, !integer && bias != nullptr});
   p.arguments.at(DNNL_ARG_SRC).set_data_handle(const_cast<void*>(impl_->dense_input(w, x)));
   p.arguments.at(DNNL_ARG_DST).set_data_handle(target);
   if (!integer && bias != nullptr) p.arguments.at(DNNL_ARG_BIAS).set_data_handle(const_cast<float*>(bias));
@@ -221,8 +230,7 @@ void OneDnn::multiply(const PackedWeights& weights, const ProductInput& x, const
                             .tokens = x.rows,
                             .width = w.out});
     } else {
-      kernels().gather({.x = {from, w.out}, .y = to, .count = x.rows, .width = w.out,
-                        .element_bytes = size_of(1, y.dtype).value});
+      move_rows({from, w.out}, written, to, y.dtype, x.rows, w.out);
     }
   }
 }

@@ -69,6 +69,7 @@ class OneDnn {
   /// y = x Wᵀ (+ bias).   x [rows, matrices * in]   y [rows, matrices * out]   bias [matrices * out], f32
   /// Each matrix multiplies its own columns of x and writes its own columns of y.
   /// x has the weights' dtype, or is bf16 where those are f32. int8: integer sums, times both scales.
+  /// Accumulates in f32 (int8: in 32-bit integers).
   void multiply(const PackedWeights& w, const ProductInput& x, const ProductOutput& y,
                 const float* bias = nullptr);
 

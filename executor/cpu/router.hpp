@@ -16,8 +16,8 @@ struct RouterRule {
 };
 
 /// Chooses top_k experts for each token, the largest first, the lower index first among equals.
-/// logits [tokens, experts], `stride` from row to row   correction [experts] or null: added for the choice only
-/// ids, weights [tokens, top_k]
+/// logits [tokens, experts], `stride` from row to row   correction [experts] or null: added for the choice
+/// only ids, weights [tokens, top_k]
 void route(const RouterRule& rule, const float* logits, std::int64_t stride, const float* correction,
            std::int64_t tokens, std::int32_t* ids, float* weights);
 

@@ -24,25 +24,38 @@ struct Cache {
     std::int32_t blocks = 0;
     for (const AttentionSlice& slice : slices) {
       auto& table = tables.emplace_back();
-      for (std::int64_t at = 0; at < slice.cached + slice.fresh; at += block_tokens) table.push_back(blocks++);
+      for (std::int64_t at = 0; at < slice.cached + slice.fresh; at += block_tokens)
+        table.push_back(blocks++);
     }
     for (auto& table : tables) {
       for (std::int32_t& b : table) b = blocks - 1 - b;
     }
     k = Matrix{dtype, blocks, s.kv_heads * s.head_dim * block_tokens, 0};
     v = Matrix{dtype, blocks, s.kv_heads * s.v_dim * block_tokens, 0};
-    view = {.k = k.data(), .v = s.v_in_k ? nullptr : v.data(), .dtype = dtype, .block_tokens = block_tokens,
-            .kv_heads = s.kv_heads, .head_dim = s.head_dim, .v_dim = s.v_dim};
+    view = {.k = k.data(),
+            .v = s.v_in_k ? nullptr : v.data(),
+            .dtype = dtype,
+            .block_tokens = block_tokens,
+            .kv_heads = s.kv_heads,
+            .head_dim = s.head_dim,
+            .v_dim = s.v_dim};
   }
 };
 
 /// Runs both kernels on random inputs whose keys and values came through kv_write, and compares with the
 /// operator's reference.
-void check(const Kernels& kernels, DType dtype, DType kv_dtype, const Shape& s, std::vector<AttentionSlice> slices,
-           std::int64_t block_tokens = 16, std::int64_t window = 0, bool sinks = false, std::int64_t threads = 2) {
-  const Attention op{.slices = slices, .heads = s.heads, .kv_heads = s.kv_heads, .head_dim = s.head_dim,
-                     .v_dim = s.v_dim, .window = window, .scale = 1.0 / std::sqrt(static_cast<double>(s.head_dim)),
-                     .sinks = sinks, .v_in_k = s.v_in_k};
+void check(const Kernels& kernels, DType dtype, DType kv_dtype, const Shape& s,
+           std::vector<AttentionSlice> slices, std::int64_t block_tokens = 16, std::int64_t window = 0,
+           bool sinks = false, std::int64_t threads = 2) {
+  const Attention op{.slices = slices,
+                     .heads = s.heads,
+                     .kv_heads = s.kv_heads,
+                     .head_dim = s.head_dim,
+                     .v_dim = s.v_dim,
+                     .window = window,
+                     .scale = 1.0 / std::sqrt(static_cast<double>(s.head_dim)),
+                     .sinks = sinks,
+                     .v_in_k = s.v_in_k};
   Cache cache{kv_dtype, s, block_tokens, slices};
   Arrays<double> reads(3);
   std::vector<SequenceBlocks> sequences;
@@ -52,14 +65,16 @@ void check(const Kernels& kernels, DType dtype, DType kv_dtype, const Shape& s, 
     Matrix v = Matrix::random(kv_dtype, total, s.kv_heads * s.v_dim, 20 + i);
     std::vector<std::int32_t> slots;
     for (std::int64_t t = 0; t < total; ++t) {
-      slots.push_back(static_cast<std::int32_t>(cache.tables[i][static_cast<std::size_t>(t / block_tokens)] *
-                                                    block_tokens + t % block_tokens));
+      slots.push_back(static_cast<std::int32_t>(
+          cache.tables[i][static_cast<std::size_t>(t / block_tokens)] * block_tokens + t % block_tokens));
     }
     // Tokens that the window hides are never written: nobody may read them.
     const std::int64_t bytes = (kv_dtype == DType::bf16 ? 2 : 4) * hidden;
     kernels.kv_write({.k = {static_cast<char*>(k.data()) + bytes * k.stride(), k.stride()},
                       .v = {static_cast<char*>(v.data()) + bytes * v.stride(), v.stride()},
-                      .cache = cache.view, .slots = slots.data() + hidden, .dtype = kv_dtype,
+                      .cache = cache.view,
+                      .slots = slots.data() + hidden,
+                      .dtype = kv_dtype,
                       .tokens = total - hidden});
     for (std::int64_t t = hidden; t < total; ++t) {
       for (std::int64_t c = 0; c < s.kv_heads * s.head_dim; ++c) reads[1].push_back(k(t, c));
@@ -77,18 +92,25 @@ void check(const Kernels& kernels, DType dtype, DType kv_dtype, const Shape& s, 
 
   for (const bool naive : {false, true}) {
     Matrix y{dtype, op.tokens(), s.heads * s.v_dim};
-    AttentionArguments a{.q = q.in(), .y = y.out(), .dtype = dtype, .cache = cache.view,
-                         .sequences = sequences.data(), .count = static_cast<std::int64_t>(sequences.size()),
-                         .heads = s.heads, .scale = static_cast<float>(op.scale), .window = window,
-                         .sinks = sinks ? static_cast<const float*>(sink.data()) : nullptr, .threads = threads};
+    AttentionArguments a{.q = q.in(),
+                         .y = y.out(),
+                         .dtype = dtype,
+                         .cache = cache.view,
+                         .sequences = sequences.data(),
+                         .count = static_cast<std::int64_t>(sequences.size()),
+                         .heads = s.heads,
+                         .scale = static_cast<float>(op.scale),
+                         .window = window,
+                         .sinks = sinks ? static_cast<const float*>(sink.data()) : nullptr,
+                         .threads = threads};
     const std::int64_t floats = naive ? attention_naive_workspace(a) : attention_tiled_workspace(a);
     std::vector<float> workspace(static_cast<std::size_t>(floats), NAN);
     a.workspace = workspace.data();
     naive ? kernels.attention_naive(a) : kernels.attention_tiled(a);
     // Sums over keys in another order than the reference's: a few roundings of f32, or the one to bf16.
     EXPECT_LE(distance(y.values(), expected[0]), dtype == DType::bf16 ? 1.0 / 256 : 2e-6)
-        << (naive ? "naive" : "tiled") << " heads " << s.heads << "/" << s.kv_heads << " dim " << s.head_dim << "/"
-        << s.v_dim << " block " << block_tokens << " window " << window << " sinks " << sinks;
+        << (naive ? "naive" : "tiled") << " heads " << s.heads << "/" << s.kv_heads << " dim " << s.head_dim
+        << "/" << s.v_dim << " block " << block_tokens << " window " << window << " sinks " << sinks;
     EXPECT_TRUE(y.gaps_untouched());
   }
 }

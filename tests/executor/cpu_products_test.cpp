@@ -35,15 +35,17 @@ std::vector<double> product(const ProductSize& s, const std::vector<double>& x, 
 TEST(CpuProducts, FloatProductsOfStridedRows) {
   OneDnn onednn;
   for (const ProductSize& s : sizes) {
-    for (const auto& [wt, xt, yt] : {std::array{DType::f32, DType::f32, DType::f32},
-                                     std::array{DType::bf16, DType::bf16, DType::bf16},
-                                     std::array{DType::bf16, DType::bf16, DType::f32},
-                                     std::array{DType::f32, DType::bf16, DType::bf16}}) {
+    for (const auto& [wt, xt, yt] :
+         {std::array{DType::f32, DType::f32, DType::f32}, std::array{DType::bf16, DType::bf16, DType::bf16},
+          std::array{DType::bf16, DType::bf16, DType::f32},
+          std::array{DType::f32, DType::bf16, DType::bf16}}) {
       for (const bool biased : {false, true}) {
         Matrix w = Matrix::random(wt, s.matrices * s.out, s.in, 1, 1.0F, 0);
         Matrix x = Matrix::random(xt, s.rows, s.matrices * s.in, 2, 1.0F, 5);
-        Matrix b = Matrix::random(DType::f32, 1, s.matrices * s.out, 3, 1.0F, 0), y{yt, s.rows, s.matrices * s.out, 9};
-        auto packed = onednn.pack({.values = w.data(), .dtype = wt, .matrices = s.matrices, .out = s.out, .in = s.in});
+        Matrix b = Matrix::random(DType::f32, 1, s.matrices * s.out, 3, 1.0F, 0),
+               y{yt, s.rows, s.matrices * s.out, 9};
+        auto packed =
+            onednn.pack({.values = w.data(), .dtype = wt, .matrices = s.matrices, .out = s.out, .in = s.in});
         ASSERT_TRUE(packed.has_value()) << to_string(packed.error());
         onednn.multiply(*packed, {.data = x.data(), .dtype = xt, .rows = s.rows, .stride = x.stride()},
                         {.data = y.data(), .dtype = yt, .stride = y.stride()},
@@ -67,23 +69,30 @@ TEST(CpuProducts, IntegerProductsAreExact) {
     const std::int64_t stride = s.matrices * s.in + 3;
     for (std::int64_t i = 0; i < s.rows * stride; ++i) {
       // The first row holds the largest value everywhere: sums of pairs that saturate at 16 bits show.
-      x.push_back(i < stride ? std::int8_t{127} : static_cast<std::int8_t>(mix(static_cast<std::uint64_t>(-i)) % 255 - 127));
+      x.push_back(i < stride ? std::int8_t{127}
+                             : static_cast<std::int8_t>(mix(static_cast<std::uint64_t>(-i)) % 255 - 127));
     }
     // Powers of two: scaling then loses nothing, and the f32 result is the integer sum (below 2^24).
     const std::vector<float> w_scales(static_cast<std::size_t>(s.matrices * s.out), 0.5F);
     const std::vector<float> x_scales(static_cast<std::size_t>(s.rows), 4.0F);
-    auto packed = onednn.pack({.values = w.data(), .dtype = DType::int8, .scales = w_scales.data(),
-                               .matrices = s.matrices, .out = s.out, .in = s.in});
+    auto packed = onednn.pack({.values = w.data(),
+                               .dtype = DType::int8,
+                               .scales = w_scales.data(),
+                               .matrices = s.matrices,
+                               .out = s.out,
+                               .in = s.in});
     ASSERT_TRUE(packed.has_value()) << to_string(packed.error());
     Matrix y{DType::f32, s.rows, s.matrices * s.out, 2};
-    onednn.multiply(*packed, {.data = x.data(), .dtype = DType::int8, .rows = s.rows, .stride = stride,
-                              .scales = x_scales.data()},
-                    {.data = y.data(), .dtype = DType::f32, .stride = y.stride()});
+    onednn.multiply(
+        *packed,
+        {.data = x.data(), .dtype = DType::int8, .rows = s.rows, .stride = stride, .scales = x_scales.data()},
+        {.data = y.data(), .dtype = DType::f32, .stride = y.stride()});
     for (std::int64_t r = 0; r < s.rows; ++r) {
       for (std::int64_t o = 0; o < s.matrices * s.out; ++o) {
         std::int64_t sum = 0;
         for (std::int64_t i = 0; i < s.in; ++i) {
-          sum += x[static_cast<std::size_t>(r * stride + o / s.out * s.in + i)] * w[static_cast<std::size_t>(o * s.in + i)];
+          sum += x[static_cast<std::size_t>(r * stride + o / s.out * s.in + i)] *
+                 w[static_cast<std::size_t>(o * s.in + i)];
         }
         ASSERT_EQ(y(r, o), 2.0 * static_cast<double>(sum)) << r << " " << o;
       }
@@ -96,15 +105,17 @@ TEST(CpuProducts, IntegerProductsAreScaledByRowAndChannel) {
   OneDnn onednn;
   const std::vector<std::int8_t> w{1, 2, -3, 4}, x{10, 1, -1, 5};  // [2, 2] each
   const float w_scales[] = {0.5F, 2.0F}, x_scales[] = {1.0F, 3.0F}, bias[] = {100.0F, 0.0F};
-  auto packed = onednn.pack({.values = w.data(), .dtype = DType::int8, .scales = w_scales, .out = 2, .in = 2});
+  auto packed =
+      onednn.pack({.values = w.data(), .dtype = DType::int8, .scales = w_scales, .out = 2, .in = 2});
   ASSERT_TRUE(packed.has_value());
   float y[4] = {};
-  onednn.multiply(*packed, {.data = x.data(), .dtype = DType::int8, .rows = 2, .stride = 2, .scales = x_scales},
+  onednn.multiply(*packed,
+                  {.data = x.data(), .dtype = DType::int8, .rows = 2, .stride = 2, .scales = x_scales},
                   {.data = y, .dtype = DType::f32, .stride = 2}, bias);
-  EXPECT_EQ(y[0], 106.0F);   // (10 + 2) * 0.5 + 100
-  EXPECT_EQ(y[1], -52.0F);   // (-30 + 4) * 2
-  EXPECT_EQ(y[2], 113.5F);   // (-1 + 10) * 0.5 * 3 + 100
-  EXPECT_EQ(y[3], 138.0F);   // (3 + 20) * 2 * 3
+  EXPECT_EQ(y[0], 106.0F);  // (10 + 2) * 0.5 + 100
+  EXPECT_EQ(y[1], -52.0F);  // (-30 + 4) * 2
+  EXPECT_EQ(y[2], 113.5F);  // (-1 + 10) * 0.5 * 3 + 100
+  EXPECT_EQ(y[3], 138.0F);  // (3 + 20) * 2 * 3
 }
 
 TEST(CpuProducts, WeightsThatCannotBeMultipliedAreAnError) {
@@ -118,34 +129,56 @@ TEST(CpuProducts, EachExpertMultipliesItsOwnRows) {
   const std::int64_t experts = 4, tokens = 3, top_k = 2, in = 20, out = 9;
   const std::int32_t ids[] = {3, 0, 0, 1, 3, 0};  // expert 2 has no rows
   std::vector<PackedWeights> packed;
-  Matrix w = Matrix::random(DType::f32, experts * out, in, 1, 1.0F, 0), x = Matrix::random(DType::f32, tokens, in, 2);
+  Matrix w = Matrix::random(DType::f32, experts * out, in, 1, 1.0F, 0),
+         x = Matrix::random(DType::f32, tokens, in, 2);
   Matrix b = Matrix::random(DType::f32, experts, out, 3, 1.0F, 0);
   for (std::int64_t e = 0; e < experts; ++e) {
-    packed.push_back(*onednn.pack({.values = static_cast<float*>(w.data()) + e * out * in, .dtype = DType::f32,
-                                   .out = out, .in = in}));
+    packed.push_back(*onednn.pack(
+        {.values = static_cast<float*>(w.data()) + e * out * in, .dtype = DType::f32, .out = out, .in = in}));
   }
   const ExpertGroups groups = group_by_expert(ids, tokens * top_k, experts);
   EXPECT_EQ(groups.pairs, (std::vector<std::int32_t>{1, 2, 5, 3, 0, 4}));
   EXPECT_EQ(groups.offsets, (std::vector<std::int64_t>{0, 3, 4, 4, 6}));
 
-  Matrix sorted{DType::f32, tokens * top_k, in}, z{DType::f32, tokens * top_k, out}, y{DType::f32, tokens * top_k, out};
-  kernels().gather({.x = x.in(), .rows = groups.pairs.data(), .y = sorted.out(), .count = tokens * top_k, .width = in,
-                    .element_bytes = 4, .divisor = top_k});
-  multiply_experts(onednn, packed, groups,
-                   {.data = sorted.data(), .dtype = DType::f32, .rows = tokens * top_k, .stride = sorted.stride()},
-                   {.data = z.data(), .dtype = DType::f32, .stride = z.stride()}, static_cast<const float*>(b.data()));
-  kernels().scatter({.x = z.in(), .rows = groups.pairs.data(), .y = y.out(), .count = tokens * top_k, .width = out,
+  Matrix sorted{DType::f32, tokens * top_k, in}, z{DType::f32, tokens * top_k, out},
+      y{DType::f32, tokens * top_k, out};
+  kernels().gather({.x = x.in(),
+                    .rows = groups.pairs.data(),
+                    .y = sorted.out(),
+                    .count = tokens * top_k,
+                    .width = in,
+                    .element_bytes = 4,
+                    .divisor = top_k});
+  multiply_experts(
+      onednn, packed, groups,
+      {.data = sorted.data(), .dtype = DType::f32, .rows = tokens * top_k, .stride = sorted.stride()},
+      {.data = z.data(), .dtype = DType::f32, .stride = z.stride()}, static_cast<const float*>(b.data()));
+  kernels().scatter({.x = z.in(),
+                     .rows = groups.pairs.data(),
+                     .y = y.out(),
+                     .count = tokens * top_k,
+                     .width = out,
                      .element_bytes = 4});
-  const ExpertLinear op{.tokens = tokens, .experts = experts, .top_k = top_k, .in = in, .out = out, .touched = 3,
-                        .x = DType::f32, .y = DType::f32, .w = {DType::f32}, .bias = true};
+  const ExpertLinear op{.tokens = tokens,
+                        .experts = experts,
+                        .top_k = top_k,
+                        .in = in,
+                        .out = out,
+                        .touched = 3,
+                        .x = DType::f32,
+                        .y = DType::f32,
+                        .w = {DType::f32},
+                        .bias = true};
   Arrays<double> expected(1, std::vector<double>(static_cast<std::size_t>(tokens * top_k * out)));
-  op.reference(Arrays<double>{x.values(), {std::begin(ids), std::end(ids)}, w.values(), b.values()}, expected);
+  op.reference(Arrays<double>{x.values(), {std::begin(ids), std::end(ids)}, w.values(), b.values()},
+               expected);
   EXPECT_LE(distance(y.values(), expected[0]), 1e-6);
 }
 
 TEST(CpuRouter, AgreesWithTheOperatorForEveryRule) {
   const std::int64_t tokens = 9, experts = 16;
-  Matrix logits = Matrix::random(DType::f32, tokens, experts, 1, 3.0F), bias = Matrix::random(DType::f32, 1, experts, 2, 0.5F, 0);
+  Matrix logits = Matrix::random(DType::f32, tokens, experts, 1, 3.0F),
+         bias = Matrix::random(DType::f32, 1, experts, 2, 0.5F, 0);
   struct Rule {
     Router op;
     bool corrected;
@@ -155,8 +188,10 @@ TEST(CpuRouter, AgreesWithTheOperatorForEveryRule) {
   rules[1].normalize = true;
   rules[2].softmax_after_top_k = true;
   rules[3].score = RouterScore::sigmoid, rules[3].scaling = 2.5, rules[3].normalize = true;
-  rules[3].correction = true, rules[3].groups = 4, rules[3].top_groups = 2, rules[3].group_rank = GroupRank::best_two;
-  rules[4].groups = 8, rules[4].top_groups = 3, rules[4].group_rank = GroupRank::best, rules[4].scaling = 16.0;
+  rules[3].correction = true, rules[3].groups = 4, rules[3].top_groups = 2,
+  rules[3].group_rank = GroupRank::best_two;
+  rules[4].groups = 8, rules[4].top_groups = 3, rules[4].group_rank = GroupRank::best,
+  rules[4].scaling = 16.0;
   rules[5].top_k = 1;
   for (const Router& op : rules) {
     Arrays<double> reads{logits.values(), bias.values()}, expected(2);
@@ -164,11 +199,18 @@ TEST(CpuRouter, AgreesWithTheOperatorForEveryRule) {
     op.reference(reads, expected);
     std::vector<std::int32_t> ids(expected[0].size(), -1);
     std::vector<float> weights(expected[0].size(), NAN);
-    route({.experts = experts, .top_k = op.top_k, .score = op.score, .softmax_after_top_k = op.softmax_after_top_k,
-           .normalize = op.normalize, .groups = op.groups, .top_groups = op.top_groups, .group_rank = op.group_rank,
+    route({.experts = experts,
+           .top_k = op.top_k,
+           .score = op.score,
+           .softmax_after_top_k = op.softmax_after_top_k,
+           .normalize = op.normalize,
+           .groups = op.groups,
+           .top_groups = op.top_groups,
+           .group_rank = op.group_rank,
            .scaling = static_cast<float>(op.scaling)},
           static_cast<const float*>(logits.data()), logits.stride(),
-          op.correction ? static_cast<const float*>(bias.data()) : nullptr, tokens, ids.data(), weights.data());
+          op.correction ? static_cast<const float*>(bias.data()) : nullptr, tokens, ids.data(),
+          weights.data());
     EXPECT_EQ(std::vector<double>(ids.begin(), ids.end()), expected[0]);
     EXPECT_LE(distance({weights.begin(), weights.end()}, expected[1]), 1e-6);
   }

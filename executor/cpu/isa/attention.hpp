@@ -29,9 +29,12 @@ inline void load_queries(const AttentionPlan& plan, const AttentionItem& it, flo
   const AttentionArguments& a = plan.a;
   const std::int64_t d = a.cache.head_dim;
   for (std::int64_t r = 0; r < it.rows; ++r) {
-    const std::int64_t token = (it.row + r) / plan.group, head = it.head * plan.group + (it.row + r) % plan.group;
+    const std::int64_t token = (it.row + r) / plan.group,
+                       head = it.head * plan.group + (it.row + r) % plan.group;
     const T* from = row<T>(a.q, it.token + token) + head * d;
-    runs(d, [&](std::int64_t i, std::int64_t n) { store_upto(q + r * d + i, load_upto(from + i, n) * a.scale, n); });
+    runs(d, [&](std::int64_t i, std::int64_t n) {
+      store_upto(q + r * d + i, load_upto(from + i, n) * a.scale, n);
+    });
   }
 }
 /// Writes row r of `it`: y * factor.
@@ -39,9 +42,11 @@ template <class T>
 inline void store_output(const AttentionPlan& plan, const AttentionItem& it, std::int64_t r, const float* y,
                          float factor) {
   const AttentionArguments& a = plan.a;
-  const std::int64_t token = (it.row + r) / plan.group, head = it.head * plan.group + (it.row + r) % plan.group;
+  const std::int64_t token = (it.row + r) / plan.group,
+                     head = it.head * plan.group + (it.row + r) % plan.group;
   T* to = row<T>(a.y, it.token + token) + head * a.cache.v_dim;
-  runs(a.cache.v_dim, [&](std::int64_t i, std::int64_t n) { store_upto(to + i, load_upto(y + i, n) * factor, n); });
+  runs(a.cache.v_dim,
+       [&](std::int64_t i, std::int64_t n) { store_upto(to + i, load_upto(y + i, n) * factor, n); });
 }
 
 /// scores [rows][stride] of the item's queries with keys [start, to), start a multiple of 16.
@@ -73,7 +78,8 @@ inline void weigh_tile(const AttentionPlan& plan, const AttentionItem& it, const
 
 /// Replaces scores [0, columns) by exp(score - top) and returns their sum; columns outside of [low, high)
 /// become 0. `top` is raised to the row's largest score first.
-inline float exponentiate(float* scores, std::int64_t columns, std::int64_t low, std::int64_t high, float& top) {
+inline float exponentiate(float* scores, std::int64_t columns, std::int64_t low, std::int64_t high,
+                          float& top) {
   for (std::int64_t i = 0; i < low && i < columns; ++i) scores[i] = minus_infinity;
   for (std::int64_t i = high < 0 ? 0 : high; i < columns; ++i) scores[i] = minus_infinity;
   Lanes tops = all(top);
@@ -150,7 +156,7 @@ inline void tiled(const AttentionPlan& plan) {
   const AttentionArguments& a = plan.a;
   const std::int64_t items = plan.items(), width = padded(a.cache.v_dim);
   float* partials = a.workspace + a.threads * thread_floats(a);
-#pragma omp parallel num_threads(static_cast<int>(a.threads)) if (items > 1)
+#pragma omp parallel num_threads(static_cast <int>(a.threads)) if (items > 1)
   {
     const Scratch<S> scratch{a, omp_get_thread_num()};
 #pragma omp for schedule(dynamic, 1)

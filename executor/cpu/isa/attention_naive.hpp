@@ -26,7 +26,7 @@ inline void naive(const AttentionPlan& plan) {
   const std::int64_t items = plan.items();
   // Calls f(item, scratch, rows of scores) for each item; all items are done before it returns.
   const auto pass = [&](auto f) {
-#pragma omp parallel num_threads(static_cast<int>(a.threads)) if (items > 1)
+#pragma omp parallel num_threads(static_cast <int>(a.threads)) if (items > 1)
     {
       const Scratch<S> scratch{a, omp_get_thread_num()};
 #pragma omp for schedule(dynamic, 1)
@@ -63,7 +63,8 @@ inline void naive(const AttentionPlan& plan) {
       const std::int64_t end = key + tile_keys < it.to ? key + tile_keys : it.to;
       weigh_tile(plan, it, scratch, key, end, at.scores + (key - at.start), at.columns);
     }
-    for (std::int64_t r = 0; r < it.rows; ++r) store_output<T>(plan, it, r, scratch.y + r * scratch.y_stride, 1.0F);
+    for (std::int64_t r = 0; r < it.rows; ++r)
+      store_output<T>(plan, it, r, scratch.y + r * scratch.y_stride, 1.0F);
   });
 }
 

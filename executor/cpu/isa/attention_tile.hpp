@@ -4,8 +4,6 @@
 
 namespace inferometer::cpu::INFEROMETER_ISA {
 
-
-
 inline constexpr std::int64_t tile_chunks = tile_keys / lanes;
 
 /// One key-value head of one sequence in the paged cache.
@@ -18,7 +16,8 @@ struct KeysOf {
   /// Keys [first, first + 16), first a multiple of 16, as [head_dim][16] with the row stride that
   /// is returned; `spare` [head_dim * 16] is used where a chunk does not lie in one block. Lanes outside of
   /// [from, to) hold anything.
-  const S* chunk(std::int64_t first, std::int64_t from, std::int64_t to, S* spare, std::int64_t& stride) const {
+  const S* chunk(std::int64_t first, std::int64_t from, std::int64_t to, S* spare,
+                 std::int64_t& stride) const {
     const S* k = static_cast<const S*>(cache.k);
     if (cache.block_tokens % lanes == 0) {
       stride = cache.block_tokens;
@@ -28,7 +27,8 @@ struct KeysOf {
     for (std::int64_t i = 0; i < lanes; ++i) {
       const std::int64_t key = first + i;
       if (key < from || key >= to) continue;
-      const S* at = k + cache.k_index(block_table[key / cache.block_tokens], head, key % cache.block_tokens, 0);
+      const S* at =
+          k + cache.k_index(block_table[key / cache.block_tokens], head, key % cache.block_tokens, 0);
       for (std::int64_t d = 0; d < cache.head_dim; ++d) spare[d * lanes + i] = at[d * cache.block_tokens];
     }
     return spare;
@@ -89,8 +89,8 @@ inline void weigh(const float* p, std::int64_t p_stride, const S* const* v, std:
 /// Scores of `rows` query rows [rows][q_stride] with the keys of `chunks` chunks.
 template <class S>
 inline void score_rows(std::int64_t rows, const float* q, std::int64_t q_stride, const S* const* k,
-                       const std::int64_t* k_stride, std::int64_t chunks, std::int64_t head_dim, float* scores,
-                       std::int64_t s_stride) {
+                       const std::int64_t* k_stride, std::int64_t chunks, std::int64_t head_dim,
+                       float* scores, std::int64_t s_stride) {
   const auto step = [&]<int R, int C>(std::int64_t r) {
     std::int64_t c = 0;
     float* to = scores + r * s_stride;

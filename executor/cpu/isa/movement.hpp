@@ -27,7 +27,8 @@ inline void quantize(const QuantizeArguments& a) {
       const T* x = row<T>(a.x, t);
       std::int8_t* q = a.q + t * a.q_stride;
       Lanes tops{};
-      runs(a.width, [&](std::int64_t i, std::int64_t n) { tops = max(tops, magnitude(load_upto(x + i, n))); });
+      runs(a.width,
+           [&](std::int64_t i, std::int64_t n) { tops = max(tops, magnitude(load_upto(x + i, n))); });
       const float scale = largest(tops) * (1.0F / 127.0F);
       // Below the smallest normal number the reciprocal overflows; such a row is 0 for all that follows.
       const float factor = scale > 1.2e-38F ? 1.0F / scale : 0.0F;
@@ -49,7 +50,8 @@ inline void dequantize(const DequantizeArguments& a) {
       T* y = row<T>(a.y, t);
       runs(a.width, [&](std::int64_t i, std::int64_t n) {
         Ints s{};
-        __builtin_memcpy(&s, sums + i, static_cast<std::size_t>(n < lanes ? n : lanes) * sizeof(std::int32_t));
+        __builtin_memcpy(&s, sums + i,
+                         static_cast<std::size_t>(n < lanes ? n : lanes) * sizeof(std::int32_t));
         Lanes v = __builtin_convertvector(s, Lanes) * a.row_scales[t] * load_upto(a.column_scales + i, n);
         if (a.bias != nullptr) v += load_upto(a.bias + i, n);
         store_upto(y + i, v, n);
@@ -73,11 +75,14 @@ inline void combine(const CombineArguments& a) {
   });
 }
 
-inline void widen(const WidenArguments& a) {
-  rows(a.tokens, a.width, [&](std::int64_t t) {
-    const bf16* x = row<bf16>(a.x, t);
-    runs(a.width, [&](std::int64_t i, std::int64_t n) {
-      store_upto(a.y + t * a.width + i, load_upto(x + i, n), n);
+inline void convert(const ConvertArguments& a) {
+  with_storage(a.from, [&]<class T>(T) {
+    with_storage(a.to, [&]<class S>(S) {
+      rows(a.tokens, a.width, [&](std::int64_t t) {
+        const T* x = row<T>(a.x, t);
+        S* y = row<S>(a.y, t);
+        runs(a.width, [&](std::int64_t i, std::int64_t n) { store_upto(y + i, load_upto(x + i, n), n); });
+      });
     });
   });
 }

@@ -16,7 +16,7 @@ inline constexpr Kernels table{
     .quantize = &quantize,
     .dequantize = &dequantize,
     .combine = &combine,
-    .widen = &widen,
+    .convert = &convert,
     .argmax = &argmax,
     .kv_write = &kv_write,
     .attention_tiled = &attention_tiled,
