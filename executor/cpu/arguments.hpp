@@ -87,6 +87,13 @@ struct QuantizeArguments {
   std::int64_t tokens = 0, width = 0;
 };
 
+/// sums = x wᵀ in 32-bit integers, exactly.   x [tokens, in]   w [out, in]   sums [tokens, out], all dense
+struct IntegerProductArguments {
+  const std::int8_t *x = nullptr, *w = nullptr;
+  std::int32_t* sums = nullptr;
+  std::int64_t tokens = 0, in = 0, out = 0;
+};
+
 /// y = sums * row_scales[row] * column_scales[column] (+ bias[column])
 struct DequantizeArguments {
   const std::int32_t* sums = nullptr;  ///< [tokens, width], dense

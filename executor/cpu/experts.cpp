@@ -15,7 +15,7 @@ ExpertGroups group_by_expert(const std::int32_t* ids, std::int64_t pairs, std::i
   return groups;
 }
 
-void multiply_experts(OneDnn& onednn, std::span<const PackedWeights> experts, const ExpertGroups& groups,
+void multiply_experts(Products& products, std::span<const PackedWeights> experts, const ExpertGroups& groups,
                       const ProductInput& x, const ProductOutput& y, const float* bias) {
   const auto at = [](auto* data, DType dtype, std::int64_t elements) {
     return reinterpret_cast<decltype(data)>(reinterpret_cast<std::uintptr_t>(data) +
@@ -24,14 +24,14 @@ void multiply_experts(OneDnn& onednn, std::span<const PackedWeights> experts, co
   for (std::size_t e = 0; e < experts.size(); ++e) {
     const std::int64_t first = groups.offsets[e], rows = groups.offsets[e + 1] - first;
     if (rows == 0) continue;
-    onednn.multiply(experts[e],
-                    {.data = at(x.data, x.dtype, first * x.stride),
-                     .dtype = x.dtype,
-                     .rows = rows,
-                     .stride = x.stride,
-                     .scales = x.scales == nullptr ? nullptr : x.scales + first},
-                    {.data = at(y.data, y.dtype, first * y.stride), .dtype = y.dtype, .stride = y.stride},
-                    bias == nullptr ? nullptr : bias + static_cast<std::int64_t>(e) * experts[e].out());
+    products.multiply(experts[e],
+                      {.data = at(x.data, x.dtype, first * x.stride),
+                       .dtype = x.dtype,
+                       .rows = rows,
+                       .stride = x.stride,
+                       .scales = x.scales == nullptr ? nullptr : x.scales + first},
+                      {.data = at(y.data, y.dtype, first * y.stride), .dtype = y.dtype, .stride = y.stride},
+                      bias == nullptr ? nullptr : bias + static_cast<std::int64_t>(e) * experts[e].out);
   }
 }
 

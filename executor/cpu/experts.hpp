@@ -2,7 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "executor/cpu/onednn.hpp"
+#include "executor/cpu/products.hpp"
 
 namespace inferometer::cpu {
 
@@ -16,7 +16,7 @@ ExpertGroups group_by_expert(const std::int32_t* ids, std::int64_t pairs, std::i
 /// One product per expert that has tokens: rows [offsets[e], offsets[e + 1]) of x times expert e's weights
 /// into the same rows of y. x and y are in the order of `groups.pairs` (Kernels::gather and scatter bring
 /// them there and back).   bias [experts, out] or null
-void multiply_experts(OneDnn& onednn, std::span<const PackedWeights> experts, const ExpertGroups& groups,
+void multiply_experts(Products& products, std::span<const PackedWeights> experts, const ExpertGroups& groups,
                       const ProductInput& x, const ProductOutput& y, const float* bias = nullptr);
 
 }  // namespace inferometer::cpu

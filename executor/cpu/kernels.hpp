@@ -17,6 +17,7 @@ struct Kernels {
   void (*gather)(const GatherArguments&);
   void (*scatter)(const GatherArguments&);
   void (*quantize)(const QuantizeArguments&);
+  void (*integer_product)(const IntegerProductArguments&);
   void (*dequantize)(const DequantizeArguments&);
   void (*combine)(const CombineArguments&);
   void (*convert)(const ConvertArguments&);

@@ -7,7 +7,7 @@
 
 #include "executor/cpu/attention_plan.hpp"
 #include "executor/cpu/kernels.hpp"
-#include "executor/cpu/onednn.hpp"
+#include "executor/cpu/products.hpp"
 #include "model/operators/attention.hpp"
 
 // What the CPU backend's roofline is about: achieved read bandwidth of weights and keys, and matrix rate.
@@ -25,12 +25,12 @@ void product(benchmark::State& state) {
   const std::vector<char> x(static_cast<std::size_t>(size_of(rows * in, dtype).value), 1);
   std::vector<char> y(static_cast<std::size_t>(size_of(rows * out, y_dtype).value));
   const std::vector<float> scales(static_cast<std::size_t>(out + rows), 1.0F);
-  OneDnn onednn;
+  Products products;
   const auto packed =
-      onednn.pack({.values = w.data(), .dtype = dtype, .scales = scales.data(), .out = out, .in = in});
+      products.pack({.values = w.data(), .dtype = dtype, .scales = scales.data(), .out = out, .in = in});
   if (!packed) return state.SkipWithError("not packed");
   for (auto _ : state) {
-    onednn.multiply(*packed, {x.data(), dtype, rows, in, scales.data()}, {y.data(), y_dtype, out});
+    products.multiply(*packed, {x.data(), dtype, rows, in, scales.data()}, {y.data(), y_dtype, out});
   }
   const auto n = static_cast<double>(state.iterations());
   state.counters["W_bytes/s"] = {n * static_cast<double>(size_of(out * in, dtype).value),

@@ -33,7 +33,7 @@ std::vector<double> product(const ProductSize& s, const std::vector<double>& x, 
 }
 
 TEST(CpuProducts, FloatProductsOfStridedRows) {
-  OneDnn onednn;
+  Products products;
   for (const ProductSize& s : sizes) {
     for (const auto& [wt, xt, yt] :
          {std::array{DType::f32, DType::f32, DType::f32}, std::array{DType::bf16, DType::bf16, DType::bf16},
@@ -44,12 +44,12 @@ TEST(CpuProducts, FloatProductsOfStridedRows) {
         Matrix x = Matrix::random(xt, s.rows, s.matrices * s.in, 2, 1.0F, 5);
         Matrix b = Matrix::random(DType::f32, 1, s.matrices * s.out, 3, 1.0F, 0),
                y{yt, s.rows, s.matrices * s.out, 9};
-        auto packed =
-            onednn.pack({.values = w.data(), .dtype = wt, .matrices = s.matrices, .out = s.out, .in = s.in});
+        auto packed = products.pack(
+            {.values = w.data(), .dtype = wt, .matrices = s.matrices, .out = s.out, .in = s.in});
         ASSERT_TRUE(packed.has_value()) << to_string(packed.error());
-        onednn.multiply(*packed, {.data = x.data(), .dtype = xt, .rows = s.rows, .stride = x.stride()},
-                        {.data = y.data(), .dtype = yt, .stride = y.stride()},
-                        biased ? static_cast<const float*>(b.data()) : nullptr);
+        products.multiply(*packed, {.data = x.data(), .dtype = xt, .rows = s.rows, .stride = x.stride()},
+                          {.data = y.data(), .dtype = yt, .stride = y.stride()},
+                          biased ? static_cast<const float*>(b.data()) : nullptr);
         const auto expected = product(s, x.values(), w.values(), biased ? b.values() : std::vector<double>{});
         EXPECT_LE(distance(y.values(), expected), yt == DType::bf16 ? 1.0 / 256 : 2e-6)
             << s.rows << " " << s.out << " " << s.in << " " << name(wt) << " " << name(yt);
@@ -60,7 +60,7 @@ TEST(CpuProducts, FloatProductsOfStridedRows) {
 }
 
 TEST(CpuProducts, IntegerProductsAreExact) {
-  OneDnn onednn;
+  Products products;
   for (const ProductSize& s : sizes) {
     std::vector<std::int8_t> w, x;
     for (std::int64_t i = 0; i < s.matrices * s.out * s.in; ++i) {
@@ -75,15 +75,15 @@ TEST(CpuProducts, IntegerProductsAreExact) {
     // Powers of two: scaling then loses nothing, and the f32 result is the integer sum (below 2^24).
     const std::vector<float> w_scales(static_cast<std::size_t>(s.matrices * s.out), 0.5F);
     const std::vector<float> x_scales(static_cast<std::size_t>(s.rows), 4.0F);
-    auto packed = onednn.pack({.values = w.data(),
-                               .dtype = DType::int8,
-                               .scales = w_scales.data(),
-                               .matrices = s.matrices,
-                               .out = s.out,
-                               .in = s.in});
+    auto packed = products.pack({.values = w.data(),
+                                 .dtype = DType::int8,
+                                 .scales = w_scales.data(),
+                                 .matrices = s.matrices,
+                                 .out = s.out,
+                                 .in = s.in});
     ASSERT_TRUE(packed.has_value()) << to_string(packed.error());
     Matrix y{DType::f32, s.rows, s.matrices * s.out, 2};
-    onednn.multiply(
+    products.multiply(
         *packed,
         {.data = x.data(), .dtype = DType::int8, .rows = s.rows, .stride = stride, .scales = x_scales.data()},
         {.data = y.data(), .dtype = DType::f32, .stride = y.stride()});
@@ -102,16 +102,16 @@ TEST(CpuProducts, IntegerProductsAreExact) {
 }
 
 TEST(CpuProducts, IntegerProductsAreScaledByRowAndChannel) {
-  OneDnn onednn;
+  Products products;
   const std::vector<std::int8_t> w{1, 2, -3, 4}, x{10, 1, -1, 5};  // [2, 2] each
   const float w_scales[] = {0.5F, 2.0F}, x_scales[] = {1.0F, 3.0F}, bias[] = {100.0F, 0.0F};
   auto packed =
-      onednn.pack({.values = w.data(), .dtype = DType::int8, .scales = w_scales, .out = 2, .in = 2});
+      products.pack({.values = w.data(), .dtype = DType::int8, .scales = w_scales, .out = 2, .in = 2});
   ASSERT_TRUE(packed.has_value());
   float y[4] = {};
-  onednn.multiply(*packed,
-                  {.data = x.data(), .dtype = DType::int8, .rows = 2, .stride = 2, .scales = x_scales},
-                  {.data = y, .dtype = DType::f32, .stride = 2}, bias);
+  products.multiply(*packed,
+                    {.data = x.data(), .dtype = DType::int8, .rows = 2, .stride = 2, .scales = x_scales},
+                    {.data = y, .dtype = DType::f32, .stride = 2}, bias);
   EXPECT_EQ(y[0], 106.0F);  // (10 + 2) * 0.5 + 100
   EXPECT_EQ(y[1], -52.0F);  // (-30 + 4) * 2
   EXPECT_EQ(y[2], 113.5F);  // (-1 + 10) * 0.5 * 3 + 100
@@ -119,13 +119,13 @@ TEST(CpuProducts, IntegerProductsAreScaledByRowAndChannel) {
 }
 
 TEST(CpuProducts, WeightsThatCannotBeMultipliedAreAnError) {
-  OneDnn onednn;
+  Products products;
   const std::uint8_t byte = 0;
-  EXPECT_FALSE(onednn.pack({.values = &byte, .dtype = DType::fp8, .out = 1, .in = 1}).has_value());
+  EXPECT_FALSE(products.pack({.values = &byte, .dtype = DType::fp8, .out = 1, .in = 1}).has_value());
 }
 
 TEST(CpuProducts, EachExpertMultipliesItsOwnRows) {
-  OneDnn onednn;
+  Products products;
   const std::int64_t experts = 4, tokens = 3, top_k = 2, in = 20, out = 9;
   const std::int32_t ids[] = {3, 0, 0, 1, 3, 0};  // expert 2 has no rows
   std::vector<PackedWeights> packed;
@@ -133,7 +133,7 @@ TEST(CpuProducts, EachExpertMultipliesItsOwnRows) {
          x = Matrix::random(DType::f32, tokens, in, 2);
   Matrix b = Matrix::random(DType::f32, experts, out, 3, 1.0F, 0);
   for (std::int64_t e = 0; e < experts; ++e) {
-    packed.push_back(*onednn.pack(
+    packed.push_back(*products.pack(
         {.values = static_cast<float*>(w.data()) + e * out * in, .dtype = DType::f32, .out = out, .in = in}));
   }
   const ExpertGroups groups = group_by_expert(ids, tokens * top_k, experts);
@@ -150,7 +150,7 @@ TEST(CpuProducts, EachExpertMultipliesItsOwnRows) {
                     .element_bytes = 4,
                     .divisor = top_k});
   multiply_experts(
-      onednn, packed, groups,
+      products, packed, groups,
       {.data = sorted.data(), .dtype = DType::f32, .rows = tokens * top_k, .stride = sorted.stride()},
       {.data = z.data(), .dtype = DType::f32, .stride = z.stride()}, static_cast<const float*>(b.data()));
   kernels().scatter({.x = z.in(),

@@ -1,5 +1,6 @@
 #pragma once
 #include "executor/cpu/isa/attention_naive.hpp"
+#include "executor/cpu/isa/integer_product.hpp"
 #include "executor/cpu/isa/movement.hpp"
 #include "executor/cpu/kernels.hpp"
 
@@ -14,6 +15,7 @@ inline constexpr Kernels table{
     .gather = &gather,
     .scatter = &scatter,
     .quantize = &quantize,
+    .integer_product = &integer_product,
     .dequantize = &dequantize,
     .combine = &combine,
     .convert = &convert,
