@@ -43,7 +43,9 @@ Result<PackedWeights> Products::pack(const WeightSource& s) {
   if (s.dtype != DType::f32 && s.dtype != DType::bf16 && s.dtype != DType::int8) {
     return failure("weights in " + std::string{name(s.dtype)} + " are not multiplied on the CPU");
   }
-  PackedWeights w{.matrices = s.matrices, .out = s.out, .in = s.in, .dtype = s.dtype, .stored = s.dtype};
+  PackedWeights w{};
+  w.matrices = s.matrices, w.out = s.out, w.in = s.in;
+  w.dtype = w.stored = s.dtype;
   if (s.scales != nullptr) w.scales.assign(s.scales, s.scales + s.matrices * s.out);
   if (s.dtype == DType::int8 && !native_int8_) {
     const auto* values = static_cast<const std::int8_t*>(s.values);

@@ -87,8 +87,9 @@ inline Lanes exp(Lanes x) {
   const Lanes magic = all(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer
   const Lanes n = (bounded * 1.44269504F + magic) - magic;
   const Lanes r = (bounded - n * 0.693359375F) - n * -2.12194440e-4F;  // ln 2 in two parts (Cody and Waite)
-  Lanes y = all(1.0F / 5040.0F);
-  for (const float c : {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F}) y = y * r + c;
+  constexpr float taylor[] = {1.0F / 5040, 1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F};
+  Lanes y{};
+  for (const float c : taylor) y = y * r + c;
   const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
   const Lanes result = select(x < -87.0F, Lanes{}, y * (Lanes)power);
   return select(x <= 88.0F, result, x * __builtin_inff());  // NaN compares false
