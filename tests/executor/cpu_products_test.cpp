@@ -118,6 +118,28 @@ TEST(CpuProducts, IntegerProductsAreScaledByRowAndChannel) {
   EXPECT_EQ(y[3], 138.0F);  // (3 + 20) * 2 * 3
 }
 
+TEST(CpuProducts, ManyRowsOfIntegersAreMultipliedPieceByPiece) {
+  Products products;
+  const std::int64_t rows = 200, out = 16384, in = 2;  // 64 rows of sums at a time
+  const std::vector<std::int8_t> w(static_cast<std::size_t>(out * in), 1);
+  std::vector<std::int8_t> x;
+  for (std::int64_t i = 0; i < rows * in; ++i) x.push_back(static_cast<std::int8_t>(i % 100));
+  std::vector<float> w_scales(static_cast<std::size_t>(out), 1.0F),
+      x_scales(static_cast<std::size_t>(rows), 1.0F);
+  x_scales[150] = 0.5F;
+  auto packed = products.pack(
+      {.values = w.data(), .dtype = DType::int8, .scales = w_scales.data(), .out = out, .in = in});
+  ASSERT_TRUE(packed.has_value());
+  Matrix y{DType::f32, rows, out};
+  products.multiply(*packed, {x.data(), DType::int8, rows, in, x_scales.data()},
+                    {y.data(), DType::f32, y.stride()});
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double sum = x[static_cast<std::size_t>(2 * r)] + x[static_cast<std::size_t>(2 * r + 1)];
+    ASSERT_EQ(y(r, 0), r == 150 ? sum / 2 : sum);
+    ASSERT_EQ(y(r, out - 1), y(r, 0));
+  }
+}
+
 TEST(CpuProducts, WeightsThatCannotBeMultipliedAreAnError) {
   Products products;
   const std::uint8_t byte = 0;
