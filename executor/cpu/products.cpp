@@ -1,0 +1,147 @@
+#include "executor/cpu/products.hpp"
+
+#include <algorithm>
+
+#include "executor/cpu/kernels.hpp"
+
+namespace inferometer::cpu {
+namespace {
+
+void* at(void* data, DType dtype, std::int64_t elements) {
+  return static_cast<char*>(data) + size_of(elements, dtype).value;
+}
+const void* at(const void* data, DType dtype, std::int64_t elements) {
+  return static_cast<const char*>(data) + size_of(elements, dtype).value;
+}
+
+void move_rows(In from, DType from_dtype, Out to, DType to_dtype, std::int64_t rows, std::int64_t width) {
+  if (from_dtype == to_dtype) {
+    kernels().gather(
+        {.x = from, .y = to, .count = rows, .width = width, .element_bytes = size_of(1, to_dtype).value});
+  } else {
+    kernels().convert(
+        {.x = from, .y = to, .from = from_dtype, .to = to_dtype, .tokens = rows, .width = width});
+  }
+}
+
+/// Rows of an int8 product at a time: their sums, written by one kernel and read by the next, stay in a cache
+/// (4 MB), and 64 rows are enough to be bound by arithmetic rather than by reading the weights again.
+/// Measured with 2 cores and 32 MB of L3: 512 rows to 49152 columns 670 GOP/s, 270 without.
+std::int64_t integer_rows_at_once(std::int64_t columns) {
+  constexpr std::int64_t sums = 1 << 20, least = 64;
+  return std::max(least, sums / columns / least * least);
+}
+
+std::size_t bytes_of(std::int64_t elements, DType dtype) {
+  return static_cast<std::size_t>(size_of(elements, dtype).value);
+}
+
+}  // namespace
+
+Bytes PackedWeights::bytes() const {
+  return Bytes{static_cast<std::int64_t>(plain.size() + scales.size() * sizeof(float))} +
+         (onednn ? onednn->bytes() : Bytes{0});
+}
+
+Products::Products() : native_bf16_(onednn_.native(DType::bf16)), native_int8_(onednn_.native(DType::int8)) {}
+
+bool Products::native(DType dtype) const {
+  return dtype == DType::f32 || dtype == DType::int8 || (dtype == DType::bf16 && native_bf16_);
+}
+
+Result<PackedWeights> Products::pack(const WeightSource& s) {
+  if (s.dtype != DType::f32 && s.dtype != DType::bf16 && s.dtype != DType::int8) {
+    return failure("weights in " + std::string{name(s.dtype)} + " are not multiplied on the CPU");
+  }
+  PackedWeights w{};
+  w.matrices = s.matrices, w.out = s.out, w.in = s.in;
+  w.dtype = w.stored = s.dtype;
+  if (s.scales != nullptr) w.scales.assign(s.scales, s.scales + s.matrices * s.out);
+  if (s.dtype == DType::int8 && !native_int8_) {
+    const auto* values = static_cast<const std::int8_t*>(s.values);
+    w.plain.assign(values, values + s.matrices * s.out * s.in);
+    return w;
+  }
+  const void* values = s.values;
+  std::vector<float> wide;
+  if (!native(s.dtype)) {
+    w.stored = DType::f32;
+    wide.resize(static_cast<std::size_t>(s.matrices * s.out * s.in));
+    move_rows({s.values, s.in}, s.dtype, {wide.data(), s.in}, w.stored, s.matrices * s.out, s.in);
+    values = wide.data();
+  }
+  auto packed = onednn_.pack(values, w.stored, s.matrices, s.out, s.in);
+  if (!packed) return failure(packed.error());
+  w.onednn.emplace(std::move(*packed));
+  return w;
+}
+
+/// x as it is multiplied: [matrices, rows, in] without gaps, in the dtype of the stored weights.
+const void* Products::dense_input(const PackedWeights& w, const ProductInput& x) {
+  const bool in_place = x.rows == 1 || (w.matrices == 1 && x.stride == w.in);
+  if (in_place && x.dtype == w.stored) return x.data;
+  x_copy_.resize(bytes_of(w.matrices * x.rows * w.in, w.stored));
+  for (std::int64_t m = 0; m < w.matrices; ++m) {
+    move_rows({at(x.data, x.dtype, m * w.in), x.stride}, x.dtype,
+              {at(x_copy_.data(), w.stored, m * x.rows * w.in), w.in}, w.stored, x.rows, w.in);
+  }
+  return x_copy_.data();
+}
+
+void Products::multiply_dense(const PackedWeights& w, const void* x, std::int64_t rows, void* y,
+                              DType y_dtype, const float* bias) {
+  if (w.onednn) return onednn_.multiply(*w.onednn, x, rows, y, y_dtype, bias);
+  for (std::int64_t m = 0; m < w.matrices; ++m) {
+    kernels().integer_product({.x = static_cast<const std::int8_t*>(x) + m * rows * w.in,
+                               .w = w.plain.data() + m * w.out * w.in,
+                               .sums = static_cast<std::int32_t*>(y) + m * rows * w.out,
+                               .tokens = rows,
+                               .in = w.in,
+                               .out = w.out});
+  }
+}
+
+void Products::multiply(const PackedWeights& w, const ProductInput& x, const ProductOutput& y,
+                        const float* bias) {
+  if (x.rows == 0) return;
+  require(x.dtype == w.stored || (x.dtype == DType::bf16 && w.stored == DType::f32),
+          "a product's input has the dtype of its weights");
+  const bool integer = w.stored == DType::int8;
+  const std::int64_t at_once = integer_rows_at_once(w.matrices * w.out);
+  if (integer && x.rows > at_once) {
+    for (std::int64_t r = 0; r < x.rows; r += at_once) {
+      multiply(
+          w,
+          {at(x.data, x.dtype, r * x.stride), x.dtype, std::min(at_once, x.rows - r), x.stride, x.scales + r},
+          {at(y.data, y.dtype, r * y.stride), y.dtype, y.stride}, bias);
+    }
+    return;
+  }
+  const DType written = integer ? DType::i32 : w.stored == DType::f32 ? DType::f32 : y.dtype;
+  const bool in_place = written == y.dtype && (x.rows == 1 || (w.matrices == 1 && y.stride == w.out));
+  void* target = y.data;
+  if (!in_place) {
+    y_copy_.resize(bytes_of(w.matrices * x.rows * w.out, written));
+    target = y_copy_.data();
+  }
+  multiply_dense(w, dense_input(w, x), x.rows, target, written, integer ? nullptr : bias);
+  if (in_place) return;
+  for (std::int64_t m = 0; m < w.matrices; ++m) {
+    const void* from = at(target, written, m * x.rows * w.out);
+    const Out to{at(y.data, y.dtype, m * w.out), y.stride};
+    if (integer) {
+      kernels().dequantize({.sums = static_cast<const std::int32_t*>(from),
+                            .row_scales = x.scales,
+                            .column_scales = w.scales.data() + m * w.out,
+                            .bias = bias == nullptr ? nullptr : bias + m * w.out,
+                            .y = to,
+                            .dtype = y.dtype,
+                            .tokens = x.rows,
+                            .width = w.out});
+    } else {
+      move_rows({from, w.out}, written, to, y.dtype, x.rows, w.out);
+    }
+  }
+}
+
+}  // namespace inferometer::cpu
