@@ -22,8 +22,8 @@ std::optional<std::vector<bool>> read_layer_types(Reader& in, std::int64_t layer
     const std::string& type = (*types)[i];
     windowed.push_back(type == "sliding_attention");
     if (windowed.back() || type == "full_attention") continue;
-    in.errors().push_back({"layer_types[" + std::to_string(i) + "]: \"" + type +
-                               "\" is not understood; expected full_attention or sliding_attention",
+    in.errors().push_back({"layer_types[" + std::to_string(i) + "]: " + quoted(type) +
+                               " is not understood; expected full_attention or sliding_attention",
                            in.raw("layer_types")->sequence[i].where});
   }
   if (windowed.size() != static_cast<std::size_t>(layers)) {

@@ -23,8 +23,11 @@ std::string nearest(std::string_view text, const std::vector<std::string>& candi
   std::string best;
   std::size_t best_distance = SIZE_MAX;
   for (const std::string& candidate : candidates) {
+    const auto [shorter, longer] = std::minmax(text.size(), candidate.size());
+    const std::size_t allowed = std::max<std::size_t>(1, longer / 3);
+    if (longer - shorter > allowed) continue;  // also keeps a huge key cheap
     const std::size_t d = distance(candidate);
-    if (d < best_distance && d <= std::max<std::size_t>(1, std::max(text.size(), candidate.size()) / 3)) {
+    if (d < best_distance && d <= allowed) {
       best = candidate;
       best_distance = d;
     }
@@ -36,8 +39,7 @@ Reader::Reader(const Document& document, std::string path, Errors& errors)
     : document_(&document), path_(std::move(path)), errors_(&errors) {
   if (document.kind == Document::Kind::mapping) return;
   static const Document empty_mapping{.kind = Document::Kind::mapping};
-  errors.push_back({(path_.empty() ? std::string{} : path_ + ": ") + "a mapping of keys to values is needed",
-                    document.where});
+  errors.push_back({prefix() + "a mapping of keys to values is needed", document.where});
   document_ = &empty_mapping;
 }
 
@@ -47,6 +49,8 @@ const Document* Reader::find(std::string_view key) const {
   }
   return nullptr;
 }
+
+std::string Reader::prefix() const { return path_.empty() ? std::string{} : path_ + ": "; }
 
 std::string Reader::path_to(std::string_view key) const {
   return path_.empty() ? std::string{key} : path_ + "." + std::string{key};
@@ -72,9 +76,7 @@ std::optional<T> Reader::maybe(std::string_view key) {
 template <class T>
 T Reader::required(std::string_view key) {
   if (std::optional<T> value = maybe<T>(key)) return std::move(*value);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
+  errors_->push_back({prefix() + "missing key " + quoted(key), document_->where});
   return T{};
 }
 
@@ -126,9 +128,7 @@ INFEROMETER_READS(Seconds)
 Reader Reader::required_mapping(std::string_view key) {
   static const Document absent{.kind = Document::Kind::mapping};
   if (std::optional<Reader> found = maybe_mapping(key)) return *std::move(found);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
+  errors_->push_back({prefix() + "missing key " + quoted(key), document_->where});
   return {absent, path_to(key), *errors_};
 }
 
@@ -148,8 +148,8 @@ void Reader::reject_unknown_keys() {
   for (const Document::Entry& e : document_->mapping) {
     if (std::find(asked_.begin(), asked_.end(), e.key) != asked_.end()) continue;
     const std::string near = nearest(e.key, asked_);
-    errors_->push_back({(path_.empty() ? std::string{} : path_ + ": ") + "unknown key \"" + e.key + "\"" +
-                            (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
+    errors_->push_back({prefix() + "unknown key " + quoted(e.key) +
+                            (near.empty() ? "" : "; did you mean " + quoted(near) + "?"),
                         e.key_where});
   }
 }

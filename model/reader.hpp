@@ -60,6 +60,7 @@ class Reader {
  private:
   const Document* find(std::string_view key) const;
   std::string path_to(std::string_view key) const;
+  std::string prefix() const;
 
   const Document* document_;
   std::string path_;
