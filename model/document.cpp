@@ -40,11 +40,11 @@ void read_object(JsonCursor& in, Document& d, int depth) {
     std::string key = read_json_string(in);
     const auto [first, is_new] = lines.emplace(key, where.line);
     if (!is_new) {
-      throw Error{"repeated key " + quoted(key) + "; first at line " + std::to_string(first->second),
+      throw Error{"repeated key " + in_quotes(key) + "; first at line " + std::to_string(first->second),
                   std::move(where)};
     }
     in.skip_space();
-    if (!in.take(':')) in.fail_needed("':' after the key " + quoted(key));
+    if (!in.take(':')) in.fail_needed("':' after the key " + in_quotes(key));
     in.skip_space();
     d.mapping.push_back({std::move(key), std::move(where), read_value(in, depth + 1)});
   } while (another(in, '}'));
@@ -65,7 +65,7 @@ void read_word(JsonCursor& in, Document& d) {
   const std::string_view word = rest.substr(0, rest.find_first_of(",]}: \t\r\n\"[{"));
   if (word.empty()) in.fail_needed("a value");
   if (word != "null" && word != "true" && word != "false" && !is_json_number(word))
-    in.fail(quoted(word) + " is not a JSON value");
+    in.fail(in_quotes(word) + " is not a JSON value");
   d.kind = word == "null" ? Document::Kind::null : Document::Kind::scalar;
   d.scalar = word;
   in.skip(word.size());
@@ -90,7 +90,7 @@ Document read_value(JsonCursor& in, int depth) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t most = 60;
   std::string shown = "\"";
   std::size_t at = 0;

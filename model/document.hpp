@@ -37,6 +37,6 @@ struct Document::Entry {
 
 /// `text` in double quotes for a message: control characters and bytes that are not UTF-8 as '?', cut after
 /// about 60 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace inferometer

@@ -20,7 +20,7 @@ const HfFamily* find_family(Reader& in) {
   for (const HfFamily& f : hf_families) {
     if (f.name == names->front()) return &f;
   }
-  in.error("architectures", quoted(names->front()) + " is not known; known are " + known);
+  in.error("architectures", in_quotes(names->front()) + " is not known; known are " + known);
   return nullptr;
 }
 
@@ -32,7 +32,7 @@ void read_activation(Reader& in, Architecture& a) {
                                               : Activation::silu;
   if (act.empty() || act == "silu" || (act == "gelu_pytorch_tanh" && !gpt_oss)) return;
   in.error("hidden_act",
-           quoted(act) + " is not understood; expected silu" + (gpt_oss ? "" : " or gelu_pytorch_tanh"));
+           in_quotes(act) + " is not understood; expected silu" + (gpt_oss ? "" : " or gelu_pytorch_tanh"));
 }
 
 void read_fixed(Reader& in, const HfFamily& family) {

@@ -53,13 +53,14 @@ void read_deepseek_choice(Reader& in, MixtureOfExperts& m, bool v3) {
   const std::string scoring = v3 ? "sigmoid" : "softmax", plain = v3 ? "noaux_tc" : "greedy";
   const std::string said = in.optional<std::string>("scoring_func", scoring);
   if (!said.empty() && said != scoring)
-    in.error("scoring_func", quoted(said) + " is not understood for this architecture; expected " + scoring);
+    in.error("scoring_func",
+             in_quotes(said) + " is not understood for this architecture; expected " + scoring);
   m.score = v3 ? RouterScore::sigmoid : RouterScore::softmax;
   const std::string method = in.optional<std::string>("topk_method", plain);
   if (method == "group_limited_greedy" && !v3) {
     m.group_rank = GroupRank::best;
   } else if (!method.empty() && method != plain) {
-    in.error("topk_method", quoted(method) + " is not understood for this architecture; expected " +
+    in.error("topk_method", in_quotes(method) + " is not understood for this architecture; expected " +
                                 (v3 ? "noaux_tc" : "greedy or group_limited_greedy"));
   } else if (v3) {
     m.group_rank = GroupRank::best_two;

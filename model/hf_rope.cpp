@@ -45,7 +45,7 @@ void read_rule(Reader& in, Rope& rope, const Architecture& a) {
   } else if (rule == "linear") {
     rope.scaling = RopeScaling::linear;
   } else if (rule != "default") {
-    in.error(key, quoted(rule) + " is not understood; expected default, linear, llama3 or yarn");
+    in.error(key, in_quotes(rule) + " is not understood; expected default, linear, llama3 or yarn");
     return;
   }
   if (rope.scaling != RopeScaling::none) {

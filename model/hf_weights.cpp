@@ -23,7 +23,7 @@ void expect_text(Reader& in, std::string_view key, std::initializer_list<std::st
     if (text == one) return;
     expected += (expected.empty() ? "" : " or ") + std::string{one};
   }
-  in.error(key, quoted(text) + " is not understood; expected " + expected);
+  in.error(key, in_quotes(text) + " is not understood; expected " + expected);
 }
 
 /// Blocks of e4m3 with a scale each, as DeepSeek-V3 publishes.
@@ -53,7 +53,7 @@ void read_weights(Reader& in, Architecture& a) {
       a.dtype = type.dtype;
       known = true;
     }
-    if (!known) in.error(key, quoted(text) + " is not understood; expected float32, float16 or bfloat16");
+    if (!known) in.error(key, in_quotes(text) + " is not understood; expected float32, float16 or bfloat16");
   }
   if (!given(in, "quantization_config")) return;
   Reader quantization = *in.maybe_mapping("quantization_config");
@@ -64,7 +64,7 @@ void read_weights(Reader& in, Architecture& a) {
     a.dtype = DType::mxfp4;
   } else {
     if (!method.empty())
-      quantization.error("quant_method", quoted(method) + " is not understood; expected fp8 or mxfp4");
+      quantization.error("quant_method", in_quotes(method) + " is not understood; expected fp8 or mxfp4");
     return;
   }
   quantization.raw("modules_to_not_convert");  // the plan says what is kept in which format

@@ -22,7 +22,7 @@ std::optional<std::vector<bool>> read_layer_types(Reader& in, std::int64_t layer
     const std::string& type = (*types)[i];
     windowed.push_back(type == "sliding_attention");
     if (windowed.back() || type == "full_attention") continue;
-    in.errors().push_back({"layer_types[" + std::to_string(i) + "]: " + quoted(type) +
+    in.errors().push_back({"layer_types[" + std::to_string(i) + "]: " + in_quotes(type) +
                                " is not understood; expected full_attention or sliding_attention",
                            in.raw("layer_types")->sequence[i].where});
   }

@@ -79,7 +79,7 @@ struct Split {
   const Unit* unit;
 };
 
-std::string needed(const Dimension& d) { return std::string{d.needed} + ", such as " + quoted(d.example); }
+std::string needed(const Dimension& d) { return std::string{d.needed} + ", such as " + in_quotes(d.example); }
 
 /// What is wrong with a unit that is not one of `wanted`.
 std::string wrong_unit(std::string_view text, std::string_view unit, const Dimension& wanted) {
@@ -87,16 +87,16 @@ std::string wrong_unit(std::string_view text, std::string_view unit, const Dimen
   std::string list;
   for (const Unit& u : units) {
     if (u.text == unit)
-      return quoted(text) + " is a " + std::string{u.dimension.name} + "; " + needed(wanted);
+      return in_quotes(text) + " is a " + std::string{u.dimension.name} + "; " + needed(wanted);
     if (&u.dimension != &wanted) continue;
     known.emplace_back(u.text);
     list += (list.empty() ? "" : ", ") + known.back();
   }
-  if (unit.empty()) return quoted(text) + " has no unit (" + list + "); " + needed(wanted);
-  if (counts_bits(unit)) return quoted(text) + " counts bits; " + needed(wanted);
+  if (unit.empty()) return in_quotes(text) + " has no unit (" + list + "); " + needed(wanted);
+  if (counts_bits(unit)) return in_quotes(text) + " counts bits; " + needed(wanted);
   const std::string near = nearest(unit, known);
-  return quoted(text) + " has the unknown unit " + quoted(unit) + "; " +
-         (near.empty() ? needed(wanted) : "did you mean " + quoted(near) + "?");
+  return in_quotes(text) + " has the unknown unit " + in_quotes(unit) + "; " +
+         (near.empty() ? needed(wanted) : "did you mean " + in_quotes(near) + "?");
 }
 
 Result<Split> split(const Document& value, const Dimension& wanted) {
@@ -104,13 +104,13 @@ Result<Split> split(const Document& value, const Dimension& wanted) {
       plain_scalar(value, wanted.needed.substr(0, wanted.needed.find(" is ")));
   if (!text) return failure(text.error());
   const std::size_t length = leading_number(*text);
-  if (length == 0) return failure(quoted(*text) + " is not a number with a unit; " + needed(wanted));
+  if (length == 0) return failure(in_quotes(*text) + " is not a number with a unit; " + needed(wanted));
   std::string_view unit = text->substr(length);
   while (unit.starts_with(' ')) unit.remove_prefix(1);
   const std::string_view number = text->substr(0, length);
   for (const Unit& u : units) {
     if (u.text != unit || &u.dimension != &wanted) continue;
-    if (number.starts_with('-')) return failure(quoted(*text) + " is negative");
+    if (number.starts_with('-')) return failure(in_quotes(*text) + " is negative");
     return Split{number, &u};
   }
   return failure(wrong_unit(*text, unit, wanted));
@@ -123,7 +123,7 @@ Result<double> quantity(const Document& value, const Dimension& wanted) {
   const Result<double> number = number_of(parts->number);
   if (!number) return failure(number.error());
   const double base = *number * parts->unit->factor;
-  if (!std::isfinite(base)) return failure(quoted(value.scalar) + " is too large");
+  if (!std::isfinite(base)) return failure(in_quotes(value.scalar) + " is too large");
   return base;
 }
 
@@ -139,14 +139,15 @@ Result<Bytes> parse_value<Bytes>(const Document& value) {
   const char* const end = parts->number.data() + parts->number.size();
   const auto [stopped, error] = std::from_chars(parts->number.data(), end, whole);
   if (stopped == end && error == std::errc{}) {
-    if (__builtin_mul_overflow(whole, factor, &bytes)) return failure(quoted(value.scalar) + " is too large");
+    if (__builtin_mul_overflow(whole, factor, &bytes))
+      return failure(in_quotes(value.scalar) + " is too large");
     return Bytes{bytes};
   }
   const Result<double> number = quantity(value, size);
   if (!number) return failure(number.error());
-  if (*number > 9e18) return failure(quoted(value.scalar) + " is too large");
+  if (*number > 9e18) return failure(in_quotes(value.scalar) + " is too large");
   if (factor == 1 && *number != std::floor(*number))
-    return failure(quoted(value.scalar) + " is not a whole number of bytes");
+    return failure(in_quotes(value.scalar) + " is not a whole number of bytes");
   return Bytes{static_cast<std::int64_t>(std::llround(*number))};
 }
 

@@ -47,7 +47,8 @@ std::size_t leading_number(std::string_view text) {
 Result<double> number_of(std::string_view digits) {
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::result_out_of_range) return failure(quoted(digits) + " is too large or too small");
+  if (error == std::errc::result_out_of_range)
+    return failure(in_quotes(digits) + " is too large or too small");
   require(error == std::errc{} && end == digits.data() + digits.size(), "not a number");
   return value;
 }
@@ -66,23 +67,23 @@ Result<bool> parse_value<bool>(const Document& value) {
   if (!text) return failure(text.error());
   if (!value.quoted && *text == "true") return true;
   if (!value.quoted && *text == "false") return false;
-  return failure(quoted(*text) + " is not true or false");
+  return failure(in_quotes(*text) + " is not true or false");
 }
 
 template <>
 Result<std::int64_t> parse_value<std::int64_t>(const Document& value) {
   const Result<std::string_view> text = plain_scalar(value, "a whole number");
   if (!text) return failure(text.error());
-  if (value.quoted) return failure(quoted(*text) + " is text; a whole number is needed");
+  if (value.quoted) return failure(in_quotes(*text) + " is text; a whole number is needed");
   std::string_view digits = *text;
   if (digits.starts_with('-')) digits.remove_prefix(1);
   if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
-    return failure(quoted(*text) + " is not a whole number in plain digits");
+    return failure(in_quotes(*text) + " is not a whole number in plain digits");
   if (digits.size() > 1 && digits[0] == '0')
-    return failure(quoted(*text) + " begins with 0, which could be octal; leave the 0 out");
+    return failure(in_quotes(*text) + " begins with 0, which could be octal; leave the 0 out");
   std::int64_t number = 0;
   if (std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc{})
-    return failure(quoted(*text) + " does not fit 64 bits");
+    return failure(in_quotes(*text) + " does not fit 64 bits");
   return number;
 }
 
@@ -90,9 +91,9 @@ template <>
 Result<double> parse_value<double>(const Document& value) {
   const Result<std::string_view> text = plain_scalar(value, "a number");
   if (!text) return failure(text.error());
-  if (value.quoted) return failure(quoted(*text) + " is text; a number is needed");
+  if (value.quoted) return failure(in_quotes(*text) + " is text; a number is needed");
   const std::size_t length = leading_number(*text);
-  if (length == 0 || length != text->size()) return failure(quoted(*text) + " is not a plain number");
+  if (length == 0 || length != text->size()) return failure(in_quotes(*text) + " is not a plain number");
   return number_of(*text);
 }
 
@@ -103,7 +104,7 @@ Result<DType> parse_value<DType>(const Document& value) {
   if (const auto dtype = dtype_named(*text)) return *dtype;
   std::string known;
   for (const DTypeInfo& info : dtypes) known += (known.empty() ? "" : ", ") + std::string{info.name};
-  return failure(quoted(*text) + " is not a dtype; expected one of " + known);
+  return failure(in_quotes(*text) + " is not a dtype; expected one of " + known);
 }
 
 }  // namespace inferometer

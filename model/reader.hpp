@@ -42,7 +42,7 @@ class Reader {
   bool has(std::string_view key) const;
   /// The value of `key` as it stands, nullptr when absent; counts as asked for.
   const Document* raw(std::string_view key);
-  /// A nested mapping; a missing or wrong one is told and read as empty.
+  /// A nested mapping; a missing or wrong one is told once and read as empty.
   Reader required_mapping(std::string_view key);
   std::optional<Reader> maybe_mapping(std::string_view key);
   /// The keys in the order of the text.
@@ -61,6 +61,7 @@ class Reader {
   const Document* find(std::string_view key) const;
   std::string path_to(std::string_view key) const;
   std::string prefix() const;
+  void tell_missing(std::string_view key);
 
   const Document* document_;
   std::string path_;
