@@ -28,7 +28,6 @@ void read_biases(Reader& in, const HfFamily& family, Architecture& a) {
 }  // namespace
 
 void read_attention(Reader& in, const HfFamily& family, Architecture& a) {
-  const std::size_t told = in.errors().size();
   a.heads = read_size(in, "num_attention_heads", {.most = hf_most::heads});
   // Absent and null differ: absent takes the class's own number, null as many as heads.
   const std::int64_t kv_default =
@@ -43,7 +42,7 @@ void read_attention(Reader& in, const HfFamily& family, Architecture& a) {
   read_biases(in, family, a);
   a.qk_norm = family.qk_norm;
   a.attention_sinks = a.family == "GptOssForCausalLM";
-  if (in.errors().size() > told) return;  // what follows would repeat it
+  if (!in.errors().empty()) return;
   if (derived && a.hidden % a.heads != 0) {
     in.error("num_attention_heads",
              text(a.heads) + " does not divide hidden_size " + text(a.hidden) + ", and there is no head_dim");

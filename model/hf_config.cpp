@@ -122,13 +122,14 @@ Result<Architecture> read_hf_config(std::string_view json, const std::string& fi
   a.max_positions = read_size(in, "max_position_embeddings",
                               {.most = hf_most::positions, .otherwise = family->max_positions});
   a.intermediate = read_size(in, "intermediate_size", {});
+  // Checks of one size against another need both: they come while nothing else can have gone wrong.
+  read_attention(in, *family, a);
+  if (family->latent) read_latent(in, a);
+  read_rope(in, *family, a);
   a.norm_eps = read_positive(in, "rms_norm_eps", family->norm_eps);
   if (a.norm_eps > 1) in.error("rms_norm_eps", "must lie between 0 and 1");
   a.tied_embeddings = in.optional<bool>("tie_word_embeddings", false);
   read_activation(in, a);
-  read_attention(in, *family, a);
-  if (family->latent) read_latent(in, a);
-  read_rope(in, *family, a);
   read_windows(in, *family, a);
   if (family->experts) read_experts(in, *family, a);
   read_weights(in, a);

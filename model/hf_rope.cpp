@@ -90,6 +90,7 @@ void check_rotated(Reader& in, const HfFamily& family, Architecture& a) {
 }  // namespace
 
 void read_rope(Reader& in, const HfFamily& family, Architecture& a) {
+  const bool sizes_known = in.errors().empty();
   const bool old_spelling = given(in, "rope_scaling"), new_spelling = given(in, "rope_parameters");
   if (old_spelling && new_spelling)
     in.error("rope_parameters", "stands beside rope_scaling; one of the two is needed");
@@ -97,6 +98,7 @@ void read_rope(Reader& in, const HfFamily& family, Architecture& a) {
   if (old_spelling || new_spelling)
     rule = in.maybe_mapping(new_spelling ? "rope_parameters" : "rope_scaling");
   a.rope.theta = read_either(in, rule ? &*rule : nullptr, "rope_theta", family.rope_theta);
+  if (a.rope.theta < 1) in.error("rope_theta", "must be at least 1");
   a.rope.partial_factor = read_either(in, rule ? &*rule : nullptr, "partial_rotary_factor", 1);
   if (rule) {
     read_rule(*rule, a.rope, a);
@@ -107,8 +109,7 @@ void read_rope(Reader& in, const HfFamily& family, Architecture& a) {
     }
     scale_as_gpt_oss(a.rope);
   }
-  if (a.rope.theta <= 1) in.error("rope_theta", "must exceed 1");
-  check_rotated(in, family, a);
+  if (sizes_known) check_rotated(in, family, a);
   // DeepSeek rotates neighbouring pairs; V3's class has a key for it, V2's always does.
   a.rope.interleaved = family.latent;
   if (family.name == "DeepseekV3ForCausalLM") {
