@@ -40,7 +40,9 @@ void read_fixed(Reader& in, const HfFamily& family) {
     in.error("pretraining_tp",
              "only 1 is understood; other values split products and change the order of additions");
   }
+  // SmolLM2's and Qwen2.5's files have these.
   if (!family.latent) expect_fixed(in, family, "rope_interleaved", false);
+  if (family.windows == HfWindows::by_layer) expect_fixed(in, family, "use_mrope", false);
 }
 
 /// Refuses sizes that are each possible and together are not, so that counts stay inside 64 bits.

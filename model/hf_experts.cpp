@@ -37,14 +37,15 @@ void read_qwen3(Reader& in, const Architecture& a, MixtureOfExperts& m) {
   const std::int64_t step = read_size(in, "decoder_sparse_step", {.most = hf_most::layers, .otherwise = 1});
   std::vector<std::int64_t> dense;
   if (given(in, "mlp_only_layers")) dense = *in.list<std::int64_t>("mlp_only_layers");
+  for (std::int64_t layer = 0; layer < a.layers; ++layer)
+    m.sparse_layer[static_cast<std::size_t>(layer)] = (layer + 1) % step == 0;
   for (const std::int64_t layer : dense) {
-    if (layer < 0 || layer >= a.layers)
+    if (layer >= 0 && layer < a.layers) {
+      m.sparse_layer[static_cast<std::size_t>(layer)] = false;
+    } else {
       in.error("mlp_only_layers",
                "names layer " + text(layer) + " of " + text(a.layers) + ", counted from 0");
-  }
-  for (std::int64_t layer = 0; layer < a.layers; ++layer) {
-    const bool listed = std::find(dense.begin(), dense.end(), layer) != dense.end();
-    m.sparse_layer[static_cast<std::size_t>(layer)] = !listed && (layer + 1) % step == 0;
+    }
   }
 }
 

@@ -162,8 +162,14 @@ std::vector<std::string> Reader::keys() const {
 }
 
 void Reader::reject_unknown_keys() {
+  constexpr std::size_t most = 50;  // more than that is not a misspelt file but another kind of file
+  std::size_t unknown = 0;
   for (const Document::Entry& e : document_->mapping) {
     if (std::find(asked_.begin(), asked_.end(), e.key) != asked_.end()) continue;
+    if (++unknown > most) {
+      errors_->push_back({prefix() + "more unknown keys", e.key_where});
+      return;
+    }
     const std::string near = nearest(e.key, asked_);
     errors_->push_back({prefix() + "unknown key " + in_quotes(e.key) +
                             (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"),

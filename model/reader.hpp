@@ -48,7 +48,7 @@ class Reader {
   /// The keys in the order of the text.
   std::vector<std::string> keys() const;
 
-  /// Tells every key that nobody asked for, with the nearest valid one.
+  /// Tells every key that nobody asked for (the first 50), with the nearest valid one.
   void reject_unknown_keys();
   /// Adds a mistake at `key` (at its value when present, at this mapping otherwise).
   void error(std::string_view key, std::string message);

@@ -230,5 +230,18 @@ TEST(HfWeights, AreReadAsPublished) {
       DType::mxfp4);
 }
 
+TEST(HfConfig, PassesOverKeysOfPublishedFilesThatChangeNothing) {
+  small("Llama", {R"("is_llama_config": true)", R"("rope_interleaved": false)", R"("pretraining_tp": 1)",
+                  R"("transformers.js_config": {"dtype": "q4"})", R"("eos_token_id": [1, 2])",
+                  R"("_name_or_path": "x")", R"("attention_dropout": 0.0)", R"("use_cache": true)"});
+  small("Qwen2", {R"("use_mrope": false)", R"("use_sliding_window": false)", R"("sliding_window": 131072)"});
+  small("Mixtral", {R"("output_router_logits": false)", R"("router_aux_loss_coef": 0.02)"});
+  small("GptOss",
+        {R"("initial_context_length": 4096)", R"("swiglu_limit": 7.0)", R"("pad_token_id": 199999)"});
+  small("DeepseekV3", {R"("auto_map": {"AutoConfig": "configuration_deepseek.DeepseekV3Config"})",
+                       R"("aux_loss_alpha": 0.001)", R"("seq_aux": true)", R"("ep_size": 1)",
+                       R"("num_nextn_predict_layers": 1)", R"("moe_layer_freq": 1)"});
+}
+
 }  // namespace
 }  // namespace inferometer

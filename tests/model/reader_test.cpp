@@ -170,6 +170,15 @@ TEST(Reader, TakesAbsentKeysAsTheyAreMeant) {
   EXPECT_EQ(read.told(), "f.json:1:10: error: workload.seen: is empty; a number is needed\n");
 }
 
+TEST(Reader, StopsTellingUnknownKeysAfterFifty) {
+  std::string json = "{";
+  for (int i = 0; i < 60; ++i) json += "\"x" + std::to_string(i) + "\": 1,\n";
+  Read read(json + "\"y\": 1}");
+  read.reader("").reject_unknown_keys();
+  ASSERT_EQ(read.errors.size(), 51u);
+  EXPECT_EQ(to_string(read.errors.back()), "f.json:51:1: error: more unknown keys");
+}
+
 TEST(Nearest, IsEmptyWhereNothingIsNear) {
   EXPECT_EQ(nearest("batc", {"batch", "patch"}), "batch");
   EXPECT_EQ(nearest("colour", {"batch", "patch"}), "");
