@@ -1,5 +1,4 @@
 #include <charconv>
-#include <cmath>
 
 #include "model/parse_quantity.hpp"
 #include "model/reader.hpp"
