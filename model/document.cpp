@@ -1,234 +1,118 @@
 #include "model/document.hpp"
 
-#include <algorithm>
-#include <cstdint>
+#include <unordered_map>
+
+#include "model/json_cursor.hpp"
 
 namespace inferometer {
 namespace {
 
 constexpr int deepest = 64;
+constexpr std::size_t largest = std::size_t{16} << 20;
 
-/// Recursive descent over RFC 8259, keeping places. Throws Error internally; parse_json turns it into a
-/// value.
-class JsonParser {
- public:
-  JsonParser(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+Document read_value(JsonCursor& in, int depth);
 
-  Document document() {
-    space();
-    Document root = value(0);
-    space();
-    if (at_ < text_.size()) fail("text after the end of the JSON value");
-    return root;
+void enter(JsonCursor& in, int depth) {
+  if (depth >= deepest) in.fail("nested deeper than " + std::to_string(deepest) + " levels");
+  in.skip(1);
+  in.skip_space();
+}
+
+/// After an item: true where another follows, false at the end.
+bool another(JsonCursor& in, char end) {
+  in.skip_space();
+  if (in.take(',')) {
+    in.skip_space();
+    return true;
   }
+  if (in.take(end)) return false;
+  in.fail_needed(std::string{"',' or '"} + end + "'");
+}
 
- private:
-  [[noreturn]] void fail(const std::string& message) const { throw Error{message, here()}; }
-  Location here() const { return {file_, line_, static_cast<int>(at_ - line_start_) + 1}; }
-  bool more() const { return at_ < text_.size(); }
-  char peek() const { return more() ? text_[at_] : '\0'; }
-
-  void space() {
-    while (more()) {
-      const char c = text_[at_];
-      if (c == '\n') {
-        ++at_;
-        ++line_;
-        line_start_ = at_;
-      } else if (c == ' ' || c == '\t' || c == '\r') {
-        ++at_;
-      } else {
-        return;
-      }
+void read_object(JsonCursor& in, Document& d, int depth) {
+  d.kind = Document::Kind::mapping;
+  enter(in, depth);
+  if (in.take('}')) return;
+  std::unordered_map<std::string, int> lines;  // of the keys; a search for each would be quadratic
+  do {
+    Location where = in.here();
+    if (in.peek() != '"') in.fail_needed("a key in double quotes");
+    std::string key = read_json_string(in);
+    const auto [first, is_new] = lines.emplace(key, where.line);
+    if (!is_new) {
+      throw Error{"repeated key " + in_quotes(key) + "; first at line " + std::to_string(first->second),
+                  std::move(where)};
     }
-  }
+    in.skip_space();
+    if (!in.take(':')) in.fail_needed("':' after the key " + in_quotes(key));
+    in.skip_space();
+    d.mapping.push_back({std::move(key), std::move(where), read_value(in, depth + 1)});
+  } while (another(in, '}'));
+}
 
-  Document value(int depth) {
-    if (depth > deepest) fail("nested deeper than " + std::to_string(deepest) + " levels");
-    if (!more()) fail("the text ends where a value is needed");
-    Document d;
-    d.where = here();
-    switch (peek()) {
-      case '{':
-        object(d, depth);
-        return d;
-      case '[':
-        array(d, depth);
-        return d;
-      case '"':
-        d.kind = Document::Kind::scalar;
-        d.quoted = true;
-        d.scalar = string();
-        return d;
-      default:
-        literal(d);
-        return d;
-    }
-  }
+void read_array(JsonCursor& in, Document& d, int depth) {
+  d.kind = Document::Kind::sequence;
+  enter(in, depth);
+  if (in.take(']')) return;
+  do {
+    d.sequence.push_back(read_value(in, depth + 1));
+  } while (another(in, ']'));
+}
 
-  void object(Document& d, int depth) {
-    d.kind = Document::Kind::mapping;
-    ++at_;
-    space();
-    if (peek() == '}') return void(++at_);
-    while (true) {
-      space();
-      const Location where = here();
-      if (peek() != '"') fail("a key in double quotes is needed");
-      std::string key = string();
-      for (const Document::Entry& e : d.mapping) {
-        if (e.key == key)
-          throw Error{"repeated key \"" + key + "\"; first at line " + std::to_string(e.key_where.line),
-                      where};
-      }
-      space();
-      if (peek() != ':') fail("':' is needed after the key \"" + key + "\"");
-      ++at_;
-      space();
-      d.mapping.push_back({std::move(key), where, value(depth + 1)});
-      space();
-      if (peek() == ',') {
-        ++at_;
-        continue;
-      }
-      if (peek() != '}') fail("',' or '}' is needed");
-      return void(++at_);
-    }
-  }
+/// A number, true, false or null, by its spelling.
+void read_word(JsonCursor& in, Document& d) {
+  const std::string_view rest = in.rest();
+  const std::string_view word = rest.substr(0, rest.find_first_of(",]}: \t\r\n\"[{"));
+  if (word.empty()) in.fail_needed("a value");
+  if (word != "null" && word != "true" && word != "false" && !is_json_number(word))
+    in.fail(in_quotes(word) + " is not a JSON value");
+  d.kind = word == "null" ? Document::Kind::null : Document::Kind::scalar;
+  d.scalar = word;
+  in.skip(word.size());
+}
 
-  void array(Document& d, int depth) {
-    d.kind = Document::Kind::sequence;
-    ++at_;
-    space();
-    if (peek() == ']') return void(++at_);
-    while (true) {
-      space();
-      d.sequence.push_back(value(depth + 1));
-      space();
-      if (peek() == ',') {
-        ++at_;
-        continue;
-      }
-      if (peek() != ']') fail("',' or ']' is needed");
-      return void(++at_);
-    }
+Document read_value(JsonCursor& in, int depth) {
+  Document d;
+  d.where = in.here();
+  if (in.peek() == '{') {
+    read_object(in, d, depth);
+  } else if (in.peek() == '[') {
+    read_array(in, d, depth);
+  } else if (in.peek() == '"') {
+    d.kind = Document::Kind::scalar;
+    d.quoted = true;
+    d.scalar = read_json_string(in);
+  } else {
+    read_word(in, d);
   }
-
-  void literal(Document& d) {
-    const std::size_t start = at_;
-    while (more() && std::string_view{",]}: \t\r\n\"[{"}.find(text_[at_]) == std::string_view::npos) ++at_;
-    d.scalar = std::string{text_.substr(start, at_ - start)};
-    d.kind = d.scalar == "null" ? Document::Kind::null : Document::Kind::scalar;
-    if (d.scalar == "null" || d.scalar == "true" || d.scalar == "false" || is_number(d.scalar)) return;
-    at_ = start;
-    fail(d.scalar.empty() ? std::string{"a value is needed"}
-                          : "\"" + printable(d.scalar) + "\" is not a JSON value");
-  }
-
-  static std::string printable(std::string text) {
-    if (text.size() > 40) text = text.substr(0, 40) + "...";
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c < 32 || c == 127; }, '?');
-    return text;
-  }
-
-  static bool is_number(std::string_view s) {
-    std::size_t i = s.starts_with('-') ? 1 : 0;
-    const auto digits = [&] {
-      const std::size_t from = i;
-      while (i < s.size() && s[i] >= '0' && s[i] <= '9') ++i;
-      return i - from;
-    };
-    const bool zero = i < s.size() && s[i] == '0';
-    const std::size_t whole = digits();
-    if (whole == 0 || (zero && whole > 1)) return false;
-    if (i < s.size() && s[i] == '.') {
-      ++i;
-      if (digits() == 0) return false;
-    }
-    if (i < s.size() && (s[i] == 'e' || s[i] == 'E')) {
-      ++i;
-      if (i < s.size() && (s[i] == '+' || s[i] == '-')) ++i;
-      if (digits() == 0) return false;
-    }
-    return i == s.size();
-  }
-
-  std::string string() {
-    std::string result;
-    ++at_;
-    while (true) {
-      if (!more()) fail("the text ends inside a string");
-      const char c = text_[at_];
-      if (static_cast<unsigned char>(c) < 0x20) fail("a control character inside a string");
-      ++at_;
-      if (c == '"') return result;
-      if (c == '\\') {
-        escape(result);
-      } else {
-        result += c;
-      }
-    }
-  }
-
-  void escape(std::string& result) {
-    const std::string_view from = "\"\\/bfnrt", to = "\"\\/\b\f\n\r\t";
-    const char c = peek();
-    if (c == 'u') {
-      ++at_;
-      std::uint32_t code = unit();
-      if (code >= 0xD800 && code < 0xDC00) {
-        if (!text_.substr(at_).starts_with("\\u")) fail("half of a surrogate pair");
-        at_ += 2;
-        const std::uint32_t low = unit();
-        if (low < 0xDC00 || low > 0xDFFF) fail("half of a surrogate pair");
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-      } else if (code >= 0xDC00 && code < 0xE000) {
-        fail("half of a surrogate pair");
-      }
-      append_utf8(result, code);
-      return;
-    }
-    const std::size_t which = c == '\0' ? std::string_view::npos : from.find(c);
-    if (which == std::string_view::npos) fail("an unknown escape in a string");
-    ++at_;
-    result += to[which];
-  }
-
-  std::uint32_t unit() {
-    std::uint32_t code = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = peek();
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) fail("\\u needs four hexadecimal digits");
-      code = code * 16 + static_cast<std::uint32_t>(digit);
-    }
-    return code;
-  }
-
-  static void append_utf8(std::string& s, std::uint32_t c) {
-    const auto byte = [&](std::uint32_t b) { s += static_cast<char>(b); };
-    if (c < 0x80) return byte(c);
-    if (c < 0x800) return byte(0xC0 | c >> 6), byte(0x80 | (c & 0x3F));
-    if (c < 0x10000) return byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F));
-    byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 0x3F)), byte(0x80 | (c >> 6 & 0x3F)),
-        byte(0x80 | (c & 0x3F));
-  }
-
-  std::string_view text_;
-  const std::string& file_;
-  std::size_t at_ = 0, line_start_ = 0;
-  int line_ = 1;
-};
+  return d;
+}
 
 }  // namespace
 
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t most = 60;
+  std::string shown = "\"";
+  std::size_t at = 0;
+  while (at < text.size() && at < most) {
+    const std::size_t bytes = utf8_length(text.substr(at));
+    const bool plain = bytes > 1 || (bytes == 1 && text[at] >= ' ' && text[at] != 127);
+    shown += plain ? text.substr(at, bytes) : std::string_view{"?"};
+    at += bytes > 0 ? bytes : 1;
+  }
+  return shown + (at < text.size() ? "...\"" : "\"");
+}
+
 Result<Document> parse_json(std::string_view text, const std::string& file) {
+  JsonCursor in(text, file);
   try {
-    return JsonParser(text, file).document();
+    if (text.size() > largest) in.fail("the text is larger than 16 MiB");
+    if (text.starts_with("\xEF\xBB\xBF")) in.fail("the text begins with a byte order mark; JSON has none");
+    in.skip_space();
+    Document root = read_value(in, 0);
+    in.skip_space();
+    if (in.more()) in.fail("text after the end of the JSON value");
+    return root;
   } catch (const Error& error) {
     return failure({error});
   }

@@ -29,7 +29,14 @@ struct Document::Entry {
   Document value;
 };
 
-/// Parses JSON text strictly (RFC 8259): repeated keys, trailing text and nesting deeper than 64 are errors.
+/// Parses JSON text strictly (RFC 8259, UTF-8).
+///
+/// errors  one, at its place: what is not JSON, bytes that are not UTF-8, a byte order mark, repeated keys,
+///         text after the value, nesting deeper than 64 levels, more than 16 MiB
 [[nodiscard]] Result<Document> parse_json(std::string_view text, const std::string& file);
+
+/// `text` in double quotes for a message: control characters and bytes that are not UTF-8 as '?', cut after
+/// about 60 bytes.
+std::string in_quotes(std::string_view text);
 
 }  // namespace inferometer

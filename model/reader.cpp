@@ -5,16 +5,18 @@
 namespace inferometer {
 
 std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {
-  // Levenshtein distance by rows; a candidate is near when at most a third of it has to change.
+  // Levenshtein distance by rows, in halves: a change of case counts one, any other change two.
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   const auto distance = [&](std::string_view other) {
     std::vector<std::size_t> row(other.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = 2 * j;
     for (std::size_t i = 1; i <= text.size(); ++i) {
       std::size_t diagonal = row[0];
-      row[0] = i;
+      row[0] = 2 * i;
       for (std::size_t j = 1; j <= other.size(); ++j) {
-        const std::size_t above = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (text[i - 1] == other[j - 1] ? 0 : 1)});
+        const char a = text[i - 1], b = other[j - 1];
+        const std::size_t change = a == b ? 0 : lower(a) == lower(b) ? 1 : 2, above = row[j];
+        row[j] = std::min({row[j] + 2, row[j - 1] + 2, diagonal + change});
         diagonal = above;
       }
     }
@@ -23,8 +25,13 @@ std::string nearest(std::string_view text, const std::vector<std::string>& candi
   std::string best;
   std::size_t best_distance = SIZE_MAX;
   for (const std::string& candidate : candidates) {
+    // Near is what needs a third of its characters changed at most. The lengths alone rule out most, which
+    // also keeps a huge key cheap.
+    const std::size_t longer = std::max(text.size(), candidate.size());
+    const std::size_t allowed = std::max<std::size_t>(1, longer / 3);
+    if (longer - std::min(text.size(), candidate.size()) > allowed) continue;
     const std::size_t d = distance(candidate);
-    if (d < best_distance && d <= std::max<std::size_t>(1, std::max(text.size(), candidate.size()) / 3)) {
+    if (d < best_distance && d <= 2 * allowed) {
       best = candidate;
       best_distance = d;
     }
@@ -32,13 +39,21 @@ std::string nearest(std::string_view text, const std::vector<std::string>& candi
   return best;
 }
 
+namespace {
+
+/// Stands for a mapping that is missing or is none: that has been told, and what it lacks is not.
+const Document& nothing() {
+  static const Document empty{.kind = Document::Kind::mapping};
+  return empty;
+}
+
+}  // namespace
+
 Reader::Reader(const Document& document, std::string path, Errors& errors)
     : document_(&document), path_(std::move(path)), errors_(&errors) {
   if (document.kind == Document::Kind::mapping) return;
-  static const Document empty_mapping{.kind = Document::Kind::mapping};
-  errors.push_back({(path_.empty() ? std::string{} : path_ + ": ") + "a mapping of keys to values is needed",
-                    document.where});
-  document_ = &empty_mapping;
+  errors.push_back({prefix() + "a mapping of keys to values is needed", document.where});
+  document_ = &nothing();
 }
 
 const Document* Reader::find(std::string_view key) const {
@@ -48,8 +63,15 @@ const Document* Reader::find(std::string_view key) const {
   return nullptr;
 }
 
+std::string Reader::prefix() const { return path_.empty() ? std::string{} : path_ + ": "; }
+
 std::string Reader::path_to(std::string_view key) const {
   return path_.empty() ? std::string{key} : path_ + "." + std::string{key};
+}
+
+void Reader::tell_missing(std::string_view key) {
+  if (document_ != &nothing())
+    errors_->push_back({prefix() + "missing key " + in_quotes(key), document_->where});
 }
 
 bool Reader::has(std::string_view key) const { return find(key) != nullptr; }
@@ -72,9 +94,7 @@ std::optional<T> Reader::maybe(std::string_view key) {
 template <class T>
 T Reader::required(std::string_view key) {
   if (std::optional<T> value = maybe<T>(key)) return std::move(*value);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
+  tell_missing(key);
   return T{};
 }
 
@@ -124,12 +144,9 @@ INFEROMETER_READS(Seconds)
 #undef INFEROMETER_READS
 
 Reader Reader::required_mapping(std::string_view key) {
-  static const Document absent{.kind = Document::Kind::mapping};
   if (std::optional<Reader> found = maybe_mapping(key)) return *std::move(found);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
-  return {absent, path_to(key), *errors_};
+  tell_missing(key);
+  return {nothing(), path_to(key), *errors_};
 }
 
 std::optional<Reader> Reader::maybe_mapping(std::string_view key) {
@@ -145,11 +162,17 @@ std::vector<std::string> Reader::keys() const {
 }
 
 void Reader::reject_unknown_keys() {
+  constexpr std::size_t most = 50;  // more than that is not a misspelt file but another kind of file
+  std::size_t unknown = 0;
   for (const Document::Entry& e : document_->mapping) {
     if (std::find(asked_.begin(), asked_.end(), e.key) != asked_.end()) continue;
+    if (++unknown > most) {
+      errors_->push_back({prefix() + "more unknown keys", e.key_where});
+      return;
+    }
     const std::string near = nearest(e.key, asked_);
-    errors_->push_back({(path_.empty() ? std::string{} : path_ + ": ") + "unknown key \"" + e.key + "\"" +
-                            (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
+    errors_->push_back({prefix() + "unknown key " + in_quotes(e.key) +
+                            (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"),
                         e.key_where});
   }
 }

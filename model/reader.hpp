@@ -42,13 +42,13 @@ class Reader {
   bool has(std::string_view key) const;
   /// The value of `key` as it stands, nullptr when absent; counts as asked for.
   const Document* raw(std::string_view key);
-  /// A nested mapping; a missing or wrong one is told and read as empty.
+  /// A nested mapping; a missing or wrong one is told once and read as empty.
   Reader required_mapping(std::string_view key);
   std::optional<Reader> maybe_mapping(std::string_view key);
   /// The keys in the order of the text.
   std::vector<std::string> keys() const;
 
-  /// Tells every key that nobody asked for, with the nearest valid one.
+  /// Tells every key that nobody asked for (the first 50), with the nearest valid one.
   void reject_unknown_keys();
   /// Adds a mistake at `key` (at its value when present, at this mapping otherwise).
   void error(std::string_view key, std::string message);
@@ -60,6 +60,8 @@ class Reader {
  private:
   const Document* find(std::string_view key) const;
   std::string path_to(std::string_view key) const;
+  std::string prefix() const;
+  void tell_missing(std::string_view key);
 
   const Document* document_;
   std::string path_;
