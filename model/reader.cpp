@@ -39,6 +39,14 @@ Reader::Reader(const Document& document, std::string path, Errors& errors)
   errors.push_back({(path_.empty() ? std::string{} : path_ + ": ") + "a mapping of keys to values is needed",
                     document.where});
   document_ = &empty_mapping;
+  told_ = true;
+}
+
+void Reader::miss(std::string_view key) {
+  if (told_) return;
+  errors_->push_back(
+      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
+       document_->where});
 }
 
 const Document* Reader::find(std::string_view key) const {
@@ -72,9 +80,7 @@ std::optional<T> Reader::maybe(std::string_view key) {
 template <class T>
 T Reader::required(std::string_view key) {
   if (std::optional<T> value = maybe<T>(key)) return std::move(*value);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
+  miss(key);
   return T{};
 }
 
@@ -126,10 +132,10 @@ INFEROMETER_READS(Seconds)
 Reader Reader::required_mapping(std::string_view key) {
   static const Document absent{.kind = Document::Kind::mapping};
   if (std::optional<Reader> found = maybe_mapping(key)) return *std::move(found);
-  errors_->push_back(
-      {(path_.empty() ? std::string{} : path_ + ": ") + "missing key \"" + std::string{key} + "\"",
-       document_->where});
-  return {absent, path_to(key), *errors_};
+  miss(key);
+  Reader empty{absent, path_to(key), *errors_};
+  empty.told_ = true;
+  return empty;
 }
 
 std::optional<Reader> Reader::maybe_mapping(std::string_view key) {

@@ -42,7 +42,7 @@ class Reader {
   bool has(std::string_view key) const;
   /// The value of `key` as it stands, nullptr when absent; counts as asked for.
   const Document* raw(std::string_view key);
-  /// A nested mapping; a missing or wrong one is told and read as empty.
+  /// A nested mapping; a missing or wrong one is told, once, and read as empty.
   Reader required_mapping(std::string_view key);
   std::optional<Reader> maybe_mapping(std::string_view key);
   /// The keys in the order of the text.
@@ -61,9 +61,12 @@ class Reader {
   const Document* find(std::string_view key) const;
   std::string path_to(std::string_view key) const;
 
+  void miss(std::string_view key);
+
   const Document* document_;
   std::string path_;
   Errors* errors_;
+  bool told_ = false;  ///< that there is no such mapping: its keys are not missed one by one
   std::vector<std::string> asked_;
 };
 

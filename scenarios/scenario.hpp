@@ -30,7 +30,9 @@ struct Scenario {
   std::string model;         ///< the preset's name or the config.json that was read
   std::string backend;       ///< where to execute ("cpu", "cuda:0"); empty: prediction only
   std::int64_t repeats = 5;  ///< timed runs of each step
+  std::string weights;       ///< checkpoint file or folder to execute with; empty: seeded weights
   Case baseline;
+  Calibration calibration;  ///< of the device
   std::vector<Variant> variants;
 };
 
@@ -44,9 +46,13 @@ struct Library {
 /// Reads a scenario with everything it names. All mistakes are told at once, each at its place.
 [[nodiscard]] Result<Scenario> load_scenario(const std::filesystem::path& file, const Library& library);
 /// A preset's name, or a path to a config.json (or a folder that holds one).
-[[nodiscard]] Result<Architecture> load_model(const std::string& name, const Library& library);
+/// beside: the folder that relative paths start from.
+[[nodiscard]] Result<Architecture> load_model(const std::string& name, const Library& library,
+                                              const std::filesystem::path& beside = ".");
 /// A preset's name, or a path to a device file.
 [[nodiscard]] Result<Device> load_device(const std::string& name, const Library& library);
+/// What is known of a device beyond its data sheet.
+[[nodiscard]] Result<Calibration> calibration_for(const std::string& device, const Library& library);
 /// Names of presets in `library`, sorted.
 std::vector<std::string> list_models(const Library& library);
 std::vector<std::string> list_devices(const Library& library);

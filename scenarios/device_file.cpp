@@ -1,0 +1,138 @@
+#include "scenarios/device_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/reader.hpp"
+#include "model/seeded.hpp"
+#include "roofline/parameters.hpp"
+#include "scenarios/yaml_document.hpp"
+
+namespace inferometer {
+namespace {
+
+double plain(std::int64_t v) { return static_cast<double>(v); }
+double plain(Seconds v) { return v.count(); }
+template <class Tag, class Rep>
+double plain(Quantity<Tag, Rep> v) {
+  return static_cast<double>(v.value);
+}
+
+/// {value: 4.8 TB/s, source: "data sheet"}. least: rates and sizes must be above 0, durations may be 0.
+template <class T>
+Sourced<T> read_sourced(Reader& above, const std::string& key) {
+  if (const Document* d = above.raw(key); d != nullptr && d->kind == Document::Kind::scalar) {
+    above.error(key, "a number and its source are needed: {value: " + d->scalar + ", source: \"...\"}");
+    return {};
+  }
+  Reader in = above.required_mapping(key);
+  const std::size_t before = in.errors().size();
+  Sourced<T> number{in.required<T>("value"), in.required<std::string>("source")};
+  constexpr bool may_be_zero = std::is_same_v<T, Seconds>;
+  if (in.errors().size() == before && (may_be_zero ? plain(number.value) < 0 : plain(number.value) <= 0))
+    in.error("value", "must be positive");
+  in.reject_unknown_keys();
+  return number;
+}
+template <class T>
+std::optional<Sourced<T>> maybe_sourced(Reader& in, const std::string& key) {
+  return in.has(key) ? std::optional{read_sourced<T>(in, key)} : (in.raw(key), std::nullopt);
+}
+
+DeviceKind read_kind(Reader& in) {
+  const std::string kind = in.required<std::string>("kind");
+  if (!kind.empty() && kind != "gpu" && kind != "cpu") in.error("kind", "\"" + kind + "\" is not gpu or cpu");
+  return kind == "cpu" ? DeviceKind::cpu : DeviceKind::gpu;
+}
+
+std::map<DType, Sourced<FlopsPerSecond>> read_matrix(Reader in) {
+  std::map<DType, Sourced<FlopsPerSecond>> rates;
+  for (const DTypeInfo& dtype : dtypes) {
+    if (auto rate = maybe_sourced<FlopsPerSecond>(in, std::string{dtype.name})) rates[dtype.dtype] = *rate;
+  }
+  in.reject_unknown_keys();
+  return rates;
+}
+
+Device read_device_keys(Reader& in) {
+  return {.name = in.required<std::string>("name"),
+          .description = in.required<std::string>("description"),
+          .kind = read_kind(in),
+          .memory_capacity = read_sourced<Bytes>(in, "memory_capacity"),
+          .memory_bandwidth = read_sourced<BytesPerSecond>(in, "memory_bandwidth"),
+          .cache_capacity = read_sourced<Bytes>(in, "cache_capacity"),
+          .cache_bandwidth = read_sourced<BytesPerSecond>(in, "cache_bandwidth"),
+          .processors = read_sourced<std::int64_t>(in, "processors"),
+          .clock = read_sourced<Hertz>(in, "clock"),
+          .matrix = read_matrix(in.required_mapping("matrix")),
+          .vector = read_sourced<FlopsPerSecond>(in, "vector"),
+          .launch = read_sourced<Seconds>(in, "launch"),
+          .host_dispatch = read_sourced<Seconds>(in, "host_dispatch"),
+          .link_bandwidth = maybe_sourced<BytesPerSecond>(in, "link_bandwidth"),
+          .link_latency = maybe_sourced<Seconds>(in, "link_latency"),
+          .host_link_bandwidth = maybe_sourced<BytesPerSecond>(in, "host_link_bandwidth"),
+          .power = maybe_sourced<Watts>(in, "power")};
+}
+
+/// "matrix_efficiency" or, for one dtype, "matrix_efficiency.bf16".
+const ParameterInfo* info_of(const std::string& parameter) {
+  const std::size_t dot = parameter.find('.');
+  if (dot != std::string::npos && !dtype_named(parameter.substr(dot + 1))) return nullptr;
+  const auto named = [&](const ParameterInfo& i) { return i.name == parameter.substr(0, dot); };
+  const auto* found = std::find_if(parameter_infos.begin(), parameter_infos.end(), named);
+  return found == parameter_infos.end() ? nullptr : found;
+}
+
+std::vector<Parameter> read_parameters(Reader in) {
+  std::vector<Parameter> parameters;
+  for (const std::string& name : in.keys()) {
+    const ParameterInfo* info = info_of(name);
+    if (info == nullptr) continue;  // an unknown key
+    Reader one = in.required_mapping(name);
+    const std::size_t before = in.errors().size();
+    Parameter p{name, one.required<double>("value"), one.required<std::string>("unit"),
+                one.optional<std::string>("doc", "")};
+    one.reject_unknown_keys();
+    if (in.errors().size() == before && p.unit != info->unit)
+      one.error("unit", fmt::format("\"{}\" is not \"{}\"", p.unit, info->unit));
+    if (in.errors().size() == before && !(p.value >= info->low && p.value <= info->high))
+      one.error("value", fmt::format("must be {} to {}, is {}", info->low, info->high, p.value));
+    parameters.push_back(std::move(p));
+  }
+  for (const ParameterInfo& info : parameter_infos) in.raw(info.name);  // for "did you mean"
+  in.reject_unknown_keys();
+  return parameters;
+}
+
+void read_calibration(Reader in, DeviceFile& file) {
+  Calibration& c = file.calibration;
+  c.level = Level::calibrated;
+  c.date = in.required<std::string>("date");
+  c.machine = in.required<std::string>("machine");
+  file.quality = {.median_error = in.required<double>("median_error_percent") / 100,
+                  .p90_error = in.required<double>("p90_error_percent") / 100};
+  c.parameters = read_parameters(in.required_mapping("parameters"));
+  in.reject_unknown_keys();
+}
+
+}  // namespace
+
+Result<DeviceFile> read_device(const std::string& text, const std::filesystem::path& file) {
+  const Result<Document> document = parse_yaml(text, file.string());
+  if (!document) return failure(document.error());
+  Errors errors;
+  Reader in(*document, "", errors);
+  DeviceFile result{.device = read_device_keys(in), .calibration = {}, .quality = {}};
+  result.calibration.device = result.device.name;
+  result.calibration.source = "none: generic parameters";
+  if (auto calibration = in.maybe_mapping("calibration")) {
+    read_calibration(*calibration, result);
+    result.calibration.source = fmt::format("{} (hash {:016x})", file.string(), tensor_key(0, text));
+  }
+  in.reject_unknown_keys();
+  if (!errors.empty()) return failure(std::move(errors));
+  return result;
+}
+
+}  // namespace inferometer

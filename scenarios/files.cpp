@@ -1,0 +1,29 @@
+#include "scenarios/files.hpp"
+
+#include <fstream>
+
+namespace inferometer {
+
+namespace fs = std::filesystem;
+
+Result<std::string> read_file(const fs::path& file, const Location& where) {
+  std::error_code error;
+  if (!fs::exists(file, error)) return failure("no such file: " + file.string(), where);
+  if (!fs::is_regular_file(file, error)) return failure("not a file: " + file.string(), where);
+  std::ifstream in(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) return failure("cannot read " + file.string(), where);
+  return text;
+}
+
+Done write_file(const fs::path& file, const std::string& text) {
+  std::error_code error;
+  if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) return failure("cannot write " + file.string());
+  return std::monostate{};
+}
+
+}  // namespace inferometer

@@ -1,0 +1,14 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "model/result.hpp"
+
+namespace inferometer {
+
+/// The whole text of a file; an error that names it where it cannot be read. where: what asked for it.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, const Location& where = {});
+/// Writes a file and the folders above it.
+[[nodiscard]] Done write_file(const std::filesystem::path& file, const std::string& text);
+
+}  // namespace inferometer

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <map>
+
+#include "model/reader.hpp"
+#include "model/settings.hpp"
+#include "scenarios/check_case.hpp"
+#include "scenarios/device_file.hpp"
+#include "scenarios/files.hpp"
+#include "scenarios/load_variant.hpp"
+#include "scenarios/setting_tree.hpp"
+#include "scenarios/yaml_document.hpp"
+
+namespace inferometer {
+namespace {
+
+namespace fs = std::filesystem;
+
+SettingPaths plan_paths() {
+  SettingPaths paths;
+  Plan plan;
+  fields(plan, [&](std::string_view path, const auto&, std::string_view) { paths.emplace_back(path); });
+  return paths;
+}
+
+void read_execute(Reader in, Scenario& s, const fs::path& folder) {
+  s.backend = in.required<std::string>("backend");
+  const bool cuda = s.backend.starts_with("cuda:") && s.backend.size() > 5 &&
+                    s.backend.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!s.backend.empty() && s.backend != "cpu" && !cuda)
+    in.error("backend", "\"" + s.backend + "\" is not cpu or cuda:N");
+  const std::size_t before = in.errors().size();
+  s.repeats = in.optional<std::int64_t>("repeats", 5);
+  if (in.errors().size() == before && (s.repeats < 1 || s.repeats > 1000))
+    in.error("repeats", "must be 1 to 1000, is " + std::to_string(s.repeats));
+  if (const auto weights = in.maybe<std::string>("weights"); weights && !weights->empty()) {
+    s.weights = (folder / *weights).string();
+    std::error_code ignored;
+    if (!fs::exists(s.weights, ignored)) in.error("weights", "no such file or folder: " + s.weights);
+  }
+  in.reject_unknown_keys();
+}
+
+Engine read_engine(Reader in) {
+  Engine engine{.per_step = in.optional<Seconds>("per_step", Seconds{0}),
+                .per_sequence = in.optional<Seconds>("per_sequence", Seconds{0}),
+                .source = in.required<std::string>("source")};
+  in.reject_unknown_keys();
+  return engine;
+}
+
+/// The model and the device with its calibration. returns whether both were read
+bool read_model_and_device(Reader& in, Scenario& s, const Library& library) {
+  const fs::path folder = s.file.parent_path();
+  const auto place = [&](std::string_view key) {
+    const Document* d = in.raw(key);
+    return d != nullptr ? d->where : in.where();
+  };
+  s.model = in.required<std::string>("model");
+  const std::string device = in.required<std::string>("device");
+  Architecture& model = s.baseline.models["model"];
+  bool complete = !s.model.empty() && !device.empty();
+  if (!s.model.empty()) {
+    if (Result<Architecture> found = load_model(s.model, library, folder); found) {
+      model = std::move(*found);
+    } else {
+      take_errors(in.errors(), found.error(), place("model"), "model: ");
+      complete = false;
+    }
+  }
+  if (!device.empty()) {
+    if (Result<DeviceFile> found = find_device(device, library, folder); found) {
+      s.baseline.cluster.device = std::move(found->device);
+      s.calibration = std::move(found->calibration);
+    } else {
+      take_errors(in.errors(), found.error(), place("device"), "device: ");
+      complete = false;
+    }
+  }
+  const std::size_t before = in.errors().size();
+  s.baseline.cluster.count = in.optional<std::int64_t>("devices", 1);
+  if (in.errors().size() == before && (s.baseline.cluster.count < 1 || s.baseline.cluster.count > 1'000'000))
+    in.error("devices", "must be 1 to 1000000, is " + std::to_string(s.baseline.cluster.count));
+  return complete;
+}
+
+/// The settings of the baseline, wherever the file writes them.
+std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
+  std::vector<Edit> edits;
+  const auto read = [&](const std::string& key, const SettingPaths& known, const std::string& prefix) {
+    const Document* node = in.raw(key);
+    if (node == nullptr) return;
+    for (Edit& edit : read_settings(*node, known, key, in.errors())) {
+      edit.path = prefix + edit.path;
+      if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
+      edits.push_back(std::move(edit));
+    }
+  };
+  read("plan", plan_paths(), "");
+  read("workload", {"batch", "prompt_tokens", "output_tokens"}, "workload.");
+  for (const char* key : {"prompt_tokens", "output_tokens"}) {
+    const Document* workload = in.raw("workload");
+    const bool is_mapping = workload != nullptr && workload->kind == Document::Kind::mapping;
+    const auto says = [&](const Document::Entry& e) { return e.key == key; };
+    if (is_mapping && std::none_of(workload->mapping.begin(), workload->mapping.end(), says))
+      in.errors().push_back({"workload: missing key \"" + std::string{key} + "\"", workload->where});
+  }
+  if (in.raw("workload") == nullptr) in.errors().push_back({"missing key \"workload\"", in.where()});
+  if (const auto seed = in.maybe<std::string>("seed"); seed && !seed->empty()) {
+    const Edit edit{"draws.seed", *seed, in.raw("seed")->where};
+    if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
+    edits.push_back(edit);
+  }
+  return edits;
+}
+
+void read_variants(Reader& in, Scenario& s, bool judge) {
+  const Document* list = in.raw("variants");
+  if (list == nullptr) return;
+  if (list->kind != Document::Kind::sequence) return in.error("variants", "a list is needed");
+  std::map<std::string, std::size_t> names;
+  for (std::size_t i = 0; i < list->sequence.size(); ++i) {
+    Reader one(list->sequence[i], "variants[" + std::to_string(i) + "]", in.errors());
+    const auto refuse = [&](const std::string& why) { one.error("name", "\"" + s.variants[i].name + why); };
+    s.variants.push_back(read_variant(one, s.baseline, judge));
+    const std::string& name = s.variants[i].name;
+    if (name.empty()) continue;
+    if (name == "baseline") refuse("\" is what reports call the scenario without variants");
+    if (const auto [first, is_new] = names.emplace(name, i); !is_new)
+      refuse("\" is the name of variants[" + std::to_string(first->second) + "] already");
+  }
+}
+
+}  // namespace
+
+Done set_field(Case& c, const Edit& edit) {
+  if (auto set = set_setting(c, edit.path, edit.value); !set)
+    return failure(set.error().front().message, edit.where);
+  return std::monostate{};
+}
+
+Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return failure(text.error());
+  const Result<Document> document = parse_yaml(*text, file.string());
+  if (!document) return failure(document.error());
+  Errors errors;
+  Reader in(*document, "", errors);
+  Scenario s;
+  s.file = file;
+  s.name = in.required<std::string>("name");
+  s.description = in.optional<std::string>("description", "");
+  const bool complete = read_model_and_device(in, s, library);
+  if (auto execute = in.maybe_mapping("execute")) read_execute(*execute, s, file.parent_path());
+  if (auto engine = in.maybe_mapping("engine")) s.baseline.engine = read_engine(*engine);
+  const std::vector<Edit> edits = read_baseline_settings(in, s.baseline);
+  bool judge = complete && errors.empty();
+  if (judge) {
+    for (Error& e : check_case(s.baseline, edits, in.where())) errors.push_back(std::move(e));
+    judge = errors.empty();
+  }
+  read_variants(in, s, judge);
+  in.reject_unknown_keys();
+  if (!errors.empty()) return failure(std::move(errors));
+  return s;
+}
+
+}  // namespace inferometer
