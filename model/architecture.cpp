@@ -25,7 +25,7 @@ std::int64_t feed_forward_parameters(const Architecture& a, std::int64_t layer) 
   const bool biases = a.family == "GptOssForCausalLM";
   const std::int64_t expert = 3 * a.hidden * m.intermediate + (biases ? 2 * m.intermediate + a.hidden : 0);
   return m.experts * expert + m.experts * a.hidden + (m.router_bias ? m.experts : 0) +
-         (m.score_correction_bias ? m.experts : 0) + 3 * a.hidden * m.shared_intermediate;
+         3 * a.hidden * m.shared_intermediate;
 }
 
 }  // namespace

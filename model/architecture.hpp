@@ -103,7 +103,8 @@ struct Architecture {
   }
 };
 
-/// Learnt parameters, tied ones once. Equal to the published counts (Llama-2-7B: 6,738,415,616).
+/// Learnt parameters, tied ones once. Equal to the published counts (Llama-2-7B: 6,738,415,616). As in those,
+/// DeepSeek-V3's correction bias is not counted: training adjusts it by a rule, not by gradients.
 std::int64_t parameter_count(const Architecture& architecture);
 /// Bytes that one cached token takes in all layers at `dtype` (windows not applied).
 Bytes kv_bytes_per_token(const Architecture& architecture, DType dtype);

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cmath>
 
 #include "model/hf_reading.hpp"
 
@@ -7,115 +7,114 @@ namespace {
 
 void read_llama3(Reader& in, Rope& rope) {
   rope.scaling = RopeScaling::llama3;
-  rope.factor = in.required<double>("factor");
-  rope.low_freq_factor = in.required<double>("low_freq_factor");
-  rope.high_freq_factor = in.required<double>("high_freq_factor");
-  rope.original_max_positions = in.required<double>("original_max_position_embeddings");
-  if (rope.high_freq_factor <= rope.low_freq_factor)
+  rope.low_freq_factor = read_positive(in, "low_freq_factor");
+  rope.high_freq_factor = read_positive(in, "high_freq_factor");
+  rope.original_max_positions = read_positive(in, "original_max_position_embeddings");
+  if (in.has("low_freq_factor") && in.has("high_freq_factor") &&
+      rope.high_freq_factor <= rope.low_freq_factor) {
     in.error("high_freq_factor", "must exceed low_freq_factor");
+  }
 }
 
 void read_yarn(Reader& in, Rope& rope, const Architecture& a) {
   rope.scaling = RopeScaling::yarn;
-  rope.factor = in.required<double>("factor");
-  rope.beta_fast = in.optional<double>("beta_fast", 32);
-  rope.beta_slow = in.optional<double>("beta_slow", 1);
+  rope.beta_fast = read_positive(in, "beta_fast", 32);
+  rope.beta_slow = read_positive(in, "beta_slow", 1);
   rope.original_max_positions =
-      in.optional<double>("original_max_position_embeddings", static_cast<double>(a.max_positions));
-  rope.attention_factor = in.maybe<double>("attention_factor");
+      read_positive(in, "original_max_position_embeddings", static_cast<double>(a.max_positions));
+  if (given(in, "attention_factor")) rope.attention_factor = read_positive(in, "attention_factor");
   rope.mscale = in.optional<double>("mscale", 0);
   rope.mscale_all_dim = in.optional<double>("mscale_all_dim", 0);
   rope.truncate = in.optional<bool>("truncate", true);
+  if (rope.beta_fast < rope.beta_slow) in.error("beta_fast", "must not be below beta_slow");
+  for (const char* key : {"mscale", "mscale_all_dim"}) {
+    if (in.optional<double>(key, 0) < 0) in.error(key, "must not be negative");
+  }
 }
 
-void read_scaling(Reader in, Rope& rope, const Architecture& a) {
-  in.raw("rope_theta");
-  in.raw("partial_rotary_factor");
-  // The two spellings of the rule's name; both may stand, and then must agree.
-  const auto type = in.maybe<std::string>("rope_type"), old_type = in.maybe<std::string>("type");
-  if (type && old_type && *type != *old_type) in.error("type", "contradicts rope_type");
-  const std::string rule = type ? *type : old_type.value_or("default");
+/// The rule and its parameters, from rope_scaling or rope_parameters.
+void read_rule(Reader& in, Rope& rope, const Architecture& a) {
+  const std::size_t told = in.errors().size();
+  const std::string_view key = spelling(in, {"rope_type", "type"});
+  const std::string rule = in.optional<std::string>(key, "default");
+  if (in.errors().size() > told) return;
   if (rule == "llama3") {
     read_llama3(in, rope);
   } else if (rule == "yarn") {
     read_yarn(in, rope, a);
   } else if (rule == "linear") {
     rope.scaling = RopeScaling::linear;
-    rope.factor = in.required<double>("factor");
   } else if (rule != "default") {
-    in.error(type ? "rope_type" : "type",
-             "\"" + rule + "\" is not understood; expected default, linear, llama3 or yarn");
+    in.error(key, "\"" + rule + "\" is not understood; expected default, linear, llama3 or yarn");
     return;
   }
-  if (rope.scaling != RopeScaling::none && rope.factor < 1) in.error("factor", "must be at least 1");
+  if (rope.scaling != RopeScaling::none) {
+    rope.factor = read_positive(in, "factor");
+    if (rope.factor < 1) in.error("factor", "must be at least 1");
+  }
   in.reject_unknown_keys();
 }
 
-bool is_null(const Document* value) { return value == nullptr || value->kind == Document::Kind::null; }
+/// rope_theta and partial_rotary_factor stand at the top, inside rope_parameters, or in both alike.
+double read_either(Reader& in, Reader* inner, std::string_view key, double otherwise) {
+  const bool outside = given(in, key), inside = inner != nullptr && given(*inner, key);
+  const double outer_value = outside ? read_positive(in, key) : otherwise;
+  if (!inside) return outer_value;
+  const double value = read_positive(*inner, key);
+  if (outside && value != outer_value) inner->error(key, "contradicts the one outside rope_parameters");
+  return value;
+}
+
+/// gpt-oss is scaled where its configuration does not say how.
+void scale_as_gpt_oss(Rope& rope) {
+  rope.scaling = RopeScaling::yarn;
+  rope.factor = 32;
+  rope.original_max_positions = 4096;
+  rope.truncate = false;
+}
+
+void check_rotated(Reader& in, const HfFamily& family, Architecture& a) {
+  double& part = a.rope.partial_factor;
+  const std::int64_t rotated = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * part);
+  if (part > 1 || (family.latent && part != 1)) {
+    in.error("partial_rotary_factor", family.latent
+                                          ? "only 1 is understood; qk_rope_head_dim says how much is rotated"
+                                          : "must be at most 1");
+    part = 1;
+  } else if (!family.latent && (rotated < 2 || rotated % 2 != 0)) {
+    in.error(in.has("partial_rotary_factor") ? "partial_rotary_factor" : "head_dim",
+             std::to_string(rotated) + " elements of each head are rotated; an even number is needed");
+  }
+}
 
 }  // namespace
 
 void read_rope(Reader& in, const HfFamily& family, Architecture& a) {
-  a.rope.theta = in.optional<double>("rope_theta", family.rope_theta);
-  a.rope.partial_factor = in.optional<double>("partial_rotary_factor", 1.0);
-  const bool old_spelling = !is_null(in.raw("rope_scaling")),
-             new_spelling = !is_null(in.raw("rope_parameters"));
+  const bool old_spelling = given(in, "rope_scaling"), new_spelling = given(in, "rope_parameters");
   if (old_spelling && new_spelling)
     in.error("rope_parameters", "stands beside rope_scaling; one of the two is needed");
-  if (auto scaling = old_spelling ? in.maybe_mapping("rope_scaling") : std::nullopt)
-    read_scaling(*scaling, a.rope, a);
-  if (auto parameters = new_spelling ? in.maybe_mapping("rope_parameters") : std::nullopt) {
-    a.rope.theta = parameters->optional<double>("rope_theta", a.rope.theta);
-    a.rope.partial_factor = parameters->optional<double>("partial_rotary_factor", a.rope.partial_factor);
-    read_scaling(*parameters, a.rope, a);
-  }
-  if (!(a.rope.theta > 0)) in.error("rope_theta", "must be positive");
-  if (!(a.rope.partial_factor > 0 && a.rope.partial_factor <= 1)) {
-    in.error("partial_rotary_factor", "must lie above 0 and be at most 1");
-    a.rope.partial_factor = 1;
-  }
-  // DeepSeek rotates neighbouring pairs; transformers' V3 class has a key for it, V2 always does.
-  a.rope.interleaved = family.latent && in.optional<bool>("rope_interleave", true);
-}
-
-void read_windows(Reader& in, const HfFamily&, Architecture& a) {
-  const Document* size = in.raw("sliding_window");
-  const bool has_window = !is_null(size);
-  const auto layers = static_cast<std::size_t>(a.layers);
-  const bool qwen = a.family.starts_with("Qwen");
-  const bool used = qwen ? in.optional<bool>("use_sliding_window", false) : true;
-  const std::int64_t first_windowed = qwen ? read_size(in, "max_window_layers", 28, 0) : 0;
-  if (has_window) a.window = read_size(in, "sliding_window");
-  const auto types = in.list<std::string>("layer_types");
-  if (types && types->size() != layers) {
-    in.error("layer_types",
-             "has " + std::to_string(types->size()) + " entries for " + std::to_string(a.layers) + " layers");
-    return;
-  }
-  if (types) {
-    for (const std::string& type : *types) {
-      if (type != "sliding_attention" && type != "full_attention") {
-        in.error("layer_types",
-                 "\"" + type + "\" is not understood; expected full_attention or sliding_attention");
-        return;
-      }
-      a.windowed_layer.push_back(type == "sliding_attention");
-    }
+  std::optional<Reader> rule;
+  if (old_spelling || new_spelling)
+    rule = in.maybe_mapping(new_spelling ? "rope_parameters" : "rope_scaling");
+  a.rope.theta = read_either(in, rule ? &*rule : nullptr, "rope_theta", family.rope_theta);
+  a.rope.partial_factor = read_either(in, rule ? &*rule : nullptr, "partial_rotary_factor", 1);
+  if (rule) {
+    read_rule(*rule, a.rope, a);
   } else if (a.family == "GptOssForCausalLM") {
-    for (std::size_t l = 0; l < layers; ++l) a.windowed_layer.push_back(l % 2 == 0);
-  } else if (has_window && used &&
-             (qwen || a.family == "MistralForCausalLM" || a.family == "MixtralForCausalLM")) {
-    for (std::size_t l = 0; l < layers; ++l)
-      a.windowed_layer.push_back(static_cast<std::int64_t>(l) >= first_windowed);
+    // Versions of the class read null differently: as no scaling, and as the default.
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      if (in.has(key)) in.error(key, "is empty; the rule is needed, or no such key");
+    }
+    scale_as_gpt_oss(a.rope);
   }
-  if (qwen && !used) a.windowed_layer.clear();
-  const bool any =
-      std::find(a.windowed_layer.begin(), a.windowed_layer.end(), true) != a.windowed_layer.end();
-  if (any && a.window == 0)
-    in.error("layer_types", "asks for sliding windows, and there is no sliding_window");
-  if (!any) {
-    a.windowed_layer.clear();
-    a.window = 0;
+  if (a.rope.theta <= 1) in.error("rope_theta", "must exceed 1");
+  check_rotated(in, family, a);
+  // DeepSeek rotates neighbouring pairs; V3's class has a key for it, V2's always does.
+  a.rope.interleaved = family.latent;
+  if (family.name == "DeepseekV3ForCausalLM") {
+    a.rope.interleaved = in.optional<bool>("rope_interleave", true);
+  } else if (family.latent) {
+    expect_fixed(in, family, "rope_interleave", true);
   }
 }
 

@@ -38,9 +38,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Published{"qwen3-32b", 32'762'123'264}, Published{"qwen3-30b-a3b", 30'532'122'624},
                       Published{"gpt-oss-20b", 20'914'757'184}, Published{"gpt-oss-120b", 116'829'156'672},
                       // The main model of 671 B, without the multi-token prediction layer.
-                      Published{"deepseek-v3", 671'026'419'200}, Published{"smollm2-135m", 134'515'008}),
-    [](const auto& info) {
-      std::string name = info.param.preset;
+                      Published{"deepseek-v3", 671'026'404'352}, Published{"smollm2-135m", 134'515'008}),
+    [](const auto& test) {
+      std::string name = test.param.preset;
       for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
       return name;
     });
