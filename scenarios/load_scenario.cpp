@@ -104,7 +104,7 @@ std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
     if (is_mapping && std::none_of(workload->mapping.begin(), workload->mapping.end(), says))
       in.errors().push_back({"workload: missing key \"" + std::string{key} + "\"", workload->where});
   }
-  if (in.raw("workload") == nullptr) in.errors().push_back({"missing key \"workload\"", in.where()});
+  if (in.raw("workload") == nullptr) in.required_mapping("workload");
   if (const auto seed = in.maybe<std::string>("seed"); seed && !seed->empty()) {
     const Edit edit{"draws.seed", *seed, in.raw("seed")->where};
     if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
@@ -136,6 +136,17 @@ Done set_field(Case& c, const Edit& edit) {
   if (auto set = set_setting(c, edit.path, edit.value); !set)
     return failure(set.error().front().message, edit.where);
   return std::monostate{};
+}
+
+std::string device_of(const fs::path& file) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return "";
+  const Result<Document> document = parse_yaml(*text, file.string());
+  if (!document) return "";
+  for (const Document::Entry& e : document->mapping) {
+    if (e.key == "device") return e.value.scalar;
+  }
+  return "";
 }
 
 Result<Scenario> load_scenario(const fs::path& file, const Library& library) {

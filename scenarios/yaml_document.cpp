@@ -39,6 +39,8 @@ class Builder : public YAML::EventHandler {
                 const std::string& value) override {
     check(anchor, tag, mark);
     const bool quoted = tag == "!";
+    if (quoted) last_quoted_ = at(mark);
+    if (value.find('\0') != std::string::npos) tell("a control character", at(mark));
     if (!quoted && (value == "~" || value == "null" || value.empty())) return add({.where = at(mark)});
     add({.kind = Document::Kind::scalar, .scalar = value, .quoted = quoted, .where = at(mark)});
   }
@@ -58,6 +60,7 @@ class Builder : public YAML::EventHandler {
   Document take() { return std::move(root_); }
   Errors take_errors() { return std::move(errors_); }
   const Location& start() const { return start_; }
+  const Location& last_quoted() const { return last_quoted_; }
 
  private:
   struct Frame {
@@ -104,6 +107,8 @@ class Builder : public YAML::EventHandler {
       frame.has_key = true;
     } else {
       frame.has_key = false;
+      // The library finds out that a value is missing when it meets what comes after it.
+      if (node.kind == Document::Kind::null) node.where = frame.key.where;
       if (accept_key(frame))
         frame.node.mapping.push_back({std::move(frame.key.scalar), frame.key.where, std::move(node)});
     }
@@ -126,7 +131,7 @@ class Builder : public YAML::EventHandler {
   }
 
   const std::string& file_;
-  Location start_;
+  Location start_, last_quoted_;
   std::vector<Frame> stack_;
   Document root_;
   Errors errors_;
@@ -138,11 +143,13 @@ struct Meaning {
 };
 constexpr std::array meanings{
     Meaning{"illegal map value", "a \":\" where no key can stand; is a value with \": \" not in quotes?"},
-    Meaning{"end of map not found", "this line is not indented like the keys beside it"},
-    Meaning{"end of sequence not found", "this line is not indented like the list items beside it"},
+    Meaning{"end of map not found",
+            "no key can stand here; is the line indented unlike those beside it, or is there text behind a "
+            "value?"},
+    Meaning{"end of sequence not found",
+            "no list item can stand here; is the line indented unlike those beside it?"},
     Meaning{"end of map flow not found", "a \"{\" that is not closed, or a missing comma"},
     Meaning{"end of sequence flow not found", "a \"[\" that is not closed, or a missing comma"},
-    Meaning{"illegal EOF in scalar", "a quoted text that is not closed"},
 };
 std::string explained(const std::string& message) {
   for (const Meaning& m : meanings) {
@@ -151,9 +158,29 @@ std::string explained(const std::string& message) {
   return "not YAML: " + message;
 }
 
+/// Whether the text that opens at `where` has no closing quote. The library takes the end of the file for
+/// one.
+bool is_unclosed(std::string_view text, const Location& where) {
+  for (int line = 1; line < where.line; ++line) text.remove_prefix(text.find('\n') + 1);
+  text.remove_prefix(std::min(static_cast<std::size_t>(where.column - 1), text.size()));
+  const char quote = text.empty() ? ' ' : text.front();
+  if (quote != '"' && quote != '\'') return false;  // a block of text
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 == text.size() || text[i + 1] != quote) return false;
+      ++i;  // '' stands for one quote
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Document> parse_yaml(std::string_view text, const std::string& file) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   if (Errors errors = check_yaml_text(text, file); !errors.empty()) return failure(std::move(errors));
   Builder builder(file), rest(file);
   const auto fail = [&](Error last) {
@@ -165,7 +192,12 @@ Result<Document> parse_yaml(std::string_view text, const std::string& file) {
     std::istringstream in{std::string{text}};
     YAML::Parser parser(in);
     if (!parser.HandleNextDocument(builder)) return failure("the file is empty", {file, 1, 1});
-    if (parser.HandleNextDocument(rest)) return fail({"a second YAML document; one is needed", rest.start()});
+    if (builder.last_quoted().line > 0 && is_unclosed(text, builder.last_quoted()))
+      return fail({"a quoted text that is not closed", builder.last_quoted()});
+    if (parser.HandleNextDocument(rest)) {
+      return fail({"one document is needed; is this line indented unlike those above, or a second document?",
+                   rest.start()});
+    }
   } catch (const Error& error) {
     return fail(error);
   } catch (const YAML::Exception& error) {
