@@ -18,6 +18,8 @@ target_compile_options(inferometer_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   # Designated initialisers are there to leave fields out.
                                 -Wno-missing-field-initializers>
+  # g++ 12 and 13 warn of overlaps inside std::string operator+ (GCC bug 105651).
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
   # No fused multiply-add behind our back: the same bytes on every machine.
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 if(INFEROMETER_WERROR)

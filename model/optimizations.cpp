@@ -1,7 +1,7 @@
 #include "model/optimizations.hpp"
 
+#include <algorithm>
 #include <array>
-#include <map>
 
 #include "model/reader.hpp"
 #include "model/settings.hpp"
@@ -172,47 +172,68 @@ const Optimization* find_optimization(std::string_view wanted) {
   return nullptr;
 }
 
+namespace {
+
+Errors unknown(const std::string& wanted) {
+  std::vector<std::string> known;
+  for (const Optimization& each : list) known.emplace_back(each.name);
+  const std::string near = nearest(wanted, known);
+  return {{"unknown optimization \"" + wanted + "\"" +
+           (near.empty() ? "; see `inferometer list optimizations`" : "; did you mean \"" + near + "\"?")}};
+}
+
+/// What was set so far, and by which optimization.
+struct Made {
+  SettingEdit edit;
+  std::string by;
+};
+
+/// Notes that `by` makes `edit`; an error when another one made a different one.
+Errors note(std::vector<Made>& made, SettingEdit edit, const std::string& by, bool override_earlier) {
+  for (Made& earlier : made) {
+    if (earlier.edit.path != edit.path) continue;
+    if (earlier.edit.value != edit.value && !override_earlier) {
+      return {{"\"" + earlier.by + "\" and \"" + by + "\" both set " + edit.path + ", to \"" +
+               earlier.edit.value + "\" and \"" + edit.value + "\"; leave one out, or say override: true"}};
+    }
+    earlier = {std::move(edit), by};
+    return {};
+  }
+  made.push_back({std::move(edit), by});
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<SettingEdit>> apply(Case& c, const std::vector<std::string>& names,
                                        bool override_earlier) {
-  struct Made {
-    std::string value, by;
+  const auto append = [](Errors& all, const Errors& more) {
+    all.insert(all.end(), more.begin(), more.end());
   };
-  std::map<std::string, Made> made;
-  Edits order;
+  Case edited = c;
+  std::vector<Made> made;
   Errors errors;
   for (const std::string& wanted : names) {
     const Optimization* o = find_optimization(wanted);
     if (o == nullptr) {
-      std::vector<std::string> known;
-      for (const Optimization& each : list) known.emplace_back(each.name);
-      const std::string near = nearest(wanted, known);
-      errors.push_back(
-          {"unknown optimization \"" + wanted + "\"" +
-           (near.empty() ? "; see `inferometer list optimizations`" : "; did you mean \"" + near + "\"?")});
+      append(errors, unknown(wanted));
       continue;
     }
-    if (const std::string why = o->obstacle(c); !why.empty()) {
-      errors.push_back({"optimization \"" + wanted + "\": " + why});
+    const Case& judged = override_earlier ? edited : c;
+    if (const std::string why = o->obstacle(judged); !why.empty()) {
+      errors.push_back({"\"" + wanted + "\": " + why});
       continue;
     }
-    for (const SettingEdit& edit : o->edits(c)) {
-      const auto earlier = made.find(edit.path);
-      if (earlier != made.end() && earlier->second.value != edit.value && !override_earlier) {
-        errors.push_back({"optimizations \"" + earlier->second.by + "\" and \"" + wanted + "\" both set " +
-                          edit.path + ", to \"" + earlier->second.value + "\" and \"" + edit.value +
-                          "\"; leave one out, or say override: true"});
-        continue;
-      }
-      made[edit.path] = {edit.value, wanted};
-      std::erase_if(order, [&](const SettingEdit& e) { return e.path == edit.path; });
-      order.push_back(edit);
+    for (SettingEdit& edit : o->edits(judged)) {
+      if (auto set = set_setting(edited, edit.path, edit.value); !set) append(errors, set.error());
+      append(errors, note(made, std::move(edit), wanted, override_earlier));
     }
   }
   if (!errors.empty()) return failure(std::move(errors));
-  for (const SettingEdit& edit : order) {
-    if (auto set = set_setting(c, edit.path, edit.value); !set) return failure(set.error());
-  }
-  return order;
+  c = std::move(edited);
+  Edits edits;
+  for (Made& m : made) edits.push_back(std::move(m.edit));
+  return edits;
 }
 
 }  // namespace inferometer

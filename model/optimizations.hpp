@@ -32,9 +32,12 @@ struct Optimization {
 std::span<const Optimization> optimizations();
 const Optimization* find_optimization(std::string_view name);
 
-/// Applies optimizations by name, all judged against the case as it came in, so that their order does not
-/// matter. override_earlier: a later one may change what an earlier one set; otherwise two that set one field
-/// differently are refused. returns the edits that were made
+/// Applies optimizations by name; on failure the case stays as it was.
+///
+/// Without override_earlier all are judged against the case as it came in, so that their order does not
+/// matter, and two that set one field differently are refused. With it they are applied in order, each judged
+/// against what those before it made: bf16, then w8a8-int8 keeps a bf16 head.
+/// returns  the edits that hold, one for each field
 [[nodiscard]] Result<std::vector<SettingEdit>> apply(Case& c, const std::vector<std::string>& names,
                                                      bool override_earlier = false);
 

@@ -46,10 +46,12 @@ Done parse_scalar_setting(std::string_view text, T& value) {
 inline Done parse_setting(std::string_view text, bool& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, DType& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, std::int64_t& value) {
-  if (auto parsed = parse_scalar_setting(text, value); !parsed) return parsed;
+  std::int64_t parsed = 0;
+  if (auto done = parse_scalar_setting(text, parsed); !done) return done;
   // Sizes of networks and workloads: their products stay inside 64 bits.
-  if (value < 0 || value > 100'000'000)
+  if (parsed < 0 || parsed > 100'000'000)
     return failure("\"" + std::string{text} + "\" is out of range; 0 to 100000000 is possible");
+  value = parsed;
   return std::monostate{};
 }
 inline Done parse_setting(std::string_view text, std::uint64_t& value) {

@@ -13,6 +13,21 @@ std::vector<Setting> settings(const Case& c) {
   return all;
 }
 
+namespace {
+
+/// Values by layer follow a changed number of layers: windows repeat their pattern, further layers have
+/// experts where the model has any.
+void follow_layers(Architecture& a) {
+  const auto layers = static_cast<std::size_t>(a.layers);
+  std::vector<bool>& windowed = a.windowed_layer;
+  for (std::size_t i = 0, published = windowed.size(); published > 0 && windowed.size() < layers; ++i)
+    windowed.push_back(windowed[i % published]);
+  if (!windowed.empty()) windowed.resize(layers);
+  if (a.moe) a.moe->sparse_layer.resize(layers, true);
+}
+
+}  // namespace
+
 Done set_setting(Case& c, std::string_view path, std::string_view text) {
   std::vector<std::string> known;
   bool found = false;
@@ -23,20 +38,15 @@ Done set_setting(Case& c, std::string_view path, std::string_view text) {
     found = true;
     outcome = parse_setting(text, value);
   });
+  if (path == "architecture.window" && c.model().windowed_layer.empty())
+    return failure("architecture.window: no layer of the model has a window");
   if (!found) {
     const std::string near = nearest(path, known);
     return failure("unknown setting \"" + std::string{path} + "\"" +
                    (near.empty() ? "; see `inferometer list settings`" : "; did you mean \"" + near + "\"?"));
   }
   if (!outcome) return failure(std::string{path} + ": " + outcome.error().front().message);
-  // What a published head count implies must follow when the count is changed.
-  if (path.starts_with("architecture.")) {
-    Architecture& a = c.models.at("model");
-    a.windowed_layer.resize(
-        a.windowed_layer.empty() ? 0 : static_cast<std::size_t>(std::max<std::int64_t>(0, a.layers)), false);
-    if (a.moe)
-      a.moe->sparse_layer.resize(static_cast<std::size_t>(std::max<std::int64_t>(0, a.layers)), true);
-  }
+  if (path == "architecture.layers") follow_layers(c.models.at("model"));
   return std::monostate{};
 }
 

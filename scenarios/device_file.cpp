@@ -2,174 +2,137 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/reader.hpp"
 #include "model/seeded.hpp"
-#include "scenarios/files.hpp"
+#include "roofline/parameters.hpp"
 #include "scenarios/yaml_document.hpp"
 
 namespace inferometer {
 namespace {
 
-namespace fs = std::filesystem;
+double plain(std::int64_t v) { return static_cast<double>(v); }
+double plain(Seconds v) { return v.count(); }
+template <class Tag, class Rep>
+double plain(Quantity<Tag, Rep> v) {
+  return static_cast<double>(v.value);
+}
 
+/// {value: 4.8 TB/s, source: "data sheet"}. least: rates and sizes must be above 0, durations may be 0.
 template <class T>
-Sourced<T> read_sourced(Reader in) {
+Sourced<T> read_sourced(Reader& above, const std::string& key) {
+  if (const Document* d = above.raw(key); d != nullptr && d->kind == Document::Kind::scalar) {
+    above.error(key, "a number and its source are needed: {value: " + d->scalar + ", source: \"...\"}");
+    return {};
+  }
+  Reader in = above.required_mapping(key);
+  const std::size_t before = in.errors().size();
   Sourced<T> number{in.required<T>("value"), in.required<std::string>("source")};
+  constexpr bool may_be_zero = std::is_same_v<T, Seconds>;
+  if (in.errors().size() == before && (may_be_zero ? plain(number.value) < 0 : plain(number.value) <= 0))
+    in.error("value", "must be positive");
   in.reject_unknown_keys();
   return number;
 }
 template <class T>
-Sourced<T> required(Reader& in, std::string_view key) {
-  return read_sourced<T>(in.required_mapping(key));
+std::optional<Sourced<T>> maybe_sourced(Reader& in, const std::string& key) {
+  return in.has(key) ? std::optional{read_sourced<T>(in, key)} : (in.raw(key), std::nullopt);
 }
-template <class T>
-std::optional<Sourced<T>> maybe(Reader& in, std::string_view key) {
-  auto found = in.maybe_mapping(key);
-  return found ? std::optional{read_sourced<T>(*found)} : std::nullopt;
+
+DeviceKind read_kind(Reader& in) {
+  const std::string kind = in.required<std::string>("kind");
+  if (!kind.empty() && kind != "gpu" && kind != "cpu") in.error("kind", "\"" + kind + "\" is not gpu or cpu");
+  return kind == "cpu" ? DeviceKind::cpu : DeviceKind::gpu;
+}
+
+std::map<DType, Sourced<FlopsPerSecond>> read_matrix(Reader in) {
+  std::map<DType, Sourced<FlopsPerSecond>> rates;
+  for (const DTypeInfo& dtype : dtypes) {
+    if (auto rate = maybe_sourced<FlopsPerSecond>(in, std::string{dtype.name})) rates[dtype.dtype] = *rate;
+  }
+  in.reject_unknown_keys();
+  return rates;
 }
 
 Device read_device_keys(Reader& in) {
-  Device d;
-  d.name = in.required<std::string>("name");
-  d.description = in.required<std::string>("description");
-  const std::string kind = in.required<std::string>("kind");
-  if (kind != "gpu" && kind != "cpu") in.error("kind", "\"" + kind + "\" is not gpu or cpu");
-  d.kind = kind == "cpu" ? DeviceKind::cpu : DeviceKind::gpu;
-  d.memory_capacity = required<Bytes>(in, "memory_capacity");
-  d.memory_bandwidth = required<BytesPerSecond>(in, "memory_bandwidth");
-  d.cache_capacity = required<Bytes>(in, "cache_capacity");
-  d.cache_bandwidth = required<BytesPerSecond>(in, "cache_bandwidth");
-  d.processors = required<std::int64_t>(in, "processors");
-  d.clock = required<Hertz>(in, "clock");
-  Reader matrix = in.required_mapping("matrix");
-  for (const DTypeInfo& info : dtypes) {
-    if (auto rate = maybe<FlopsPerSecond>(matrix, info.name)) d.matrix[info.dtype] = *rate;
-  }
-  matrix.reject_unknown_keys();
-  d.vector = required<FlopsPerSecond>(in, "vector");
-  d.launch = required<Seconds>(in, "launch");
-  d.host_dispatch = required<Seconds>(in, "host_dispatch");
-  d.link_bandwidth = maybe<BytesPerSecond>(in, "link_bandwidth");
-  d.link_latency = maybe<Seconds>(in, "link_latency");
-  d.host_link_bandwidth = maybe<BytesPerSecond>(in, "host_link_bandwidth");
-  d.power = maybe<Watts>(in, "power");
-  const auto positive = [&](std::string_view key, double value) {
-    if (in.has(key) && !(value > 0)) in.error(key, "must be positive");
-  };
-  positive("memory_bandwidth", d.memory_bandwidth.value.value);
-  positive("cache_bandwidth", d.cache_bandwidth.value.value);
-  positive("vector", d.vector.value.value);
-  positive("memory_capacity", static_cast<double>(d.memory_capacity.value.value));
-  positive("processors", static_cast<double>(d.processors.value));
-  return d;
+  return {.name = in.required<std::string>("name"),
+          .description = in.required<std::string>("description"),
+          .kind = read_kind(in),
+          .memory_capacity = read_sourced<Bytes>(in, "memory_capacity"),
+          .memory_bandwidth = read_sourced<BytesPerSecond>(in, "memory_bandwidth"),
+          .cache_capacity = read_sourced<Bytes>(in, "cache_capacity"),
+          .cache_bandwidth = read_sourced<BytesPerSecond>(in, "cache_bandwidth"),
+          .processors = read_sourced<std::int64_t>(in, "processors"),
+          .clock = read_sourced<Hertz>(in, "clock"),
+          .matrix = read_matrix(in.required_mapping("matrix")),
+          .vector = read_sourced<FlopsPerSecond>(in, "vector"),
+          .launch = read_sourced<Seconds>(in, "launch"),
+          .host_dispatch = read_sourced<Seconds>(in, "host_dispatch"),
+          .link_bandwidth = maybe_sourced<BytesPerSecond>(in, "link_bandwidth"),
+          .link_latency = maybe_sourced<Seconds>(in, "link_latency"),
+          .host_link_bandwidth = maybe_sourced<BytesPerSecond>(in, "host_link_bandwidth"),
+          .power = maybe_sourced<Watts>(in, "power")};
 }
 
-Calibration read_calibration(Reader in, const Device& device) {
-  Calibration c{.level = Level::calibrated, .device = device.name};
+/// "matrix_efficiency" or, for one dtype, "matrix_efficiency.bf16".
+const ParameterInfo* info_of(const std::string& parameter) {
+  const std::size_t dot = parameter.find('.');
+  if (dot != std::string::npos && !dtype_named(parameter.substr(dot + 1))) return nullptr;
+  const auto named = [&](const ParameterInfo& i) { return i.name == parameter.substr(0, dot); };
+  const auto* found = std::find_if(parameter_infos.begin(), parameter_infos.end(), named);
+  return found == parameter_infos.end() ? nullptr : found;
+}
+
+std::vector<Parameter> read_parameters(Reader in) {
+  std::vector<Parameter> parameters;
+  for (const std::string& name : in.keys()) {
+    const ParameterInfo* info = info_of(name);
+    if (info == nullptr) continue;  // an unknown key
+    Reader one = in.required_mapping(name);
+    const std::size_t before = in.errors().size();
+    Parameter p{name, one.required<double>("value"), one.required<std::string>("unit"),
+                one.optional<std::string>("doc", "")};
+    one.reject_unknown_keys();
+    if (in.errors().size() == before && p.unit != info->unit)
+      one.error("unit", fmt::format("\"{}\" is not \"{}\"", p.unit, info->unit));
+    if (in.errors().size() == before && !(p.value >= info->low && p.value <= info->high))
+      one.error("value", fmt::format("must be {} to {}, is {}", info->low, info->high, p.value));
+    parameters.push_back(std::move(p));
+  }
+  for (const ParameterInfo& info : parameter_infos) in.raw(info.name);  // for "did you mean"
+  in.reject_unknown_keys();
+  return parameters;
+}
+
+void read_calibration(Reader in, DeviceFile& file) {
+  Calibration& c = file.calibration;
+  c.level = Level::calibrated;
   c.date = in.required<std::string>("date");
   c.machine = in.required<std::string>("machine");
-  in.required<double>("median_error_percent");
-  in.required<double>("p90_error_percent");
-  Reader parameters = in.required_mapping("parameters");
-  for (const std::string& name : parameters.keys()) {
-    Reader one = parameters.required_mapping(name);
-    c.parameters.push_back({name, one.required<double>("value"), one.required<std::string>("unit"),
-                            one.optional<std::string>("doc", "")});
-    one.reject_unknown_keys();
-  }
+  file.quality = {.median_error = in.required<double>("median_error_percent") / 100,
+                  .p90_error = in.required<double>("p90_error_percent") / 100};
+  c.parameters = read_parameters(in.required_mapping("parameters"));
   in.reject_unknown_keys();
-  return c;
-}
-
-std::string print_quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
 }
 
 }  // namespace
 
-Result<DeviceFile> read_device(const std::string& text, const fs::path& file) {
+Result<DeviceFile> read_device(const std::string& text, const std::filesystem::path& file) {
   const Result<Document> document = parse_yaml(text, file.string());
   if (!document) return failure(document.error());
   Errors errors;
   Reader in(*document, "", errors);
-  DeviceFile result{read_device_keys(in), {}};
+  DeviceFile result{.device = read_device_keys(in), .calibration = {}, .quality = {}};
   result.calibration.device = result.device.name;
   result.calibration.source = "none: generic parameters";
   if (auto calibration = in.maybe_mapping("calibration")) {
-    result.calibration = read_calibration(*calibration, result.device);
+    read_calibration(*calibration, result);
     result.calibration.source = fmt::format("{} (hash {:016x})", file.string(), tensor_key(0, text));
   }
   in.reject_unknown_keys();
   if (!errors.empty()) return failure(std::move(errors));
   return result;
-}
-
-std::string print_device(const DeviceFile& file, const FitQuality& quality) {
-  const Device& d = file.device;
-  std::string text = "# Written by `inferometer calibrate`. Efficiencies refer to the peaks below.\n";
-  const auto line = [&](std::string_view key, const std::string& value, const std::string& source,
-                        int indent = 0) {
-    text += fmt::format("{:{}}{}: {{value: {}, source: {}}}\n", "", indent, key, value, print_quoted(source));
-  };
-  text += fmt::format("name: {}\ndescription: {}\nkind: {}\n", d.name, print_quoted(d.description),
-                      d.kind == DeviceKind::cpu ? "cpu" : "gpu");
-  line("memory_capacity", fmt::format("{} B", d.memory_capacity.value.value), d.memory_capacity.source);
-  line("memory_bandwidth", fmt::format("{:.4g} GB/s", d.memory_bandwidth.value.value * 1e-9),
-       d.memory_bandwidth.source);
-  line("cache_capacity", fmt::format("{} B", d.cache_capacity.value.value), d.cache_capacity.source);
-  line("cache_bandwidth", fmt::format("{:.4g} GB/s", d.cache_bandwidth.value.value * 1e-9),
-       d.cache_bandwidth.source);
-  line("processors", std::to_string(d.processors.value), d.processors.source);
-  line("clock", fmt::format("{:.4g} GHz", d.clock.value.value * 1e-9), d.clock.source);
-  text += "matrix:\n";
-  for (const auto& [dtype, rate] : d.matrix)
-    line(name(dtype), fmt::format("{:.4g} GFLOP/s", rate.value.value * 1e-9), rate.source, 2);
-  line("vector", fmt::format("{:.4g} GFLOP/s", d.vector.value.value * 1e-9), d.vector.source);
-  line("launch", fmt::format("{:.4g} us", d.launch.value.count() * 1e6), d.launch.source);
-  line("host_dispatch", fmt::format("{:.4g} us", d.host_dispatch.value.count() * 1e6),
-       d.host_dispatch.source);
-  const Calibration& c = file.calibration;
-  text += fmt::format(
-      "calibration:\n  date: {}\n  machine: {}\n  median_error_percent: {:.2f}  # of the points it was "
-      "fitted on\n"
-      "  p90_error_percent: {:.2f}\n  parameters:\n",
-      print_quoted(c.date), print_quoted(c.machine), 100 * quality.median_error, 100 * quality.p90_error);
-  for (const Parameter& p : c.parameters) {
-    text += fmt::format("    {}: {{value: {:.5g}, unit: {}, doc: {}}}\n", p.name, p.value,
-                        print_quoted(p.unit), print_quoted(p.doc));
-  }
-  return text;
-}
-
-Result<DeviceFile> find_device(const std::string& name, const Library& library, const Location& where) {
-  fs::path file = library.root / "devices" / (name + ".yaml");
-  std::error_code ignored;
-  if (name == "host") {
-    file = library.calibration / "host.yaml";
-    if (!fs::exists(file, ignored)) {
-      return failure("device host: this machine is not calibrated; run `inferometer calibrate --backend cpu`",
-                     where);
-    }
-  } else if (!fs::exists(file, ignored)) {
-    if (name.find('/') == std::string::npos && !name.ends_with(".yaml")) {
-      std::vector<std::string> known = list_devices(library);
-      std::string all;
-      for (const std::string& k : known) all += (all.empty() ? "" : ", ") + k;
-      const std::string near = nearest(name, known);
-      return failure("unknown device \"" + name + "\"" +
-                         (near.empty() ? "" : "; did you mean \"" + near + "\"?") + " (known: " + all + ")",
-                     where);
-    }
-    file = name;
-  }
-  const Result<std::string> text = read_file(file, where);
-  if (!text) return failure(text.error());
-  return read_device(*text, file);
 }
 
 }  // namespace inferometer

@@ -1,13 +1,13 @@
 #include <algorithm>
-#include <set>
+#include <map>
 
-#include "model/hf_config.hpp"
-#include "model/optimizations.hpp"
 #include "model/reader.hpp"
 #include "model/settings.hpp"
-#include "roofline/support.hpp"
+#include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/load_variant.hpp"
+#include "scenarios/setting_tree.hpp"
 #include "scenarios/yaml_document.hpp"
 
 namespace inferometer {
@@ -15,80 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The nested mappings under `plan:` as dotted paths with their scalars.
-void flatten(const Document& node, const std::string& path, std::vector<Edit>& edits, Errors& errors) {
-  if (node.kind == Document::Kind::mapping) {
-    for (const Document::Entry& e : node.mapping)
-      flatten(e.value, path.empty() ? e.key : path + "." + e.key, edits, errors);
-    return;
-  }
-  std::string text = node.scalar;
-  if (node.kind == Document::Kind::sequence) {
-    for (const Document& item : node.sequence) text += (text.empty() ? "" : " ") + item.scalar;
-  }
-  edits.push_back({path, text, node.where});
-}
-
-/// Keeps what errors of others say, at `where`.
-void take(Errors& errors, const Errors& more, const Location& where) {
-  for (Error e : more) {
-    if (e.where.line == 0) e.where = where;
-    errors.push_back(std::move(e));
-  }
-}
-
-void set_all(Case& c, const std::vector<Edit>& edits, Errors& errors) {
-  for (const Edit& edit : edits) {
-    if (auto set = set_field(c, edit); !set) take(errors, set.error(), edit.where);
-  }
-}
-
-void check_case(const Case& c, const Location& where, const std::string& who, Errors& errors) {
-  const Result<Structure> structure = compile(c.model(), c.plan);
-  Errors found = structure ? unsupported(*structure, c.cluster.device) : structure.error();
-  const Workload& w = c.workload;
-  const auto in_range = [&](std::int64_t value, std::int64_t most, const char* what) {
-    if (value < 1 || value > most)
-      found.push_back(
-          {std::string{what} + ": must be 1 to " + std::to_string(most) + ", is " + std::to_string(value)});
-  };
-  in_range(w.batch, 100'000, "workload.batch");
-  in_range(w.prompt_tokens, 10'000'000, "workload.prompt_tokens");
-  in_range(w.output_tokens, 1'000'000, "workload.output_tokens");
-  for (Error& e : found) e.message = who + e.message;
-  take(errors, found, where);
-}
-
-Variant read_variant(Reader in, const Case& baseline, std::set<std::string>& names) {
-  Variant v;
-  v.name = in.required<std::string>("name");
-  if (!v.name.empty() && !names.insert(v.name).second)
-    in.error("name", "\"" + v.name + "\" is the name of an earlier variant");
-  v.optimizations = in.list<std::string>("optimizations").value_or(std::vector<std::string>{});
-  const bool override_earlier = in.optional<bool>("override", false);
-  v.edited = baseline;
-  Errors& errors = in.errors();
-  const std::size_t before = errors.size();
-  const Document* listed = in.raw("optimizations");
-  const Location place = listed ? listed->where : in.where();
-  if (auto applied = apply(v.edited, v.optimizations, override_earlier); applied) {
-    for (const SettingEdit& e : *applied) v.edits.push_back({e.path, e.value, place});
-  } else {
-    take(errors, applied.error(), place);
-  }
-  if (const Document* set = in.raw("set")) {
-    std::vector<Edit> own;
-    if (set->kind == Document::Kind::mapping) {
-      flatten(*set, "", own, errors);
-    } else {
-      in.error("set", "a mapping of settings to values is needed");
-    }
-    set_all(v.edited, own, errors);
-    v.edits.insert(v.edits.end(), own.begin(), own.end());
-  }
-  in.reject_unknown_keys();
-  if (errors.size() == before) check_case(v.edited, in.where(), "variant \"" + v.name + "\": ", errors);
-  return v;
+SettingPaths plan_paths() {
+  SettingPaths paths;
+  Plan plan;
+  fields(plan, [&](std::string_view path, const auto&, std::string_view) { paths.emplace_back(path); });
+  return paths;
 }
 
 void read_execute(Reader in, Scenario& s, const fs::path& folder) {
@@ -97,29 +28,106 @@ void read_execute(Reader in, Scenario& s, const fs::path& folder) {
                     s.backend.find_first_not_of("0123456789", 5) == std::string::npos;
   if (!s.backend.empty() && s.backend != "cpu" && !cuda)
     in.error("backend", "\"" + s.backend + "\" is not cpu or cuda:N");
+  const std::size_t before = in.errors().size();
   s.repeats = in.optional<std::int64_t>("repeats", 5);
-  if (s.repeats < 1 || s.repeats > 1000) in.error("repeats", "must be 1 to 1000");
-  if (const auto weights = in.maybe<std::string>("weights")) {
+  if (in.errors().size() == before && (s.repeats < 1 || s.repeats > 1000))
+    in.error("repeats", "must be 1 to 1000, is " + std::to_string(s.repeats));
+  if (const auto weights = in.maybe<std::string>("weights"); weights && !weights->empty()) {
     s.weights = (folder / *weights).string();
     std::error_code ignored;
-    if (!weights->empty() && !fs::exists(s.weights, ignored))
-      in.error("weights", "no such file or folder: " + s.weights);
+    if (!fs::exists(s.weights, ignored)) in.error("weights", "no such file or folder: " + s.weights);
   }
   in.reject_unknown_keys();
 }
 
-void read_engine(Reader in, Engine& engine) {
-  engine.per_step = in.optional<Seconds>("per_step", Seconds{0});
-  engine.per_sequence = in.optional<Seconds>("per_sequence", Seconds{0});
-  engine.source = in.required<std::string>("source");
+Engine read_engine(Reader in) {
+  Engine engine{.per_step = in.optional<Seconds>("per_step", Seconds{0}),
+                .per_sequence = in.optional<Seconds>("per_sequence", Seconds{0}),
+                .source = in.required<std::string>("source")};
   in.reject_unknown_keys();
+  return engine;
 }
 
-void read_workload(Reader in, Workload& w) {
-  w.batch = in.optional<std::int64_t>("batch", w.batch);
-  w.prompt_tokens = in.required<std::int64_t>("prompt_tokens");
-  w.output_tokens = in.required<std::int64_t>("output_tokens");
-  in.reject_unknown_keys();
+/// The model and the device with its calibration. returns whether both were read
+bool read_model_and_device(Reader& in, Scenario& s, const Library& library) {
+  const fs::path folder = s.file.parent_path();
+  const auto place = [&](std::string_view key) {
+    const Document* d = in.raw(key);
+    return d != nullptr ? d->where : in.where();
+  };
+  s.model = in.required<std::string>("model");
+  const std::string device = in.required<std::string>("device");
+  Architecture& model = s.baseline.models["model"];
+  bool complete = !s.model.empty() && !device.empty();
+  if (!s.model.empty()) {
+    if (Result<Architecture> found = load_model(s.model, library, folder); found) {
+      model = std::move(*found);
+    } else {
+      take_errors(in.errors(), found.error(), place("model"), "model: ");
+      complete = false;
+    }
+  }
+  if (!device.empty()) {
+    if (Result<DeviceFile> found = find_device(device, library, folder); found) {
+      s.baseline.cluster.device = std::move(found->device);
+      s.calibration = std::move(found->calibration);
+    } else {
+      take_errors(in.errors(), found.error(), place("device"), "device: ");
+      complete = false;
+    }
+  }
+  const std::size_t before = in.errors().size();
+  s.baseline.cluster.count = in.optional<std::int64_t>("devices", 1);
+  if (in.errors().size() == before && (s.baseline.cluster.count < 1 || s.baseline.cluster.count > 1'000'000))
+    in.error("devices", "must be 1 to 1000000, is " + std::to_string(s.baseline.cluster.count));
+  return complete;
+}
+
+/// The settings of the baseline, wherever the file writes them.
+std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
+  std::vector<Edit> edits;
+  const auto read = [&](const std::string& key, const SettingPaths& known, const std::string& prefix) {
+    const Document* node = in.raw(key);
+    if (node == nullptr) return;
+    for (Edit& edit : read_settings(*node, known, key, in.errors())) {
+      edit.path = prefix + edit.path;
+      if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
+      edits.push_back(std::move(edit));
+    }
+  };
+  read("plan", plan_paths(), "");
+  read("workload", {"batch", "prompt_tokens", "output_tokens"}, "workload.");
+  for (const char* key : {"prompt_tokens", "output_tokens"}) {
+    const Document* workload = in.raw("workload");
+    const bool is_mapping = workload != nullptr && workload->kind == Document::Kind::mapping;
+    const auto says = [&](const Document::Entry& e) { return e.key == key; };
+    if (is_mapping && std::none_of(workload->mapping.begin(), workload->mapping.end(), says))
+      in.errors().push_back({"workload: missing key \"" + std::string{key} + "\"", workload->where});
+  }
+  if (in.raw("workload") == nullptr) in.required_mapping("workload");
+  if (const auto seed = in.maybe<std::string>("seed"); seed && !seed->empty()) {
+    const Edit edit{"draws.seed", *seed, in.raw("seed")->where};
+    if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
+    edits.push_back(edit);
+  }
+  return edits;
+}
+
+void read_variants(Reader& in, Scenario& s, bool judge) {
+  const Document* list = in.raw("variants");
+  if (list == nullptr) return;
+  if (list->kind != Document::Kind::sequence) return in.error("variants", "a list is needed");
+  std::map<std::string, std::size_t> names;
+  for (std::size_t i = 0; i < list->sequence.size(); ++i) {
+    Reader one(list->sequence[i], "variants[" + std::to_string(i) + "]", in.errors());
+    const auto refuse = [&](const std::string& why) { one.error("name", "\"" + s.variants[i].name + why); };
+    s.variants.push_back(read_variant(one, s.baseline, judge));
+    const std::string& name = s.variants[i].name;
+    if (name.empty()) continue;
+    if (name == "baseline") refuse("\" is what reports call the scenario without variants");
+    if (const auto [first, is_new] = names.emplace(name, i); !is_new)
+      refuse("\" is the name of variants[" + std::to_string(first->second) + "] already");
+  }
 }
 
 }  // namespace
@@ -128,6 +136,17 @@ Done set_field(Case& c, const Edit& edit) {
   if (auto set = set_setting(c, edit.path, edit.value); !set)
     return failure(set.error().front().message, edit.where);
   return std::monostate{};
+}
+
+std::string device_of(const fs::path& file) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return "";
+  const Result<Document> document = parse_yaml(*text, file.string());
+  if (!document) return "";
+  for (const Document::Entry& e : document->mapping) {
+    if (e.key == "device") return e.value.scalar;
+  }
+  return "";
 }
 
 Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
@@ -141,53 +160,16 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
   s.file = file;
   s.name = in.required<std::string>("name");
   s.description = in.optional<std::string>("description", "");
-  s.model = in.required<std::string>("model");
-  const std::string device = in.required<std::string>("device");
-  const auto place = [&](std::string_view key) {
-    const Document* d = in.raw(key);
-    return d ? d->where : in.where();
-  };
-  bool complete = false;
-  if (!s.model.empty() && !device.empty()) {
-    Result<Architecture> model = load_model(s.model, library, file.parent_path());
-    if (!model) take(errors, model.error(), place("model"));
-    Result<DeviceFile> found = find_device(device, library, place("device"));
-    if (!found) take(errors, found.error(), place("device"));
-    complete = model && found;
-    s.baseline.models["model"] = model ? *model : Architecture{};
-    if (found) s.baseline.cluster.device = found->device;
-    if (found) s.calibration = found->calibration;
-  }
-  s.baseline.cluster.count = in.optional<std::int64_t>("devices", 1);
-  if (s.baseline.cluster.count < 1) in.error("devices", "must be at least 1");
+  const bool complete = read_model_and_device(in, s, library);
   if (auto execute = in.maybe_mapping("execute")) read_execute(*execute, s, file.parent_path());
-  read_workload(in.required_mapping("workload"), s.baseline.workload);
-  if (auto engine = in.maybe_mapping("engine")) read_engine(*engine, s.baseline.engine);
-  s.baseline.draws.seed = static_cast<std::uint64_t>(in.optional<std::int64_t>("seed", 1));
-  std::vector<Edit> plan;
-  if (const Document* node = in.raw("plan")) {
-    if (node->kind == Document::Kind::mapping) {
-      flatten(*node, "", plan, errors);
-    } else {
-      in.error("plan", "a mapping of settings is needed");
-    }
+  if (auto engine = in.maybe_mapping("engine")) s.baseline.engine = read_engine(*engine);
+  const std::vector<Edit> edits = read_baseline_settings(in, s.baseline);
+  bool judge = complete && errors.empty();
+  if (judge) {
+    for (Error& e : check_case(s.baseline, edits, in.where())) errors.push_back(std::move(e));
+    judge = errors.empty();
   }
-  for (const Edit& edit : plan) {
-    if (edit.path.starts_with("architecture.") || edit.path.starts_with("workload.") ||
-        edit.path.starts_with("draws.")) {
-      errors.push_back({"plan: \"" + edit.path + "\" is no setting of a plan", edit.where});
-    }
-  }
-  set_all(s.baseline, plan, errors);
-  if (complete && errors.empty()) check_case(s.baseline, in.where(), "", errors);
-  std::set<std::string> names{"baseline"};
-  if (const Document* variants = in.raw("variants")) {
-    if (variants->kind != Document::Kind::sequence) in.error("variants", "a list is needed");
-    for (std::size_t v = 0; v < variants->sequence.size(); ++v) {
-      Reader one(variants->sequence[v], "variants[" + std::to_string(v) + "]", errors);
-      if (complete) s.variants.push_back(read_variant(std::move(one), s.baseline, names));
-    }
-  }
+  read_variants(in, s, judge);
   in.reject_unknown_keys();
   if (!errors.empty()) return failure(std::move(errors));
   return s;

@@ -45,6 +45,9 @@ struct Library {
 
 /// Reads a scenario with everything it names. All mistakes are told at once, each at its place.
 [[nodiscard]] Result<Scenario> load_scenario(const std::filesystem::path& file, const Library& library);
+/// What `device:` names in a scenario file, empty where that cannot be read: so that "host" can be measured
+/// before the scenario is loaded.
+std::string device_of(const std::filesystem::path& file);
 /// A preset's name, or a path to a config.json (or a folder that holds one).
 /// beside: the folder that relative paths start from.
 [[nodiscard]] Result<Architecture> load_model(const std::string& name, const Library& library,

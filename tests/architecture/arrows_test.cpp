@@ -98,8 +98,9 @@ TEST(Arrows, YamlIsSeenOnlyByScenariosAndCudaOnlyByExecutorAndProfiler) {
   for (const auto& [folder, library] : libraries()) {
     for (const fs::path& file : sources_in(folder)) {
       const std::string relative = fs::relative(file, source).string(), text = text_of(file);
-      if (!relative.starts_with("scenarios/"))
+      if (!relative.starts_with("scenarios/")) {
         EXPECT_EQ(text.find("#include <yaml-cpp"), std::string::npos) << relative;
+      }
       if (!relative.starts_with("executor/cuda/") && !relative.starts_with("profiler/")) {
         EXPECT_EQ(text.find("#include <cuda"), std::string::npos) << relative;
       }

@@ -118,8 +118,12 @@ TEST(Compile, TensorParallelSharesEachLayerAndSumsAfterIt) {
   const Structure one = compiled(tiny_llama(), {}), half = compiled(tiny_llama(), plan);
   EXPECT_EQ(roles(half).at(Role::all_reduce), 4);
   for (const StructureNode& n : half.nodes) {
-    if (n.role == Role::q) EXPECT_EQ(std::get<Linear>(n.op).out, 4 * 8 / 2);
-    if (n.role == Role::down) EXPECT_EQ(std::get<Linear>(n.op).in, 48 / 2);
+    if (n.role == Role::q) {
+      EXPECT_EQ(std::get<Linear>(n.op).out, 4 * 8 / 2);
+    }
+    if (n.role == Role::down) {
+      EXPECT_EQ(std::get<Linear>(n.op).in, 48 / 2);
+    }
   }
   EXPECT_LT(weight_bytes(half), weight_bytes(one));
   plan.parallel.tensor = 3;

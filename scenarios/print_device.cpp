@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "scenarios/device_file.hpp"
+#include "scenarios/files.hpp"
+
+namespace inferometer {
+namespace {
+
+/// A double-quoted YAML text.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    // Names that a machine reports may hold anything; a file is read by people.
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+/// With the largest prefix that leaves at least 1 before the point: "4.8 TB/s".
+std::string scaled(double value, std::string_view unit) {
+  constexpr std::array prefixes{std::pair{1e12, "T"}, std::pair{1e9, "G"}, std::pair{1e6, "M"}};
+  for (const auto& [factor, prefix] : prefixes) {
+    if (value >= factor) return fmt::format("{:.6g} {}{}", value / factor, prefix, unit);
+  }
+  return fmt::format("{:.6g} {}", value, unit);
+}
+
+std::string text_of(Bytes v) { return fmt::format("{} B", v.value); }
+std::string text_of(BytesPerSecond v) { return scaled(v.value, "B/s"); }
+std::string text_of(FlopsPerSecond v) { return scaled(v.value, "FLOP/s"); }
+std::string text_of(Hertz v) { return fmt::format("{:.6g} GHz", v.value * 1e-9); }
+std::string text_of(Watts v) { return fmt::format("{:.6g} W", v.value); }
+std::string text_of(Seconds v) { return fmt::format("{:.6g} us", v.count() * 1e6); }
+std::string text_of(std::int64_t v) { return std::to_string(v); }
+
+template <class T>
+std::string line(std::string_view key, const Sourced<T>& number) {
+  return fmt::format("{}: {{value: {}, source: {}}}\n", key, text_of(number.value), quoted(number.source));
+}
+template <class T>
+std::string line(std::string_view key, const std::optional<Sourced<T>>& number) {
+  return number ? line(key, *number) : "";
+}
+
+std::string calibration_text(const Calibration& c, const FitQuality& quality) {
+  std::string text = fmt::format(
+      "calibration:\n  date: {}\n  machine: {}\n"
+      "  median_error_percent: {:.2f}  # |predicted / measured - 1| of the points it was fitted on\n"
+      "  p90_error_percent: {:.2f}\n  parameters:\n",
+      quoted(c.date), quoted(c.machine), 100 * quality.median_error, 100 * quality.p90_error);
+  for (const Parameter& p : c.parameters) {
+    text += fmt::format("    {}: {{value: {:.6g}, unit: {}, doc: {}}}\n", p.name, p.value, quoted(p.unit),
+                        quoted(p.doc));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string print_device(const DeviceFile& file) {
+  const Device& d = file.device;
+  const bool calibrated = file.calibration.level != Level::datasheet;
+  std::string text =
+      calibrated ? "# Written by `inferometer calibrate`. Efficiencies refer to the peaks below.\n" : "";
+  text += fmt::format("name: {}\ndescription: {}\nkind: {}\n", quoted(d.name), quoted(d.description),
+                      d.kind == DeviceKind::cpu ? "cpu" : "gpu");
+  text += line("memory_capacity", d.memory_capacity);
+  text += line("memory_bandwidth", d.memory_bandwidth);
+  text += line("cache_capacity", d.cache_capacity);
+  text += line("cache_bandwidth", d.cache_bandwidth);
+  text += line("processors", d.processors);
+  text += line("clock", d.clock);
+  text += d.matrix.empty() ? "matrix: {}\n" : "matrix:\n";
+  for (const auto& [dtype, rate] : d.matrix) text += "  " + line(name(dtype), rate);
+  text += line("vector", d.vector);
+  text += line("launch", d.launch);
+  text += line("host_dispatch", d.host_dispatch);
+  text += line("link_bandwidth", d.link_bandwidth);
+  text += line("link_latency", d.link_latency);
+  text += line("host_link_bandwidth", d.host_link_bandwidth);
+  text += line("power", d.power);
+  if (calibrated) text += calibration_text(file.calibration, file.quality);
+  return text;
+}
+
+Done write_calibrated_device(const std::filesystem::path& file, const Device& device,
+                             const FitResult& fitted) {
+  return write_file(file, print_device({device, fitted.calibration, fitted.quality}));
+}
+
+}  // namespace inferometer
