@@ -32,7 +32,7 @@ class StructureBuilder {
   }
   /// A vector of `columns` read from one checkpoint tensor.
   std::int32_t vector(const std::string& tensor, std::int64_t columns, DType dtype) {
-    return weight({tensor, 1, 1, columns, {dtype}, {{.tensor = tensor, .rows = 1}}});
+    return weight({tensor, 1, 1, columns, {dtype}, {{.tensor = tensor, .rows = columns}}});
   }
   void node(Role role, AnyOperator op, Rows rows, std::vector<View> reads, std::vector<View> writes,
             std::vector<std::int32_t> weights = {}) {

@@ -109,7 +109,7 @@ View lower_latent_attention(StructureBuilder& b, const Architecture& a, View x) 
     absorb.parts.push_back({.tensor = at + "kv_b_proj.weight",
                             .matrix = h,
                             .rows = m.kv_rank,
-                            .source_row = first,
+                            .source_column = first,
                             .transposed = true});
     expand.parts.push_back(
         {.tensor = at + "kv_b_proj.weight", .matrix = h, .rows = m.v_dim, .source_row = first + m.nope_dim});

@@ -54,6 +54,7 @@ View experts(StructureBuilder& b, const Architecture& a, const std::string& at, 
                     .transposed = true};
     spec.parts.push_back(part);
     part.tensor += "_bias";
+    part.transposed = false;
     bias.parts.push_back(std::move(part));
   }
   std::vector<std::int32_t> weights{b.weight(std::move(spec))};

@@ -36,13 +36,15 @@ struct View {
   friend bool operator==(const View&, const View&) = default;
 };
 
-/// Rows of a weight taken from one tensor of a checkpoint, by its Hugging Face name.
+/// Rows of a weight taken from one tensor of a checkpoint, by its Hugging Face name:
+///   W[matrix][row + r, c] = T[source_matrix][source_row + r * source_stride, source_column + c]
+/// where T is the tensor, or its transpose. Vectors are placed by element: r counts those, and c is 0.
 struct WeightPart {
   std::string tensor;
-  std::int64_t matrix = 0, row = 0, rows = 0;      ///< where the rows go
-  std::int64_t source_row = 0, source_stride = 1;  ///< first row taken, and the distance to the next
-  std::int64_t source_matrix = -1;                 ///< index in the tensor's leading extent; -1: it has none
-  bool transposed = false;                         ///< the tensor holds [columns, rows]
+  std::int64_t matrix = 0, row = 0, rows = 0;
+  std::int64_t source_row = 0, source_stride = 1, source_column = 0;
+  std::int64_t source_matrix = -1;  ///< index in the tensor's leading extent; -1: it has none
+  bool transposed = false;          ///< the tensor holds [columns, rows]
 };
 
 /// A constant [matrices, rows, columns]; vectors have one row.

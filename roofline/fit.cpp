@@ -31,6 +31,29 @@ double quantile(std::vector<double> values, double q) {
   return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
 }
 
+/// Moves each coordinate in turn to the best of a grid over its whole range, then of finer ones around that.
+void sweep_coordinates(const std::function<double(const Point&)>& f, Point& at, const Point& low,
+                       const Point& high) {
+  constexpr int cells = 16;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    double from = low[i], to = high[i], best = at[i], best_value = f(at);
+    for (int level = 0; level < 3; ++level) {
+      const double cell = (to - from) / cells;
+      for (int c = 0; c <= cells; ++c) {
+        at[i] = from + c * cell;
+        const double value = f(at);
+        if (value < best_value) {
+          best_value = value;
+          best = at[i];
+        }
+      }
+      from = std::max(low[i], best - cell);
+      to = std::min(high[i], best + cell);
+    }
+    at[i] = best;
+  }
+}
+
 }  // namespace
 
 std::vector<double> minimize(const std::function<double(const Point&)>& f, Point start,
@@ -114,11 +137,13 @@ FitResult fit(std::span<const CalibrationPoint> points, const std::vector<std::s
   };
   Point best;
   double best_loss = 0;
-  for (const double where : {0.5, 0.35, 0.65, 0.8}) {
+  for (const double where : {0.4, 0.7}) {
     Point start(names.size());
     for (std::size_t i = 0; i < start.size(); ++i) start[i] = low[i] + where * (high[i] - low[i]);
-    // A simplex collapses on long valleys: start again from where it stopped.
-    for (int restart = 0; restart < 3; ++restart) start = minimize(loss, start, low, high, 1500);
+    // The parameters hardly touch each other's points: one at a time comes near, whatever the start. A simplex
+    // collapses on long valleys: it starts again from where it stopped.
+    for (int sweep = 0; sweep < 3; ++sweep) sweep_coordinates(loss, start, low, high);
+    for (int restart = 0; restart < 2; ++restart) start = minimize(loss, start, low, high, 1500);
     const double value = loss(start);
     if (best.empty() || value < best_loss) {
       best_loss = value;

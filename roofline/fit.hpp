@@ -10,6 +10,7 @@ namespace inferometer {
 
 /// One measured node.
 struct CalibrationPoint {
+  std::string name;  ///< such as "bf16/1x290/down"
   AnyOperator op;
   Seconds time{0};  ///< median of repeats
   Surroundings surroundings;

@@ -23,13 +23,15 @@ inline constexpr std::array parameter_infos{
                   "typical of streaming kernels; no data sheet states it"},
     ParameterInfo{"matrix_efficiency", "1", "large products reach this fraction of the matrix peak", 0.05,
                   1.5, 0.78, "774 of 989 TFLOP/s, the median of bf16 products of at least 4096 on an H200"},
-    ParameterInfo{"half_rows", "rows", "rows of a product at which half of its rate is reached", 0, 256, 0,
+    ParameterInfo{"half_rows", "rows", "rows of a product, or of a tile of attention, at which half of its rate is reached", 0, 256, 0,
                   "matrix units are fed by tiles, whose filling is counted apart"},
-    ParameterInfo{
-        "vector_efficiency", "1",
-        "attention and other work outside matrix products reaches this fraction of the vector peak (of "
-        "the matrix peak on a GPU, where attention runs on matrix units)",
-        0.005, 1.5, 0.5, "484 of 989 TFLOP/s, causal attention over 2048 tokens on an H200"},
+    ParameterInfo{"attention_efficiency", "1",
+                  "attention reaches this fraction of the vector peak (of the matrix peak on a GPU, where it "
+                  "runs on matrix units)",
+                  0.005, 1.5, 0.5, "484 of 989 TFLOP/s, causal attention over 2048 tokens on an H200"},
+    ParameterInfo{"vector_efficiency", "1",
+                  "norms, gates and other work outside products reaches this fraction of the vector peak", 0.005,
+                  1.5, 0.5, "assumed: such nodes are bound by memory on any device with a data sheet"},
     ParameterInfo{"launch", "us", "from one kernel's end to the next one's start", 0, 100, -1,
                   "the device file's launch"},
 };

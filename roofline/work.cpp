@@ -16,6 +16,19 @@ void set_product(Work& work, std::int64_t m, std::int64_t n, std::int64_t k, std
   work.dtype = x;
 }
 
+/// Query rows that share each key that is read: new tokens times query heads per key head, averaged over the
+/// (query, key) pairs.
+std::int64_t shared_rows(const Attention& o) {
+  const std::int64_t group = o.heads / o.kv_heads;
+  double rows = 0, pairs = 0;
+  for (const AttentionSlice& s : o.slices) {
+    const auto p = static_cast<double>(s.pairs(o.window));
+    rows += p * static_cast<double>(s.fresh * group);
+    pairs += p;
+  }
+  return pairs > 0 ? static_cast<std::int64_t>(rows / pairs) : 0;
+}
+
 struct Describe {
   Work& work;
 
@@ -27,8 +40,11 @@ struct Describe {
   }
   void operator()(const Attention& o) const {
     work.unfused = o.unfused_traffic();
+    work.special = o.heads * o.pairs();
+    work.m = shared_rows(o);
     work.dtype = o.dtype;
   }
+  void operator()(const GatedActivation& o) const { work.special = o.tokens * o.width; }
   void operator()(const AllReduce& o) const {
     work.link = size_of(o.tokens * o.width, o.dtype);
     work.ranks = o.ranks;

@@ -26,7 +26,9 @@ Sourced<T> read_sourced(Reader& above, const std::string& key) {
     above.error(key, "a number and its source are needed: {value: " + d->scalar + ", source: \"...\"}");
     return {};
   }
+  const bool missing = !above.has(key);
   Reader in = above.required_mapping(key);
+  if (missing) return {};
   const std::size_t before = in.errors().size();
   Sourced<T> number{in.required<T>("value"), in.required<std::string>("source")};
   constexpr bool may_be_zero = std::is_same_v<T, Seconds>;

@@ -52,8 +52,8 @@ std::string calibration_text(const Calibration& c, const FitQuality& quality) {
       "  p90_error_percent: {:.2f}\n  parameters:\n",
       quoted(c.date), quoted(c.machine), 100 * quality.median_error, 100 * quality.p90_error);
   for (const Parameter& p : c.parameters) {
-    text += fmt::format("    {}: {{value: {:.6g}, unit: {}, doc: {}}}\n", p.name, p.value, quoted(p.unit),
-                        quoted(p.doc));
+    const std::string doc = p.doc.empty() ? "" : ", doc: " + quoted(p.doc);
+    text += fmt::format("    {}: {{value: {:.6g}, unit: {}{}}}\n", p.name, p.value, quoted(p.unit), doc);
   }
   return text;
 }

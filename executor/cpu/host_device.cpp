@@ -30,20 +30,28 @@ Seconds best_of(int runs, const std::function<void()>& work) {
   return best;
 }
 
+/// The last level as the kernel describes it: the C library gets it wrong on some AMD processors (glibc 2.36
+/// says 320 MiB where there are 32).
 std::int64_t cache_bytes() {
-  std::int64_t bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (bytes <= 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  std::int64_t bytes = 0;
+  for (int level = 0; level < 8; ++level) {
+    std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
+    std::int64_t number = 0;
+    char unit = ' ';
+    if (in >> number >> unit) bytes = std::max(bytes, number * (unit == 'M' ? 1 << 20 : 1 << 10));
+  }
+  if (bytes == 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
   return bytes > 0 ? bytes : 8 << 20;
 }
 
-std::int64_t available_bytes() {
-  std::ifstream in("/proc/meminfo");
-  for (std::string key; in >> key;) {
-    std::int64_t kib = 0;
-    if (key == "MemAvailable:" && in >> kib) return kib * 1024;
-    in.ignore(1 << 10, '\n');
-  }
-  return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
+/// A chain of additions, each of which takes one cycle.
+Hertz clock_rate() {
+  constexpr std::int64_t iterations = 20'000'000;
+  std::int64_t x = 0;
+  const Seconds time = best_of(3, [&] {
+    for (std::int64_t i = 0; i < iterations; ++i) asm volatile("" : "+r"(x += 1));
+  });
+  return Hertz{static_cast<double>(iterations) / time.count()};
 }
 
 /// Bytes per second of triads over three arrays of `count` floats, passes * 4 arrays of traffic (the written
@@ -110,6 +118,18 @@ Seconds empty_region(int threads) {
 
 }  // namespace
 
+int available_threads() { return std::min(omp_get_max_threads(), omp_get_num_procs()); }
+
+Bytes available_memory() {
+  std::ifstream in("/proc/meminfo");
+  for (std::string key; in >> key;) {
+    std::int64_t kib = 0;
+    if (key == "MemAvailable:" && in >> kib) return Bytes{kib * 1024};
+    in.ignore(1 << 10, '\n');
+  }
+  return Bytes{sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)};
+}
+
 Device measure_host(int threads) {
   const std::string how = std::to_string(threads) + " threads, best of several runs on this machine";
   const std::int64_t cache = cache_bytes();
@@ -119,12 +139,12 @@ Device measure_host(int threads) {
   d.name = "host";
   d.description = "this machine's processor, measured";
   d.kind = DeviceKind::cpu;
-  d.memory_capacity = {Bytes{available_bytes()}, "MemAvailable of /proc/meminfo when this was measured"};
+  d.memory_capacity = {available_memory(), "MemAvailable of /proc/meminfo when this was measured"};
   d.memory_bandwidth = {triad(large, threads, 1, 5), "triad over arrays beyond the cache, " + how};
   d.cache_capacity = {Bytes{cache}, "last-level cache as the C library reports it"};
   d.cache_bandwidth = {triad(small, threads, 50, 5), "triad over a quarter of the cache, " + how};
   d.processors = {threads, "threads used"};
-  d.clock = {Hertz{0}, "not measured: no term of the host's models needs it"};
+  d.clock = {clock_rate(), "a chain of dependent additions on one core, best of several runs on this machine"};
   for (const DType dtype : {DType::f32, DType::bf16, DType::int8}) {
     d.matrix[dtype] = {matrix_rate(dtype, threads), "a 1500 x 1700 x 1900 product, " + how};
   }

@@ -14,4 +14,9 @@ namespace inferometer::cpu {
 /// memory_capacity is what the kernel says is available now. Each number says how it was measured.
 Device measure_host(int threads);
 
+/// Threads that this process may run at a time (affinity and OMP_NUM_THREADS are obeyed).
+int available_threads();
+/// What the kernel says could be allocated now without swapping.
+Bytes available_memory();
+
 }  // namespace inferometer::cpu

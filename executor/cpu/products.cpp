@@ -78,11 +78,12 @@ Result<PackedWeights> Products::pack(const WeightSource& s) {
 
 /// x as it is multiplied: [matrices, rows, in] without gaps, in the dtype of the stored weights.
 const void* Products::dense_input(const PackedWeights& w, const ProductInput& x) {
-  const bool in_place = x.rows == 1 || (w.matrices == 1 && x.stride == w.in);
+  const std::int64_t apart = x.matrix_stride == 0 ? w.in : x.matrix_stride;
+  const bool in_place = (x.rows == 1 && apart == w.in) || (w.matrices == 1 && x.stride == w.in);
   if (in_place && x.dtype == w.stored) return x.data;
   x_copy_.resize(bytes_of(w.matrices * x.rows * w.in, w.stored));
   for (std::int64_t m = 0; m < w.matrices; ++m) {
-    move_rows({at(x.data, x.dtype, m * w.in), x.stride}, x.dtype,
+    move_rows({at(x.data, x.dtype, m * apart), x.stride}, x.dtype,
               {at(x_copy_.data(), w.stored, m * x.rows * w.in), w.in}, w.stored, x.rows, w.in);
   }
   return x_copy_.data();
@@ -112,13 +113,15 @@ void Products::multiply(const PackedWeights& w, const ProductInput& x, const Pro
     for (std::int64_t r = 0; r < x.rows; r += at_once) {
       multiply(
           w,
-          {at(x.data, x.dtype, r * x.stride), x.dtype, std::min(at_once, x.rows - r), x.stride, x.scales + r},
-          {at(y.data, y.dtype, r * y.stride), y.dtype, y.stride}, bias);
+          {at(x.data, x.dtype, r * x.stride), x.dtype, std::min(at_once, x.rows - r), x.stride, x.scales + r, x.matrix_stride},
+          {at(y.data, y.dtype, r * y.stride), y.dtype, y.stride, y.matrix_stride}, bias);
     }
     return;
   }
   const DType written = integer ? DType::i32 : w.stored == DType::f32 ? DType::f32 : y.dtype;
-  const bool in_place = written == y.dtype && (x.rows == 1 || (w.matrices == 1 && y.stride == w.out));
+  const std::int64_t apart = y.matrix_stride == 0 ? w.out : y.matrix_stride;
+  const bool in_place =
+      written == y.dtype && ((x.rows == 1 && apart == w.out) || (w.matrices == 1 && y.stride == w.out));
   void* target = y.data;
   if (!in_place) {
     y_copy_.resize(bytes_of(w.matrices * x.rows * w.out, written));
@@ -128,7 +131,7 @@ void Products::multiply(const PackedWeights& w, const ProductInput& x, const Pro
   if (in_place) return;
   for (std::int64_t m = 0; m < w.matrices; ++m) {
     const void* from = at(target, written, m * x.rows * w.out);
-    const Out to{at(y.data, y.dtype, m * w.out), y.stride};
+    const Out to{at(y.data, y.dtype, m * apart), y.stride};
     if (integer) {
       kernels().dequantize({.sums = static_cast<const std::int32_t*>(from),
                             .row_scales = x.scales,

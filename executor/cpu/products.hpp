@@ -33,12 +33,14 @@ struct ProductInput {
   const void* data = nullptr;
   DType dtype = DType::bf16;
   std::int64_t rows = 0, stride = 0;
-  const float* scales = nullptr;  ///< int8: one per row
+  const float* scales = nullptr;    ///< int8: one per row
+  std::int64_t matrix_stride = 0;  ///< elements from one matrix's columns to the next's; 0: adjacent
 };
 struct ProductOutput {
   void* data = nullptr;
   DType dtype = DType::bf16;  ///< f32 or bf16
   std::int64_t stride = 0;
+  std::int64_t matrix_stride = 0;  ///< as in ProductInput
 };
 
 /// Matrix products of the CPU backend. One call at a time; each uses all threads.

@@ -92,13 +92,13 @@ TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("kernels.attention", "flash"),
             "kernels.attention: \"flash\" is not one of naive, tiled");
   EXPECT_EQ(set_message("fusion.qkv", "yes"), "fusion.qkv: \"yes\" is not true or false");
-  EXPECT_EQ(set_message("workload.batch", "1e3"), "workload.batch: \"1e3\" is not a whole number");
+  EXPECT_EQ(set_message("workload.batch", "1e3"), "workload.batch: \"1e3\" is not a whole number in plain digits");
   EXPECT_EQ(set_message("workload.batch", "010"),
             "workload.batch: \"010\" begins with 0, which could be octal; leave the 0 out");
   EXPECT_EQ(set_message("workload.batch", "-1"),
             "workload.batch: \"-1\" is out of range; 0 to 100000000 is possible");
   EXPECT_EQ(set_message("workload.batch", "99999999999999999999"),
-            "workload.batch: \"99999999999999999999\" is too large");
+            "workload.batch: \"99999999999999999999\" does not fit 64 bits");
   EXPECT_EQ(set_message("launch.batch_buckets", "4 2"), "launch.batch_buckets: \"4 2\" does not rise");
   EXPECT_EQ(set_message("draws.seed", "-1"), "draws.seed: \"-1\" is not a whole number from 0 to 2^64 - 1");
   EXPECT_EQ(set_message("architecture.window", "128"),

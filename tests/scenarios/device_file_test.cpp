@@ -86,7 +86,7 @@ TEST(DeviceFile, MistakesAreToldWithPlaces) {
             "d.yaml:6:27: error: memory_bandwidth.value: \"-1 TB/s\" is negative\n");
   EXPECT_EQ(
       told_with("unit-gpu", "1 TB/s", "38 Tbit/s"),
-      "d.yaml:6:27: error: memory_bandwidth.value: \"38 Tbit/s\" counts bits; bytes are needed, such as "
+      "d.yaml:6:27: error: memory_bandwidth.value: \"38 Tbit/s\" counts bits; a rate is needed, such as "
       "\"4.8 TB/s\"\n");
   EXPECT_EQ(told_with("unit-gpu", "{value: 1 TB/s, source: \"made up\"}", "{value: 1 TB/s}"),
             "d.yaml:6:19: error: memory_bandwidth: missing key \"source\"\n");
@@ -98,7 +98,7 @@ TEST(DeviceFile, MistakesAreToldWithPlaces) {
   EXPECT_EQ(told_with("unit-gpu", "bf16:", "bf17:"),
             "d.yaml:12:3: error: matrix: unknown key \"bf17\"; did you mean \"bf16\"?\n");
   EXPECT_EQ(told_with("unit-gpu", "{value: 10, s", "{value: 9.5, s"),
-            "d.yaml:9:21: error: processors.value: \"9.5\" is not a whole number\n");
+            "d.yaml:9:21: error: processors.value: \"9.5\" is not a whole number in plain digits\n");
   EXPECT_EQ(told_with("unit-cpu", "0.9, unit: \"1\"", "9, unit: us"),
             "d.yaml:24:41: error: calibration.parameters.memory_efficiency.unit: \"us\" is not \"1\"\n");
   EXPECT_EQ(

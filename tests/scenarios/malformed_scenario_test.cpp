@@ -29,8 +29,8 @@ const std::vector<Malformed> table{
      "s.yaml:2:8: error: model: is a mapping; a text is needed\n"
      "s.yaml:3:1: error: device: is empty; a text is needed\n"},
     {with("devices: 0\n"), "s.yaml:5:10: error: devices: must be 1 to 1000000, is 0\n"},
-    {with("devices: two\n"), "s.yaml:5:10: error: devices: \"two\" is not a whole number\n"},
-    {with("seed: -1\n"), "s.yaml:5:7: error: draws.seed: \"-1\" is not a whole number from 0 to 2^64 - 1\n"},
+    {with("devices: two\n"), "s.yaml:5:10: error: devices: \"two\" is not a whole number in plain digits\n"},
+    {with("seed: -1\n"), "s.yaml:5:7: error: draws.seed: \"-1\" is not a whole number in plain digits from 0 to 2^64 - 1\n"},
     // Models and devices.
     {"name: x\nmodel: tini\ndevice: unit-gpv\nworkload: {prompt_tokens: 1, output_tokens: 1}\n",
      "s.yaml:2:8: error: model: unknown model \"tini\"; did you mean \"tiny\"? (presets: tiny)\n"
@@ -54,10 +54,10 @@ const std::vector<Malformed> table{
      "s.yaml:4:55: error: workload.output_tokens: must be 1 to 1000000, is 9999999\n"},
     {"name: x\nmodel: tiny\ndevice: unit-gpu\nworkload: {batch: 1e3, prompt_tokens: 010, output_tokens: "
      "0x10}\n",
-     "s.yaml:4:19: error: workload.batch: \"1e3\" is not a whole number\n"
+     "s.yaml:4:19: error: workload.batch: \"1e3\" is not a whole number in plain digits\n"
      "s.yaml:4:39: error: workload.prompt_tokens: \"010\" begins with 0, which could be octal; leave the 0 "
      "out\n"
-     "s.yaml:4:59: error: workload.output_tokens: \"0x10\" is not a whole number\n"},
+     "s.yaml:4:59: error: workload.output_tokens: \"0x10\" is not a whole number in plain digits\n"},
     {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
      "workload: {batch: 100000, prompt_tokens: 10000000, output_tokens: 1}\n",
      "s.yaml:1:1: error: one step is about 2.6e+21 FLOP; at most 4e+18 can be counted\n"},
@@ -103,7 +103,7 @@ const std::vector<Malformed> table{
      "s.yaml:5:38: error: execute.weights: no such file or folder: none.safetensors\n"},
     {with("engine: {per_step: 10, per_sequence: 1 MB}\n"),
      "s.yaml:5:9: error: engine: missing key \"source\"\n"
-     "s.yaml:5:20: error: engine.per_step: \"10\" has no unit; a time is needed, such as \"3 us\"\n"
+     "s.yaml:5:20: error: engine.per_step: \"10\" has no unit (ns, us, ms, s); a time is needed, such as \"3 us\"\n"
      "s.yaml:5:38: error: engine.per_sequence: \"1 MB\" is a size; a time is needed, such as \"3 us\"\n"},
     // Variants.
     {with("variants: {name: v}\n"), "s.yaml:5:11: error: variants: a list is needed\n"},

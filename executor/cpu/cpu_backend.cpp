@@ -1,0 +1,203 @@
+#include "executor/cpu/cpu_backend.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "executor/cpu/host_device.hpp"
+#include "executor/cpu/run_node.hpp"
+#include "executor/cpu/supported.hpp"
+#include "executor/weights/checkpoint.hpp"
+#include "executor/weights/rope_table.hpp"
+#include "executor/weights/seeded_weights.hpp"
+
+namespace inferometer {
+
+using Clock = std::chrono::steady_clock;
+
+struct CpuBackend::Impl {
+  CpuOptions options;
+  int threads = 1;
+  cpu::Products products;
+  Structure structure;
+  Rope rope;
+  std::int64_t vocab = 0, rotary = 0;
+  std::vector<cpu::Constant> constants;
+  cpu::CachedState state;
+  cpu::AlignedBuffer arena;
+  cpu::Scratch scratch;
+  std::vector<float> rope_rows;
+  Output output;
+  bool keep_logits = false;
+
+  Done load(std::uint64_t seed);
+  void reserve(const cpu::Pass& pass);
+  /// Runs a pass; `after` is called behind the set-up (-1) and behind each node.
+  template <class After>
+  Done execute(const cpu::Pass& pass, After after);
+  void collect_output(const cpu::Pass& pass);
+};
+
+Done CpuBackend::Impl::load(std::uint64_t seed) {
+  std::unique_ptr<WeightReader> reader = std::make_unique<SeededWeights>(seed);
+  if (!options.weights.empty()) {
+    Result<Checkpoint> checkpoint = Checkpoint::open(options.weights);
+    if (!checkpoint) return failure(checkpoint.error());
+    reader = std::make_unique<Checkpoint>(std::move(*checkpoint));
+  }
+  auto loaded = cpu::load_constants(structure, *reader, products);
+  if (!loaded) return failure(loaded.error());
+  constants = std::move(*loaded);
+  return std::monostate{};
+}
+
+/// Memory that a step needs and earlier ones did not.
+void CpuBackend::Impl::reserve(const cpu::Pass& pass) {
+  if (pass.memory.total.value > arena.size()) arena = cpu::AlignedBuffer(pass.memory.total.value);
+  std::int64_t positions = 0;
+  for (const AttentionSlice& s : pass.features.slices) positions = std::max(positions, s.cached + s.fresh);
+  if (static_cast<std::int64_t>(rope_rows.size()) < positions * rotary)
+    rope_rows = rope_table(rope, rotary, std::max<std::int64_t>(positions, 256));
+}
+
+template <class After>
+Done CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
+  for (const StateOperation& o : pass.step->operations) {
+    if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to);
+  }
+  const Result<cpu::StepInputs> inputs = cpu::step_inputs(*pass.step, state, vocab);
+  if (!inputs) return failure(inputs.error());
+  const cpu::NodeContext context{.structure = structure,
+                                 .pass = pass,
+                                 .inputs = *inputs,
+                                 .state = state,
+                                 .constants = constants,
+                                 .rope = rope_rows,
+                                 .arena = arena.data(),
+                                 .products = products,
+                                 .scratch = scratch,
+                                 .threads = threads};
+  after(-1);
+  for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
+    cpu::run_node(context, i);
+    after(static_cast<std::int32_t>(i));
+  }
+  return std::monostate{};
+}
+
+void CpuBackend::Impl::collect_output(const cpu::Pass& pass) {
+  const auto start = [&](std::int64_t buffer) {
+    return arena.data() + pass.memory.offset[static_cast<std::size_t>(buffer)].value;
+  };
+  const auto rows = static_cast<std::size_t>(pass.features.logit_rows);
+  const auto* ids = reinterpret_cast<const std::int32_t*>(start(structure.nodes.back().writes[0].buffer));
+  output.tokens.assign(ids, ids + rows);
+  output.logits.clear();
+  if (!keep_logits) return;
+  const auto* logits = reinterpret_cast<const float*>(start(structure.logits));
+  output.logits.assign(logits, logits + rows * static_cast<std::size_t>(vocab));
+}
+
+namespace {
+
+Nanoseconds since(Clock::time_point start) {
+  return std::chrono::duration_cast<Nanoseconds>(Clock::now() - start);
+}
+
+Errors check_operations(const Step& step, const cpu::CachedState& state) {
+  Errors errors;
+  for (const StateOperation& o : step.operations) {
+    const auto outside = [&](std::int32_t block) { return block < 0 || block >= state.blocks(); };
+    if (o.kind == StateOperation::Kind::copy_block && (outside(o.from) || outside(o.to)))
+      errors.push_back({"copy_block: outside the cache of " + std::to_string(state.blocks()) + " blocks"});
+  }
+  return errors;
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(CpuOptions options) : impl_(std::make_unique<Impl>()) {
+  impl_->options = std::move(options);
+  impl_->threads = impl_->options.threads > 0 ? impl_->options.threads : cpu::available_threads();
+  cpu::set_threads(impl_->threads);
+}
+CpuBackend::~CpuBackend() = default;
+
+Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure) {
+  Impl& m = *impl_;
+  // What the last case held is given back first: the new one is planned against all of the memory.
+  m.structure = structure;
+  m.constants.clear();
+  m.state = {};
+  m.arena = {};
+  m.rope_rows.clear();
+  if (Errors errors = cpu::not_executed(c, structure); !errors.empty()) return failure(std::move(errors));
+  MemoryUse planned = memory_budget(c, structure);
+  planned.capacity = cpu::available_memory();
+  if (!planned.fits()) {
+    return failure("backend cpu: needs " + std::to_string(planned.total().value) + " bytes of memory, " +
+                   std::to_string(planned.capacity.value) + " are available");
+  }
+  const Architecture& a = c.model();
+  m.rope = a.rope;
+  m.vocab = a.vocab;
+  m.rotary = a.latent ? a.latent->rope_dim
+                      : static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
+  if (const Done loaded = m.load(c.draws.seed); !loaded) return failure(loaded.error());
+  const std::int64_t block = c.plan.kv.block_tokens;
+  const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
+  m.state = cpu::CachedState(m.structure, c.workload.batch * ((tokens + block - 1) / block), block);
+  m.arena = cpu::AlignedBuffer(planned.activations.value);
+  MemoryUse used{.weights = Bytes{0}, .kv = m.state.bytes(), .activations = Bytes{m.arena.size()}, .workspace = m.scratch.bytes(), .capacity = planned.capacity};
+  for (const cpu::Constant& constant : m.constants) used.weights += constant.bytes();
+  return used;
+}
+
+Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
+  Impl& m = *impl_;
+  require(num_vertices(graph) == m.structure.nodes.size(), "a graph of the prepared structure");
+  if (Errors errors = check_operations(step, m.state); !errors.empty()) return failure(std::move(errors));
+  const cpu::Pass pass = cpu::pass_of(m.structure, step);
+  m.reserve(pass);
+  Timeline timeline;
+  timeline.spans.reserve(m.structure.nodes.size() + 1);
+  const Clock::time_point start = Clock::now();
+  const Done done = m.execute(pass, [&](std::int32_t node) {
+    const Nanoseconds now = since(start);
+    Span span{.nodes = {}, .kind = SpanKind::host, .start = timeline.end, .duration = now - timeline.end, .kernel = "step inputs"};
+    if (node >= 0) {
+      const AnyOperator& op = m.structure.nodes[static_cast<std::size_t>(node)].op;
+      span.nodes = {node};
+      span.kind = std::holds_alternative<Argmax>(op) ? SpanKind::sampling : SpanKind::kernel;
+      span.kernel = inferometer::name(op);
+    }
+    timeline.spans.push_back(std::move(span));
+    timeline.end = now;
+  });
+  if (!done) return failure(done.error());
+  m.collect_output(pass);
+  return timeline;
+}
+
+const Output& CpuBackend::output() const { return impl_->output; }
+void CpuBackend::keep_logits(bool keep) { impl_->keep_logits = keep; }
+
+std::unique_ptr<StepTimer> CpuBackend::timer() {
+  struct Timer final : StepTimer {
+    explicit Timer(Impl& i) : impl(i) {}
+    Result<Nanoseconds> time(const Step& step) override {
+      if (Errors errors = check_operations(step, impl.state); !errors.empty()) return failure(std::move(errors));
+      const cpu::Pass pass = cpu::pass_of(impl.structure, step);
+      impl.reserve(pass);
+      const Clock::time_point start = Clock::now();
+      const Done done = impl.execute(pass, [](std::int32_t) {});
+      const Nanoseconds took = since(start);
+      if (!done) return failure(done.error());
+      impl.collect_output(pass);
+      return took;
+    }
+    Impl& impl;
+  };
+  return std::make_unique<Timer>(*impl_);
+}
+
+}  // namespace inferometer

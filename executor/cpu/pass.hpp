@@ -1,0 +1,35 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "executor/cpu/arguments.hpp"
+#include "executor/cpu/state.hpp"
+#include "model/graph.hpp"
+#include "model/memory_plan.hpp"
+#include "model/step.hpp"
+
+namespace inferometer::cpu {
+
+/// What of a step's slices the kernels read: one entry per new token, in the order of the slices.
+struct StepInputs {
+  std::vector<std::int32_t> tokens, positions;
+  std::vector<std::int32_t> slots;       ///< block * block_tokens + place in it, where each token is cached
+  std::vector<std::int32_t> logit_rows;  ///< rows of tokens whose logits are wanted
+  std::vector<SequenceBlocks> sequences;
+
+  std::int64_t last_position() const;
+};
+
+/// errors  token ids outside the vocabulary, block tables that are too short or name blocks that do not exist
+[[nodiscard]] Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::int64_t vocab);
+
+/// One step, ready to run: operators with their sizes, and where each buffer lies.
+struct Pass {
+  const Step* step = nullptr;
+  Features features;
+  std::vector<AnyOperator> operators;  ///< of Structure::nodes
+  MemoryPlan memory;
+};
+Pass pass_of(const Structure& structure, const Step& step);
+
+}  // namespace inferometer::cpu

@@ -1,0 +1,40 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scenarios/study.hpp"
+
+namespace inferometer {
+
+/// How near one step time was predicted.
+struct StepError {
+  std::string variant, phase;
+  double ratio = 1;  ///< predicted / measured
+};
+
+/// A variant against the baseline, by processed tokens per second: the same whether a variant changes how
+/// long a step takes or how much it does.
+struct Effect {
+  std::string variant, phase;  ///< phase "all": the whole workload
+  double predicted = 1;
+  std::optional<double> measured;
+
+  /// Whether the measured effect exceeds `threshold`; and then whether the prediction has its direction.
+  bool counts(double threshold = 0.1) const;
+  bool same_direction() const;
+};
+
+/// How good the predictions of a study were.
+struct Quality {
+  std::vector<StepError> steps;
+  std::optional<double> median_error, p90_error;  ///< of |predicted / measured - 1|
+  std::vector<Effect> effects;                    ///< of every variant but the baseline
+  std::int64_t effects_that_count = 0, same_direction = 0;
+};
+Quality quality_of(const StudyResult& study);
+
+/// Quantile `q` by linear interpolation between order statistics. Requires values.
+double quantile(std::vector<double> values, double q);
+
+}  // namespace inferometer
