@@ -50,7 +50,8 @@ std::string results_table(const StudyResult& study) {
   text += '\n';
   for (const VariantResult& v : study.variants) {
     if (!v.memory.fits()) text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name, static_cast<double>(v.memory.total().value) / (1 << 30), static_cast<double>(v.memory.capacity.value) / (1 << 30));
-    if (!v.not_measured.empty()) text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
+    const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
+    if (!v.not_measured.empty() && !same) text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
   }
   if (quality.median_error) {
     text += fmt::format(

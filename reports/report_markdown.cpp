@@ -1,0 +1,55 @@
+#include <fmt/format.h>
+
+#include "reports/reports.hpp"
+#include "reports/tables.hpp"
+
+namespace inferometer {
+namespace {
+
+/// A cell's text must not end its cell.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '\\' || c == '<' || c == '*' || c == '_' || c == '`') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string markdown(const Table& t) {
+  std::string text = "**" + escaped(t.caption) + "**\n\n|", rule = "|";
+  for (const Table::Column& c : t.columns) {
+    text += " " + escaped(c.title) + " |";
+    rule += c.number ? " ---: |" : " --- |";
+  }
+  text += "\n" + rule + "\n";
+  for (const Table::Row& row : t.rows) {
+    text += "|";
+    for (const std::string& cell : row.cells) text += (row.strong ? " **" : " ") + escaped(cell) + (row.strong ? "** |" : " |");
+    text += "\n";
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string report_markdown(const StudyResult& study) {
+  const Quality quality = quality_of(study);
+  std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) + "\n\n" + verdict(quality) + "\n\n";
+  text += markdown(results(study, quality));
+  for (const VariantResult& v : study.variants) {
+    if (!v.not_measured.empty()) text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
+  }
+  text += "\n## Why\n\n";
+  const VariantResult& baseline = study.variants.front();
+  for (const PhaseResult& phase : baseline.phases) text += markdown(step_table(baseline, phase));
+  for (std::size_t i = 1; i < study.variants.size(); ++i) {
+    for (std::size_t p = 0; p < study.variants[i].phases.size() && p < baseline.phases.size(); ++p)
+      text += markdown(difference_table(baseline, study.variants[i], p));
+  }
+  text += "## Memory, settings, provenance\n\n" + markdown(memory_table(study));
+  if (study.variants.size() > 1) text += markdown(changed_settings(study));
+  return text + markdown(provenance_table(study));
+}
+
+}  // namespace inferometer

@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/settings.hpp"
+#include "reports/explanation.hpp"
+#include "reports/reports.hpp"
+#include "reports/statistics.hpp"
+
+namespace inferometer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Raised when a reader of an older file would misread a newer one.
+constexpr int schema_version = 1;
+
+double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json or_null(const std::optional<Nanoseconds>& value) {
+  return value ? Json(seconds(*value)) : Json(nullptr);
+}
+
+Json json_of(const Explanation& e) {
+  Json json;
+  for (const ExplanationPart& part : explanation_parts)
+    json[std::string{part.key} + "_s"] = seconds(e.*part.value);
+  return json;
+}
+
+Json json_of(const MemoryUse& m) {
+  return {{"weights_bytes", m.weights.value},         {"kv_bytes", m.kv.value},
+          {"activation_bytes", m.activations.value}, {"workspace_bytes", m.workspace.value},
+          {"total_bytes", m.total().value},          {"capacity_bytes", m.capacity.value},
+          {"fits", m.fits()}};
+}
+
+Json json_of(const RoleTime& r) {
+  return {{"operator", r.role},
+          {"count", r.count},
+          {"bound", name(r.bound)},
+          {"flops", r.flops.value},
+          {"bytes", r.bytes.value},
+          {"predicted_s", seconds(r.predicted)},
+          {"measured_s", or_null(r.measured)},
+          {"explanation", json_of(r.explanation)}};
+}
+
+Json json_of(const Difference& d) {
+  return {{"operator", d.role},
+          {"predicted_s", seconds(d.predicted)},
+          {"measured_s", or_null(d.measured)},
+          {"explanation", json_of(d.explanation)}};
+}
+
+Json samples_of(const std::optional<Samples>& s) {
+  if (!s) return nullptr;
+  return {{"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
+}
+
+Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
+  const StepExplanation step = explain(v.structure, phase);
+  Json json{{"phase", phase.name},
+            {"steps", phase.steps},
+            {"tokens_per_step", phase.features.tokens},
+            {"sequences", phase.features.sequences},
+            {"predicted_s", phase.predicted.count()},
+            {"interval_s", nullptr},
+            {"interval_basis", "none: no validation evidence for this device"},
+            {"measured", samples_of(phase.measured)},
+            {"step", json_of(step.total)},
+            {"operators", Json::array()}};
+  for (const RoleTime& r : step.roles) json["operators"].push_back(json_of(r));
+  if (baseline == nullptr) return json;
+  const StepDifference difference = subtract(step, *baseline);
+  Json roles = Json::array();
+  for (const Difference& d : difference.roles) roles.push_back(json_of(d));
+  json["against_baseline"] = {{"step", json_of(difference.total)}, {"operators", std::move(roles)}};
+  return json;
+}
+
+Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& baseline) {
+  Json json{{"name", v.name}, {"optimizations", v.optimizations}, {"settings", Json::object()},
+            {"settings_hash", fmt::format("{:016x}", settings_hash(v.settings))},
+            {"memory", {{"predicted", json_of(v.memory)}, {"used", v.memory_used ? json_of(*v.memory_used) : Json(nullptr)}}},
+            {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
+            {"phases", Json::array()}};
+  for (const Setting& s : settings(v.settings)) json["settings"][s.path] = s.value;
+  for (std::size_t p = 0; p < v.phases.size(); ++p)
+    json["phases"].push_back(phase_json(v, v.phases[p], p < baseline.size() ? &baseline[p] : nullptr));
+  return json;
+}
+
+Json quality_json(const Quality& q) {
+  Json steps = Json::array(), effects = Json::array();
+  for (const StepError& s : q.steps)
+    steps.push_back({{"variant", s.variant}, {"phase", s.phase}, {"predicted_over_measured", s.ratio}});
+  for (const Effect& e : q.effects) {
+    effects.push_back({{"variant", e.variant},
+                       {"phase", e.phase},
+                       {"predicted_tokens_per_second_over_baseline", e.predicted},
+                       {"measured_tokens_per_second_over_baseline", or_null(e.measured)}});
+  }
+  return {{"median_relative_error", or_null(q.median_error)},
+          {"p90_relative_error", or_null(q.p90_error)},
+          {"effects_beyond_10_percent", q.effects_that_count},
+          {"of_these_in_the_measured_direction", q.same_direction},
+          {"steps", std::move(steps)},
+          {"effects", std::move(effects)}};
+}
+
+Json provenance_json(const Provenance& p) {
+  Json json{{"version", p.version},   {"revision", p.revision}, {"machine", p.machine},
+            {"operating_system", p.operating_system}, {"compiler", p.compiler}, {"date", p.date},
+            {"backend", p.backend},   {"device", p.device},     {"calibration", p.calibration},
+            {"level", name(p.level)}};
+  for (const auto& [key, value] : p.more) json[key] = value;
+  return json;
+}
+
+}  // namespace
+
+std::string results_json(const StudyResult& study) {
+  const Scenario& s = study.scenario;
+  Json parameters = Json::array();
+  for (const Parameter& p : s.calibration.parameters)
+    parameters.push_back({{"name", p.name}, {"value", p.value}, {"unit", p.unit}});
+  Json json{{"schema_version", schema_version},
+            {"scenario", {{"name", s.name}, {"description", s.description}, {"file", s.file.filename().string()}}},
+            {"model", s.baseline.model().name},
+            {"provenance", provenance_json(study.provenance)},
+            {"calibration_parameters", std::move(parameters)},
+            {"quality", quality_json(quality_of(study))},
+            {"variants", Json::array()}};
+  std::vector<StepExplanation> baseline;
+  for (const VariantResult& v : study.variants) {
+    json["variants"].push_back(variant_json(v, baseline));
+    if (baseline.empty()) {
+      for (const PhaseResult& phase : v.phases) baseline.push_back(explain(v.structure, phase));
+    }
+  }
+  return json.dump(2) + "\n";
+}
+
+}  // namespace inferometer

@@ -1,0 +1,127 @@
+#include <gtest/gtest.h>
+
+#include "model/graph.hpp"
+#include "roofline/roofline.hpp"
+#include "roofline/work.hpp"
+#include "tests/roofline/unit_device.hpp"
+
+namespace inferometer {
+namespace {
+
+Estimate at_unit_speed(const AnyOperator& op, const Device& d = unit_device(), const Calibration& c = perfect()) {
+  return estimate(op, d, c, {});
+}
+
+TEST(UnitSpeed, AProductBoundByBytesTakesItsBytes) {
+  // 3 x 8 inputs, 5 x 8 weights and 3 x 5 outputs of 2 bytes: 158 bytes, 240 FLOPs. Make FLOPs cheap.
+  Device d = unit_device();
+  d.matrix[DType::bf16].value = FlopsPerSecond{1000};
+  const Estimate e = at_unit_speed(Linear{.tokens = 3, .in = 8, .out = 5}, d);
+  EXPECT_DOUBLE_EQ(e.time().count(), 158);
+  EXPECT_EQ(e.bound, Bound::memory);
+  EXPECT_DOUBLE_EQ(e.parts.bytes.count(), 158);
+}
+
+TEST(UnitSpeed, AProductBoundByFlopsTakesItsFlops) {
+  const Estimate e = at_unit_speed(Linear{.tokens = 3, .in = 8, .out = 5});
+  EXPECT_DOUBLE_EQ(e.time().count(), 2 * 3 * 8 * 5);
+  EXPECT_EQ(e.bound, Bound::compute);
+  EXPECT_EQ(e.flops.value, 240);
+  EXPECT_EQ(e.moved.value, 158);
+}
+
+TEST(UnitSpeed, HalfRowsHalvesTheRateAtThatManyRows) {
+  Calibration c = perfect();
+  set(c, "half_rows", 6);
+  const Linear small{.tokens = 6, .in = 64, .out = 64};
+  const Estimate e = at_unit_speed(small, unit_device(), c);
+  EXPECT_DOUBLE_EQ(e.parts.flops.count(), 2 * 6 * 64 * 64);
+  EXPECT_DOUBLE_EQ(e.parts.wave.count(), e.parts.flops.count());
+}
+
+TEST(UnitSpeed, ANormTakesItsBytesAndAGateItsExponentials) {
+  // x and y of 3 x 8 x 2 bytes, w of 8 x 2; 102 FLOPs hide behind them.
+  EXPECT_DOUBLE_EQ(at_unit_speed(RmsNorm{.tokens = 3, .width = 8}).time().count(), 48 + 48 + 16);
+  // silu: 2 FLOPs by the field's count and an exponential of 20.
+  EXPECT_DOUBLE_EQ(at_unit_speed(GatedActivation{.tokens = 3, .width = 8}).time().count(), 3 * 8 * (2 + 20));
+}
+
+TEST(UnitSpeed, AttentionCountsVisiblePairsOnly) {
+  const Attention op{.slices = {{2, 3}}, .heads = 4, .kv_heads = 4, .head_dim = 4, .v_dim = 4};
+  // 4 + 5 pairs a head, 2 * 4 + 2 * 4 + 3 FLOPs and an exponential each; 2 tokens' outputs of 4 normalised.
+  EXPECT_EQ(op.pairs(), 9);
+  EXPECT_DOUBLE_EQ(at_unit_speed(op).time().count(), 4 * (9 * (19 + 20) + 2 * 4));
+}
+
+TEST(UnitSpeed, LaunchIsAddedToEveryNode) {
+  Calibration c = perfect();
+  set(c, "launch", 2e6);
+  const Estimate e = at_unit_speed(Add{.tokens = 1, .width = 1, .dtype = DType::f32}, unit_device(), c);
+  EXPECT_DOUBLE_EQ(e.parts.launch.count(), 2);
+  EXPECT_DOUBLE_EQ(e.time().count(), 2 + 12);
+}
+
+TEST(UnitSpeed, ExpertsReadTheWeightsThatAreTouched) {
+  Device d = unit_device();
+  d.matrix[DType::bf16].value = FlopsPerSecond{1e9};
+  ExpertLinear op = ExpertLinear::example();
+  const double four = at_unit_speed(op, d).time().count();
+  op.touched = 2;
+  EXPECT_DOUBLE_EQ(four - at_unit_speed(op, d).time().count(), 2 * 8 * 5 * 2);
+}
+
+TEST(UnitSpeed, ARingPaysLatencyAndItsShareOfTheMessage) {
+  Device d = unit_device();
+  d.link_bandwidth = {BytesPerSecond{10}, "test"};
+  d.link_latency = {Seconds{3}, "test"};
+  const AllReduce op{.tokens = 2, .width = 10, .ranks = 4};
+  // 2 (4 - 1) hops of 3 s; 2 (4 - 1) / 4 of 40 bytes at 10 B/s.
+  const Estimate e = at_unit_speed(op, d);
+  EXPECT_DOUBLE_EQ(e.time().count(), 6 * 3 + 1.5 * 40 / 10);
+  EXPECT_EQ(e.bound, Bound::link);
+}
+
+/// Calls f with the example of each operator.
+template <class F, class... Operators>
+void for_each_operator(F f, const std::variant<Operators...>*) {
+  (f(AnyOperator{Operators::example()}), ...);
+}
+
+TEST(UnitSpeed, ForEveryOperatorPartsSumAndSlowerHardwareIsNeverFaster) {
+  Device d = unit_device();
+  d.link_bandwidth = {BytesPerSecond{1}, "test"};
+  for_each_operator(
+      [&](const AnyOperator& op) {
+        const Estimate e = at_unit_speed(op, d);
+        EXPECT_DOUBLE_EQ(e.time().count(), e.parts.flops.count() + e.parts.bytes.count() + e.parts.wave.count() + e.parts.launch.count());
+        EXPECT_EQ(e.compulsory, compulsory_bytes(op)) << name(op);
+        EXPECT_GE(e.time(), std::max(e.compute, e.memory)) << name(op);
+        Device slow = d;
+        slow.memory_bandwidth.value = slow.cache_bandwidth.value = BytesPerSecond{0.5};
+        EXPECT_GE(at_unit_speed(op, slow).time(), e.time()) << name(op);
+        slow.vector.value = slow.matrix[DType::bf16].value = slow.matrix[DType::f32].value = FlopsPerSecond{0.5};
+        EXPECT_GE(at_unit_speed(op, slow).time(), e.time()) << name(op);
+      },
+      static_cast<const AnyOperator*>(nullptr));
+}
+
+TEST(UnitSpeed, MoreRowsNeverTakeLessOnAProcessor) {
+  double before = 0;
+  for (std::int64_t tokens = 1; tokens < 300; ++tokens) {
+    const double now = at_unit_speed(Linear{.tokens = tokens, .in = 64, .out = 48}).time().count();
+    EXPECT_GE(now, before) << tokens;
+    before = now;
+  }
+}
+
+TEST(UnitSpeed, WhatFitsTheCacheMovesAtItsRate) {
+  Device d = unit_device();
+  d.cache_capacity.value = Bytes{1000};
+  d.cache_bandwidth.value = BytesPerSecond{4};
+  d.vector.value = FlopsPerSecond{1e9};
+  const Add op{.tokens = 1, .width = 10, .dtype = DType::f32};
+  EXPECT_DOUBLE_EQ(at_unit_speed(op, d).time().count(), 120.0 / 4);
+}
+
+}  // namespace
+}  // namespace inferometer
