@@ -12,7 +12,7 @@ namespace inferometer {
 enum class Activation : std::uint8_t {
   silu,         ///< SwiGLU
   gelu_tanh,    ///< GeGLU with the tanh approximation
-  clamped_silu  ///< gpt-oss: gate and up clamped at +-7, gate * sigmoid(1.702 gate) * (up + 1)
+  clamped_silu  ///< gpt-oss: gate clamped to at most 7, up to +-7; gate * sigmoid(1.702 gate) * (up + 1)
 };
 
 enum class RopeScaling : std::uint8_t { none, linear, llama3, yarn };

@@ -9,6 +9,9 @@ std::string tensor_prefix(const StructureBuilder& b) {
   return "model.layers." + std::to_string(b.layer()) + ".self_attn.";
 }
 
+/// Of the norms of latents: the reference does not pass rms_norm_eps on to them.
+constexpr double latent_norm_eps = 1e-6;
+
 /// DeepSeek multiplies the scale by the square of yarn's magnitude correction (arXiv 2309.00071,
 /// section 3.4).
 double latent_scale(const Architecture& a) {
@@ -78,12 +81,12 @@ View lower_latent_attention(StructureBuilder& b, const Architecture& a, View x) 
   View q_in = x;
   if (m.q_rank > 0) {
     q_in = b.linear(Role::q_a, x, m.q_rank, at + "q_a_proj", a.qkv_bias);
-    b.norm(Role::norm, q_in, q_in, at + "q_a_layernorm", 1, a.norm_eps);
+    b.norm(Role::norm, q_in, q_in, at + "q_a_layernorm", 1, latent_norm_eps);
   }
   const View q = b.linear(Role::q_b, q_in, heads * q_dim, at + (m.q_rank > 0 ? "q_b_proj" : "q_proj"), false);
   const View kv = b.linear(Role::kv_a, x, latent, at + "kv_a_proj_with_mqa", a.qkv_bias);
   const View compressed{kv.buffer, 0, m.kv_rank};
-  b.norm(Role::norm, compressed, compressed, at + "kv_a_layernorm", 1, a.norm_eps);
+  b.norm(Role::norm, compressed, compressed, at + "kv_a_layernorm", 1, latent_norm_eps);
 
   // Queries in the latent space: per head [absorbed nope part, rotated part].
   const View absorbed = b.buffer("absorbed", Rows::tokens, heads * latent, b.activations());
