@@ -30,7 +30,7 @@ const std::vector<Malformed> table{
      "s.yaml:3:1: error: device: is empty; a text is needed\n"},
     {with("devices: 0\n"), "s.yaml:5:10: error: devices: must be 1 to 1000000, is 0\n"},
     {with("devices: two\n"), "s.yaml:5:10: error: devices: \"two\" is not a whole number in plain digits\n"},
-    {with("seed: -1\n"), "s.yaml:5:7: error: draws.seed: \"-1\" is not a whole number in plain digits from 0 to 2^64 - 1\n"},
+    {with("seed: -1\n"), "s.yaml:5:7: error: draws.seed: \"-1\" is not a whole number from 0 to 2^64 - 1\n"},
     // Models and devices.
     {"name: x\nmodel: tini\ndevice: unit-gpv\nworkload: {prompt_tokens: 1, output_tokens: 1}\n",
      "s.yaml:2:8: error: model: unknown model \"tini\"; did you mean \"tiny\"? (presets: tiny)\n"
