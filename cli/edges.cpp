@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "executor/weights/checkpoint.hpp"
 #include "model/backend.hpp"
 #ifdef INFEROMETER_HAS_CPU_BACKEND
 #include "executor/cpu/cpu_backend.hpp"
@@ -80,6 +81,14 @@ FoundBackend find_backend(const std::string& name, const std::string& weights) {
   }
   if (name.starts_with("cuda:")) return {nullptr, "no CUDA device: this build has no CUDA backend"};
   return {nullptr, "unknown backend \"" + name + "\"; expected cpu or cuda:N"};
+}
+
+Errors check_weights(const std::string& weights, const Case& c) {
+  if (weights.empty()) return {};
+  const Result<Checkpoint> checkpoint = Checkpoint::open(weights);
+  if (!checkpoint) return checkpoint.error();
+  const Result<Structure> structure = compile(c.model(), c.plan);
+  return structure ? checkpoint->check(*structure) : structure.error();
 }
 
 Provenance provenance() {

@@ -25,6 +25,10 @@ struct FoundBackend {
 };
 FoundBackend find_backend(const std::string& name, const std::string& weights);
 
+/// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
+/// is empty.
+Errors check_weights(const std::string& weights, const Case& c);
+
 /// Version, machine, compiler: what a report says about how it was made.
 Provenance provenance();
 

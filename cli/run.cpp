@@ -13,6 +13,8 @@ int run_command(const Context& context, const RunOptions& options) {
   }
   Result<Scenario> scenario = load_scenario(options.scenario, context.library);
   if (!scenario) return tell(scenario.error(), wrong_input);
+  if (const Errors errors = check_weights(scenario->weights, scenario->baseline); !errors.empty())
+    return tell(errors, wrong_input);
   FoundBackend found;
   if (!options.execute) {
     found.why_not = "--predict-only";
