@@ -15,7 +15,7 @@ const std::string head = "name: x\nmodel: smollm2-135m\ndevice: h200-sxm\n";
 const std::string right = head + "workload: {batch: 1, prompt_tokens: 16, output_tokens: 4}\n";
 
 const std::vector<Wrong> scenarios{
-    {"", "a mapping"},
+    {"", "the file is empty"},
     {"[a, b]\n", ":1:1: error: a mapping"},
     {"name: x\n", "missing key \"model\""},
     {right + "workload: {}\n", "repeated"},
