@@ -20,9 +20,9 @@ int calibrate_command(const Context& context, const CalibrateOptions& options) {
   progress("memory, cache and arithmetic peaks", 0.0);
   const Device device = cpu::measure_host(cpu::available_threads());
   double part = 0.1;
-  const Result<std::vector<CalibrationPoint>> points =
-      measure_points(*found.backend, device, options.repeats,
-                     [&](const std::string& what) { progress("networks of odd shapes, " + what, part += 0.2); });
+  const Result<std::vector<CalibrationPoint>> points = measure_points(
+      *found.backend, device, options.repeats,
+      [&](const std::string& what) { progress("networks of odd shapes, " + what, part += 0.2); });
   if (!points) return tell(points.error(), failed);
   FitResult fitted = fit(*points, host_parameters(), device);
   progress("", 1.0);

@@ -56,20 +56,31 @@ Result<Catalogue> devices(const Context& context) {
     };
     Details details{
         {"description", d.description},
-        {"memory [GiB]", sourced(fmt::format("{:.1f}", static_cast<double>(d.memory_capacity.value.value) / (1 << 30)), d.memory_capacity.source)},
-        {"memory bandwidth [GB/s]", sourced(fmt::format("{:.1f}", d.memory_bandwidth.value.value * 1e-9), d.memory_bandwidth.source)},
-        {"cache [MiB]", sourced(fmt::format("{:.0f}", static_cast<double>(d.cache_capacity.value.value) / (1 << 20)), d.cache_capacity.source)},
-        {"cache bandwidth [GB/s]", sourced(fmt::format("{:.0f}", d.cache_bandwidth.value.value * 1e-9), d.cache_bandwidth.source)},
+        {"memory [GiB]",
+         sourced(fmt::format("{:.1f}", static_cast<double>(d.memory_capacity.value.value) / (1 << 30)),
+                 d.memory_capacity.source)},
+        {"memory bandwidth [GB/s]",
+         sourced(fmt::format("{:.1f}", d.memory_bandwidth.value.value * 1e-9), d.memory_bandwidth.source)},
+        {"cache [MiB]",
+         sourced(fmt::format("{:.0f}", static_cast<double>(d.cache_capacity.value.value) / (1 << 20)),
+                 d.cache_capacity.source)},
+        {"cache bandwidth [GB/s]",
+         sourced(fmt::format("{:.0f}", d.cache_bandwidth.value.value * 1e-9), d.cache_bandwidth.source)},
         {"processors", sourced(std::to_string(d.processors.value), d.processors.source)},
-        {"vector f32 [GFLOP/s]", sourced(fmt::format("{:.1f}", d.vector.value.value * 1e-9), d.vector.source)},
+        {"vector f32 [GFLOP/s]",
+         sourced(fmt::format("{:.1f}", d.vector.value.value * 1e-9), d.vector.source)},
         {"launch [us]", sourced(fmt::format("{:.2f}", d.launch.value.count() * 1e6), d.launch.source)},
-        {"host dispatch [us]", sourced(fmt::format("{:.2f}", d.host_dispatch.value.count() * 1e6), d.host_dispatch.source)}};
+        {"host dispatch [us]",
+         sourced(fmt::format("{:.2f}", d.host_dispatch.value.count() * 1e6), d.host_dispatch.source)}};
     for (const auto& [dtype, rate] : d.matrix)
-      details.push_back({fmt::format("matrix {} [TFLOP/s]", inferometer::name(dtype)), sourced(fmt::format("{:.3f}", rate.value.value * 1e-12), rate.source)});
+      details.push_back({fmt::format("matrix {} [TFLOP/s]", inferometer::name(dtype)),
+                         sourced(fmt::format("{:.3f}", rate.value.value * 1e-12), rate.source)});
     for (const Parameter& p : file->calibration.parameters)
       details.push_back({"calibrated " + p.name, fmt::format("{:.4g} {}", p.value, p.unit)});
     all.entries.push_back({name,
-                           fmt::format("{:>7.1f} GiB, {:>7.1f} GB/s, {}", static_cast<double>(d.memory_capacity.value.value) / (1 << 30), d.memory_bandwidth.value.value * 1e-9, d.description),
+                           fmt::format("{:>7.1f} GiB, {:>7.1f} GB/s, {}",
+                                       static_cast<double>(d.memory_capacity.value.value) / (1 << 30),
+                                       d.memory_bandwidth.value.value * 1e-9, d.description),
                            std::move(details)});
   }
   return all;
@@ -86,7 +97,9 @@ Entry operator_entry() {
   const std::string formula{Operator::flops_formula};
   return {std::string{Operator::name},
           fmt::format("{} -> {}; FLOPs: {}", list(all.reads), list(all.writes), formula),
-          {{"reads", list(all.reads)}, {"writes", list(all.writes)}, {"FLOPs", formula},
+          {{"reads", list(all.reads)},
+           {"writes", list(all.writes)},
+           {"FLOPs", formula},
            {"bytes", "each operand once (compulsory traffic)"}}};
 }
 template <class... Operators>
@@ -97,8 +110,11 @@ Catalogue operators_of(const std::variant<Operators...>*) {
 Catalogue optimization_catalogue() {
   Catalogue all{"optimization", {}};
   for (const Optimization& o : optimizations()) {
-    all.entries.push_back({std::string{o.name}, std::string{o.summary},
-                           {{"what", std::string{o.summary}}, {"when it helps", std::string{o.helps}}, {"survey", std::string{o.survey}}}});
+    all.entries.push_back({std::string{o.name},
+                           std::string{o.summary},
+                           {{"what", std::string{o.summary}},
+                            {"when it helps", std::string{o.helps}},
+                            {"survey", std::string{o.survey}}}});
   }
   return all;
 }
@@ -120,9 +136,13 @@ Catalogue parameter_catalogue() {
   Catalogue all{"parameter", {}};
   for (const ParameterInfo& p : parameter_infos) {
     const std::string generic = p.generic < 0 ? "none" : fmt::format("{:g}", p.generic);
-    all.entries.push_back({std::string{p.name}, std::string{p.doc},
-                           {{"what", std::string{p.doc}}, {"unit", std::string{p.unit}}, {"range", fmt::format("{:g} to {:g}", p.low, p.high)},
-                            {"assumed without a calibration", generic + "  (" + std::string{p.source} + ")"}}});
+    all.entries.push_back(
+        {std::string{p.name},
+         std::string{p.doc},
+         {{"what", std::string{p.doc}},
+          {"unit", std::string{p.unit}},
+          {"range", fmt::format("{:g} to {:g}", p.low, p.high)},
+          {"assumed without a calibration", generic + "  (" + std::string{p.source} + ")"}}});
   }
   return all;
 }

@@ -27,10 +27,13 @@ void cpu_backend() {
   cpu::OneDnn onednn;
   for (const DType dtype : {DType::bf16, DType::int8}) {
     const bool native = onednn.native(dtype);
-    say(native, fmt::format("  {} products", name(dtype)), native ? "by the processor's own instructions" : "right, but slow: this processor has no instructions for them");
+    say(native, fmt::format("  {} products", name(dtype)),
+        native ? "by the processor's own instructions"
+               : "right, but slow: this processor has no instructions for them");
   }
 #else
-  say(false, "CPU backend", "oneDNN (libdnnl-dev) and OpenMP were not found when this was built: predictions only");
+  say(false, "CPU backend",
+      "oneDNN (libdnnl-dev) and OpenMP were not found when this was built: predictions only");
 #endif
 }
 
@@ -55,17 +58,21 @@ void cuda_driver() {
 
 int doctor_command(const Context& context) {
   const Provenance p = provenance();
-  fmt::print("inferometer {} ({}), {}\n{}, {}\n\n", p.version, p.revision, p.compiler, p.machine, p.operating_system);
+  fmt::print("inferometer {} ({}), {}\n{}, {}\n\n", p.version, p.revision, p.compiler, p.machine,
+             p.operating_system);
   cpu_backend();
   const Result<DeviceFile> host = find_device("host", context.library);
   say(host.has_value(), "host calibration",
-      host ? host->calibration.date + " on " + host->calibration.machine + ", " + (context.library.calibration / "host.yaml").string()
+      host ? host->calibration.date + " on " + host->calibration.machine + ", " +
+                 (context.library.calibration / "host.yaml").string()
            : "run `inferometer calibrate --backend cpu` (10 s), or let `run` do it");
   say(false, "CUDA backend", "not part of this build");
   cuda_driver();
   say(!list_models(context.library).empty(), "presets", context.library.root.string());
   const char* data = std::getenv("INFEROMETER_DATA");
-  say(data != nullptr, "validation data", data != nullptr ? data : "INFEROMETER_DATA is not set: tests against third parties' measurements are skipped");
+  say(data != nullptr, "validation data",
+      data != nullptr ? data
+                      : "INFEROMETER_DATA is not set: tests against third parties' measurements are skipped");
   return done;
 }
 

@@ -25,7 +25,8 @@ int explain_command(const Context& context, const std::string& name) {
   for (const std::string& k : known) {
     if (near.empty() && name.size() > 2 && k.find(name) != std::string::npos) near = k;
   }
-  return tell({{"nothing is called \"" + name + "\"" + (near.empty() ? "; see `inferometer list`" : "; did you mean \"" + near + "\"?")}},
+  return tell({{"nothing is called \"" + name + "\"" +
+                (near.empty() ? "; see `inferometer list`" : "; did you mean \"" + near + "\"?")}},
               wrong_input);
 }
 

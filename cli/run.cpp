@@ -9,7 +9,8 @@ namespace inferometer {
 
 int run_command(const Context& context, const RunOptions& options) {
   if (device_of(options.scenario) == "host") {
-    if (const Result<Device> host = device_or_calibrate(context, "host"); !host) return tell(host.error(), failed);
+    if (const Result<Device> host = device_or_calibrate(context, "host"); !host)
+      return tell(host.error(), failed);
   }
   Result<Scenario> scenario = load_scenario(options.scenario, context.library);
   if (!scenario) return tell(scenario.error(), wrong_input);

@@ -26,14 +26,19 @@ std::string step_time_bars(const StudyResult& study, std::size_t phase) {
     const PhaseResult& p = v.phases[phase];
     const double predicted = p.predicted.count() * 1e3;
     content += svg_text(left - 10, y + 20, "label end", v.name);
-    content += svg_rect(left, y, predicted * scale, bar, "predicted", fmt::format("{}: predicted {:.3f} ms", v.name, predicted));
+    content += svg_rect(left, y, predicted * scale, bar, "predicted",
+                        fmt::format("{}: predicted {:.3f} ms", v.name, predicted));
     content += svg_text(left + predicted * scale + 6, y + 12, "value", fmt::format("{:.2f} ms", predicted));
     if (p.measured) {
       const double measured = ms(p.measured->median);
-      content += svg_rect(left, y + bar + 2, measured * scale, bar, "measured", fmt::format("{}: measured {:.3f} ms, median of {}", v.name, measured, p.measured->n));
+      content +=
+          svg_rect(left, y + bar + 2, measured * scale, bar, "measured",
+                   fmt::format("{}: measured {:.3f} ms, median of {}", v.name, measured, p.measured->n));
       const double high = std::min(longest, ms(p.measured->p90)) * scale;
-      content += svg_line(left + std::min(longest, ms(p.measured->p10)) * scale, y + bar + 2 + bar / 2, left + high, y + bar + 2 + bar / 2, "whisker");
-      content += svg_text(left + std::max(measured * scale, high) + 6, y + 2 * bar, "value", fmt::format("{:.2f} ms", measured));
+      content += svg_line(left + std::min(longest, ms(p.measured->p10)) * scale, y + bar + 2 + bar / 2,
+                          left + high, y + bar + 2 + bar / 2, "whisker");
+      content += svg_text(left + std::max(measured * scale, high) + 6, y + 2 * bar, "value",
+                          fmt::format("{:.2f} ms", measured));
     }
     y += row;
   }

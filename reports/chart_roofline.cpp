@@ -38,8 +38,11 @@ std::vector<Point> points_of(const VariantResult& v) {
       const auto flops = static_cast<double>(r.flops.value);
       const auto add = [&](Nanoseconds time, bool measured) {
         if (time.count() <= 0) return;
-        points.push_back({fmt::format("{}, {}, {}: {:.2f} FLOP/B, {:.2f} GFLOP/s", r.role, phase.name, measured ? "measured" : "predicted", flops / static_cast<double>(r.bytes.value), flops / seconds(time) * 1e-9),
-                          flops / static_cast<double>(r.bytes.value), flops / seconds(time), measured, prefill});
+        points.push_back(
+            {fmt::format("{}, {}, {}: {:.2f} FLOP/B, {:.2f} GFLOP/s", r.role, phase.name,
+                         measured ? "measured" : "predicted", flops / static_cast<double>(r.bytes.value),
+                         flops / seconds(time) * 1e-9),
+             flops / static_cast<double>(r.bytes.value), flops / seconds(time), measured, prefill});
       };
       add(r.predicted, false);
       if (r.measured) add(*r.measured, true);
@@ -71,8 +74,10 @@ std::string roofline_chart(const StudyResult& study) {
     high_x = std::max(high_x, p.intensity);
     low_y = std::min(low_y, p.rate);
   }
-  const Axis x{std::pow(10, std::floor(std::log10(low_x))), std::pow(10, std::ceil(std::log10(high_x))), left, width - right};
-  const Axis y{std::pow(10, std::floor(std::log10(std::min(low_y, high_y * 0.01)))), std::pow(10, std::ceil(std::log10(high_y * 1.05))), height - bottom, top};
+  const Axis x{std::pow(10, std::floor(std::log10(low_x))), std::pow(10, std::ceil(std::log10(high_x))), left,
+               width - right};
+  const Axis y{std::pow(10, std::floor(std::log10(std::min(low_y, high_y * 0.01)))),
+               std::pow(10, std::ceil(std::log10(high_y * 1.05))), height - bottom, top};
   std::string content;
   for (double v = x.low; v <= x.high * 1.01; v *= 10) {
     content += svg_line(x.at(v), top, x.at(v), height - bottom, "grid");
@@ -82,22 +87,29 @@ std::string roofline_chart(const StudyResult& study) {
     content += svg_line(left, y.at(v), width - right, y.at(v), "grid");
     content += svg_text(left - 6, y.at(v) + 4, "tick end", engineering(v, "FLOP/s"));
   }
-  content += svg_text((left + width) / 2, height - 8, "tick middle", "operational intensity [FLOP per byte moved]");
+  content +=
+      svg_text((left + width) / 2, height - 8, "tick middle", "operational intensity [FLOP per byte moved]");
   const double bandwidth = device.memory_bandwidth.value.value;
   const auto roof = [&](double rate, const std::string& title) {
     const double ridge = rate / bandwidth;
-    content += svg_line(x.at(std::clamp(ridge, x.low, x.high)), y.at(rate), width - right, y.at(rate), "roof");
-    content += svg_text(width - right - 4, y.at(rate) - 5, "value end", title + " " + engineering(rate, "FLOP/s"));
+    content +=
+        svg_line(x.at(std::clamp(ridge, x.low, x.high)), y.at(rate), width - right, y.at(rate), "roof");
+    content +=
+        svg_text(width - right - 4, y.at(rate) - 5, "value end", title + " " + engineering(rate, "FLOP/s"));
     return ridge;
   };
   double ridge = roof(device.vector.value.value, "vector");
-  for (const auto& [dtype, rate] : device.matrix) ridge = std::max(ridge, roof(rate.value.value, std::string{name(dtype)}));
+  for (const auto& [dtype, rate] : device.matrix)
+    ridge = std::max(ridge, roof(rate.value.value, std::string{name(dtype)}));
   const double start = std::max(x.low, y.low / bandwidth), end = std::min(ridge, x.high);
   content += svg_line(x.at(start), y.at(start * bandwidth), x.at(end), y.at(end * bandwidth), "roof");
-  content += svg_text(x.at(start * 1.4), y.at(start * 1.4 * bandwidth) - 12, "value", "memory " + engineering(bandwidth, "B/s"));
+  content += svg_text(x.at(start * 1.4), y.at(start * 1.4 * bandwidth) - 12, "value",
+                      "memory " + engineering(bandwidth, "B/s"));
   for (const Point& p : points) {
-    content += fmt::format("<circle class=\"{} {}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{}</title></circle>",
-                           p.measured ? "solid" : "hollow", p.prefill ? "prefill" : "decode", x.at(p.intensity), y.at(p.rate), escape_html(p.title));
+    content +=
+        fmt::format("<circle class=\"{} {}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{}</title></circle>",
+                    p.measured ? "solid" : "hollow", p.prefill ? "prefill" : "decode", x.at(p.intensity),
+                    y.at(p.rate), escape_html(p.title));
   }
   return svg(width, height, "roofline", content);
 }

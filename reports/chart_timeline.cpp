@@ -26,8 +26,10 @@ std::string lane_of(const VariantResult& v, const Timeline& timeline, double y, 
   for (const Span& span : timeline.spans) {
     const double x = left + ms(span.start) * scale, w = ms(span.duration) * scale;
     if (w < 0.05) continue;  // not to be seen
-    const std::string title = span.nodes.empty() ? span.kernel : v.structure.nodes[static_cast<std::size_t>(span.nodes[0])].name;
-    text += svg_rect(x, y, w, lane, color(v, span), fmt::format("{}: {:.1f} µs", title, ms(span.duration) * 1e3));
+    const std::string title =
+        span.nodes.empty() ? span.kernel : v.structure.nodes[static_cast<std::size_t>(span.nodes[0])].name;
+    text +=
+        svg_rect(x, y, w, lane, color(v, span), fmt::format("{}: {:.1f} µs", title, ms(span.duration) * 1e3));
   }
   return text;
 }

@@ -16,7 +16,8 @@ struct RoleSum {
 };
 
 RoleSum& sum_of(std::vector<RoleSum>& sums, std::string_view role) {
-  const auto found = std::find_if(sums.begin(), sums.end(), [&](const RoleSum& s) { return s.row.role == role; });
+  const auto found =
+      std::find_if(sums.begin(), sums.end(), [&](const RoleSum& s) { return s.row.role == role; });
   if (found != sums.end()) return *found;
   sums.push_back({.row = {.role = std::string{role}}, .parts = {}, .bounds = {}});
   return sums.back();
@@ -62,7 +63,9 @@ StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
     s.parts += e.parts;
     s.bounds[e.bound] += e.time();
   }
-  const auto role_of = [&](const Span& span) { return name(structure.nodes[static_cast<std::size_t>(span.nodes[0])].role); };
+  const auto role_of = [&](const Span& span) {
+    return name(structure.nodes[static_cast<std::size_t>(span.nodes[0])].role);
+  };
   StepExplanation step;
   Nanoseconds predicted{}, profiled{};
   for (const Span& span : phase.prediction.timeline.spans) {

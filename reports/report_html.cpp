@@ -43,13 +43,16 @@ circle.hollow { fill: none; stroke-width: 1.6; } circle.solid { fill-opacity: .7
 )css";
 
 std::string html(const Table& t) {
-  std::string text = "<div class=\"scroll\"><table><caption>" + escape_html(t.caption) + "</caption><thead><tr>";
-  for (const Table::Column& c : t.columns) text += std::string{c.number ? "<th class=\"n\">" : "<th>"} + escape_html(c.title) + "</th>";
+  std::string text =
+      "<div class=\"scroll\"><table><caption>" + escape_html(t.caption) + "</caption><thead><tr>";
+  for (const Table::Column& c : t.columns)
+    text += std::string{c.number ? "<th class=\"n\">" : "<th>"} + escape_html(c.title) + "</th>";
   text += "</tr></thead><tbody>\n";
   for (const Table::Row& row : t.rows) {
     text += row.strong ? "<tr class=\"strong\">" : "<tr>";
     for (std::size_t i = 0; i < row.cells.size(); ++i)
-      text += std::string{t.columns[i].number ? "<td class=\"n\">" : "<td>"} + escape_html(row.cells[i]) + "</td>";
+      text += std::string{t.columns[i].number ? "<td class=\"n\">" : "<td>"} + escape_html(row.cells[i]) +
+              "</td>";
     text += "</tr>\n";
   }
   return text + "</tbody></table></div>\n";
@@ -66,11 +69,13 @@ std::string figure(const std::string& chart, const std::string& caption) {
 std::string results_section(const StudyResult& study, const Quality& quality) {
   std::string text = html(results(study, quality));
   for (const VariantResult& v : study.variants) {
-    if (!v.not_measured.empty()) text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
+    if (!v.not_measured.empty())
+      text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
   }
   for (std::size_t p = 0; p < study.variants.front().phases.size(); ++p) {
     text += "<h3>Time per step, " + escape_html(study.variants.front().phases[p].name) + "</h3>\n";
-    text += figure(step_time_bars(study, p), key("predicted", "predicted") + key("measured", "measured, median; line: 10 to 90 %"));
+    text += figure(step_time_bars(study, p),
+                   key("predicted", "predicted") + key("measured", "measured, median; line: 10 to 90 %"));
   }
   return text;
 }
@@ -78,16 +83,20 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
 std::string why_section(const StudyResult& study) {
   const VariantResult& baseline = study.variants.front();
   std::string text =
-      "<h2>Why</h2>\n<p>FLOPs, bytes, wave/tile and launch are what the kernel models say of each operator alone; "
-      "overlap/gap is what the simulated step adds or hides; unexplained is measured minus predicted. The six "
+      "<h2>Why</h2>\n<p>FLOPs, bytes, wave/tile and launch are what the kernel models say of each operator "
+      "alone; "
+      "overlap/gap is what the simulated step adds or hides; unexplained is measured minus predicted. The "
+      "six "
       "columns of a row sum to its measured time or change, or to the predicted one where nothing was "
       "measured.</p>\n";
   for (const PhaseResult& phase : baseline.phases) text += html(step_table(baseline, phase));
   text += "<h3>Each variant against the baseline</h3>\n";
   for (std::size_t i = 1; i < study.variants.size(); ++i) {
     const VariantResult& v = study.variants[i];
-    text += "<details" + std::string{i == 1 ? " open" : ""} + "><summary>" + escape_html(v.name) + "</summary>\n";
-    for (std::size_t p = 0; p < v.phases.size() && p < baseline.phases.size(); ++p) text += html(difference_table(baseline, v, p));
+    text +=
+        "<details" + std::string{i == 1 ? " open" : ""} + "><summary>" + escape_html(v.name) + "</summary>\n";
+    for (std::size_t p = 0; p < v.phases.size() && p < baseline.phases.size(); ++p)
+      text += html(difference_table(baseline, v, p));
     text += "</details>\n";
   }
   return text;
@@ -95,11 +104,16 @@ std::string why_section(const StudyResult& study) {
 
 std::string pictures_section(const StudyResult& study) {
   std::string text = "<h2>Roofline of the baseline</h2>\n";
-  text += figure(roofline_chart(study), "hollow: predicted, filled: measured" + key("prefill", "prefill") + key("decode", "decode"));
+  text += figure(roofline_chart(study),
+                 "hollow: predicted, filled: measured" + key("prefill", "prefill") + key("decode", "decode"));
   text += "<h2>One step on the clock</h2>\n";
   for (std::size_t p = 0; p < study.variants.front().phases.size(); ++p) {
     text += "<h3>" + escape_html(study.variants.front().phases[p].name) + "</h3>\n";
-    text += figure(timeline_chart(study, p), "upper lane predicted, lower measured" + key("product", "matrix products") + key("attention", "attention, cache, rope") + key("other", "norms, gates, routing, sampling") + key("link", "links") + key("gap", "gaps and host"));
+    text += figure(timeline_chart(study, p), "upper lane predicted, lower measured" +
+                                                 key("product", "matrix products") +
+                                                 key("attention", "attention, cache, rope") +
+                                                 key("other", "norms, gates, routing, sampling") +
+                                                 key("link", "links") + key("gap", "gaps and host"));
   }
   return text;
 }
@@ -109,7 +123,10 @@ std::string pictures_section(const StudyResult& study) {
 std::string report_html(const StudyResult& study) {
   const Quality quality = quality_of(study);
   const std::string title = escape_html(study.scenario.name);
-  std::string text = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" + title + " – inferometer</title>\n<style>" + std::string{style} + "</style></head><body>\n";
+  std::string text =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\"><title>" +
+      title + " – inferometer</title>\n<style>" + std::string{style} + "</style></head><body>\n";
   text += "<h1>" + title + "</h1>\n<p class=\"soft\">" + escape_html(study.scenario.description) + "</p>\n";
   text += "<p class=\"verdict\">" + escape_html(verdict(quality)) + "</p>\n";
   text += results_section(study, quality) + why_section(study) + pictures_section(study);

@@ -25,7 +25,8 @@ std::string markdown(const Table& t) {
   text += "\n" + rule + "\n";
   for (const Table::Row& row : t.rows) {
     text += "|";
-    for (const std::string& cell : row.cells) text += (row.strong ? " **" : " ") + escaped(cell) + (row.strong ? "** |" : " |");
+    for (const std::string& cell : row.cells)
+      text += (row.strong ? " **" : " ") + escaped(cell) + (row.strong ? "** |" : " |");
     text += "\n";
   }
   return text + "\n";
@@ -35,10 +36,12 @@ std::string markdown(const Table& t) {
 
 std::string report_markdown(const StudyResult& study) {
   const Quality quality = quality_of(study);
-  std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) + "\n\n" + verdict(quality) + "\n\n";
+  std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) +
+                     "\n\n" + verdict(quality) + "\n\n";
   text += markdown(results(study, quality));
   for (const VariantResult& v : study.variants) {
-    if (!v.not_measured.empty()) text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
+    if (!v.not_measured.empty())
+      text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
   }
   text += "\n## Why\n\n";
   const VariantResult& baseline = study.variants.front();

@@ -33,9 +33,12 @@ Json json_of(const Explanation& e) {
 }
 
 Json json_of(const MemoryUse& m) {
-  return {{"weights_bytes", m.weights.value},         {"kv_bytes", m.kv.value},
-          {"activation_bytes", m.activations.value}, {"workspace_bytes", m.workspace.value},
-          {"total_bytes", m.total().value},          {"capacity_bytes", m.capacity.value},
+  return {{"weights_bytes", m.weights.value},
+          {"kv_bytes", m.kv.value},
+          {"activation_bytes", m.activations.value},
+          {"workspace_bytes", m.workspace.value},
+          {"total_bytes", m.total().value},
+          {"capacity_bytes", m.capacity.value},
           {"fits", m.fits()}};
 }
 
@@ -59,7 +62,8 @@ Json json_of(const Difference& d) {
 
 Json samples_of(const std::optional<Samples>& s) {
   if (!s) return nullptr;
-  return {{"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
+  return {
+      {"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
 }
 
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
@@ -84,11 +88,15 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
 }
 
 Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& baseline) {
-  Json json{{"name", v.name}, {"optimizations", v.optimizations}, {"settings", Json::object()},
-            {"settings_hash", fmt::format("{:016x}", settings_hash(v.settings))},
-            {"memory", {{"predicted", json_of(v.memory)}, {"used", v.memory_used ? json_of(*v.memory_used) : Json(nullptr)}}},
-            {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
-            {"phases", Json::array()}};
+  Json json{
+      {"name", v.name},
+      {"optimizations", v.optimizations},
+      {"settings", Json::object()},
+      {"settings_hash", fmt::format("{:016x}", settings_hash(v.settings))},
+      {"memory",
+       {{"predicted", json_of(v.memory)}, {"used", v.memory_used ? json_of(*v.memory_used) : Json(nullptr)}}},
+      {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
+      {"phases", Json::array()}};
   for (const Setting& s : settings(v.settings)) json["settings"][s.path] = s.value;
   for (std::size_t p = 0; p < v.phases.size(); ++p)
     json["phases"].push_back(phase_json(v, v.phases[p], p < baseline.size() ? &baseline[p] : nullptr));
@@ -114,10 +122,11 @@ Json quality_json(const Quality& q) {
 }
 
 Json provenance_json(const Provenance& p) {
-  Json json{{"version", p.version},   {"revision", p.revision}, {"machine", p.machine},
-            {"operating_system", p.operating_system}, {"compiler", p.compiler}, {"date", p.date},
-            {"backend", p.backend},   {"device", p.device},     {"calibration", p.calibration},
-            {"level", name(p.level)}};
+  Json json{{"version", p.version},         {"revision", p.revision},
+            {"machine", p.machine},         {"operating_system", p.operating_system},
+            {"compiler", p.compiler},       {"date", p.date},
+            {"backend", p.backend},         {"device", p.device},
+            {"calibration", p.calibration}, {"level", name(p.level)}};
   for (const auto& [key, value] : p.more) json[key] = value;
   return json;
 }
@@ -129,13 +138,14 @@ std::string results_json(const StudyResult& study) {
   Json parameters = Json::array();
   for (const Parameter& p : s.calibration.parameters)
     parameters.push_back({{"name", p.name}, {"value", p.value}, {"unit", p.unit}});
-  Json json{{"schema_version", schema_version},
-            {"scenario", {{"name", s.name}, {"description", s.description}, {"file", s.file.filename().string()}}},
-            {"model", s.baseline.model().name},
-            {"provenance", provenance_json(study.provenance)},
-            {"calibration_parameters", std::move(parameters)},
-            {"quality", quality_json(quality_of(study))},
-            {"variants", Json::array()}};
+  Json json{
+      {"schema_version", schema_version},
+      {"scenario", {{"name", s.name}, {"description", s.description}, {"file", s.file.filename().string()}}},
+      {"model", s.baseline.model().name},
+      {"provenance", provenance_json(study.provenance)},
+      {"calibration_parameters", std::move(parameters)},
+      {"quality", quality_json(quality_of(study))},
+      {"variants", Json::array()}};
   std::vector<StepExplanation> baseline;
   for (const VariantResult& v : study.variants) {
     json["variants"].push_back(variant_json(v, baseline));

@@ -41,17 +41,22 @@ std::string results_table(const StudyResult& study) {
   const Case& base = study.scenario.baseline;
   std::string text = fmt::format("{}: {} on {}, {} prediction\n\n", study.scenario.name, base.model().name,
                                  base.cluster.device.name, name(study.provenance.level));
-  text += fmt::format("{:<{}}  {:<8} {:>12} {:>12} {:>9} {:>20}\n", "", width, "", "step time", "step time", "", "tokens/s, to baseline");
-  text += fmt::format("{:<{}}  {:<8} {:>12} {:>12} {:>9} {:>10} {:>9}\n", "variant", width, "phase", "predicted", "measured",
-                      "error", "predicted", "measured");
+  text += fmt::format("{:<{}}  {:<8} {:>12} {:>12} {:>9} {:>20}\n", "", width, "", "step time", "step time",
+                      "", "tokens/s, to baseline");
+  text += fmt::format("{:<{}}  {:<8} {:>12} {:>12} {:>9} {:>10} {:>9}\n", "variant", width, "phase",
+                      "predicted", "measured", "error", "predicted", "measured");
   for (const VariantResult& v : study.variants) {
     for (const PhaseResult& p : v.phases) text += row(v, p, find(quality, v.name, p.name), width);
   }
   text += '\n';
   for (const VariantResult& v : study.variants) {
-    if (!v.memory.fits()) text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name, static_cast<double>(v.memory.total().value) / (1 << 30), static_cast<double>(v.memory.capacity.value) / (1 << 30));
+    if (!v.memory.fits())
+      text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name,
+                          static_cast<double>(v.memory.total().value) / (1 << 30),
+                          static_cast<double>(v.memory.capacity.value) / (1 << 30));
     const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
-    if (!v.not_measured.empty() && !same) text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
+    if (!v.not_measured.empty() && !same)
+      text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
   }
   if (quality.median_error) {
     text += fmt::format(

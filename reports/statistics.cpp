@@ -22,7 +22,8 @@ struct Throughput {
   }
 };
 
-Effect effect(const std::string& variant, const std::string& phase, const Throughput& base, const Throughput& with) {
+Effect effect(const std::string& variant, const std::string& phase, const Throughput& base,
+              const Throughput& with) {
   Effect e{variant, phase, (with.tokens / with.predicted) / (base.tokens / base.predicted), {}};
   if (base.is_measured && with.is_measured)
     e.measured = (with.tokens / with.measured) / (base.tokens / base.measured);

@@ -35,19 +35,22 @@ inline std::string escape_html(std::string_view text) {
 
 /// An inline drawing `width` x `height` units wide that scales with the page.
 inline std::string svg(double width, double height, std::string_view label, const std::string& content) {
-  return fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">{}</svg>\n", width, height,
-                     escape_html(label), content);
+  return fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">{}</svg>\n", width,
+                     height, escape_html(label), content);
 }
 inline std::string svg_rect(double x, double y, double width, double height, std::string_view css,
                             std::string_view title) {
-  return fmt::format("<rect class=\"{}\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\"><title>{}</title></rect>",
-                     css, x, y, width, height, escape_html(title));
+  return fmt::format(
+      "<rect class=\"{}\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" "
+      "height=\"{:.2f}\"><title>{}</title></rect>",
+      css, x, y, width, height, escape_html(title));
 }
 inline std::string svg_text(double x, double y, std::string_view css, std::string_view text) {
   return fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", css, x, y, escape_html(text));
 }
 inline std::string svg_line(double x1, double y1, double x2, double y2, std::string_view css) {
-  return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", css, x1, y1, x2, y2);
+  return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", css, x1,
+                     y1, x2, y2);
 }
 
 }  // namespace inferometer

@@ -49,20 +49,30 @@ Table results(const StudyResult& study, const Quality& quality) {
     for (const PhaseResult& p : v.phases) {
       const double predicted = p.predicted.count() * 1e3;
       const Effect* e = find(quality, v.name, p.name);
-      t.rows.push_back({{v.name, p.name, fmt::format("{:.3f}", predicted),
-                         p.measured ? ms_text(p.measured->median) : "–",
-                         p.measured ? ms_text(p.measured->p10) + " – " + ms_text(p.measured->p90) : "–",
-                         p.measured ? fmt::format("{:+.1f} %", 100 * (predicted / ms(p.measured->median) - 1)) : "–",
-                         e ? times_text(e->predicted) : "1.00×", e ? times_text(e->measured) : p.measured ? "1.00×" : "–"},
-                        false});
+      t.rows.push_back(
+          {{v.name, p.name, fmt::format("{:.3f}", predicted), p.measured ? ms_text(p.measured->median) : "–",
+            p.measured ? ms_text(p.measured->p10) + " – " + ms_text(p.measured->p90) : "–",
+            p.measured ? fmt::format("{:+.1f} %", 100 * (predicted / ms(p.measured->median) - 1)) : "–",
+            e ? times_text(e->predicted) : "1.00×",
+            e            ? times_text(e->measured)
+            : p.measured ? "1.00×"
+                         : "–"},
+           false});
     }
   }
   return t;
 }
 
 Table step_table(const VariantResult& v, const PhaseResult& phase) {
-  Table t{fmt::format("{}, {}: where the time of a step goes [ms]; the six columns sum to the measured time", v.name, phase.name),
-          {{"operator", false}, {"nodes"}, {"bound", false}, {"GFLOP"}, {"MB moved"}, {"predicted"}, {"measured"}},
+  Table t{fmt::format("{}, {}: where the time of a step goes [ms]; the six columns sum to the measured time",
+                      v.name, phase.name),
+          {{"operator", false},
+           {"nodes"},
+           {"bound", false},
+           {"GFLOP"},
+           {"MB moved"},
+           {"predicted"},
+           {"measured"}},
           {}};
   for (const ExplanationPart& part : explanation_parts) t.columns.push_back({std::string{part.name}});
   const StepExplanation step = explain(v.structure, phase);
@@ -72,7 +82,8 @@ Table step_table(const VariantResult& v, const PhaseResult& phase) {
                     fmt::format("{:.2f}", static_cast<double>(r.bytes.value) * 1e-6), ms_text(r.predicted),
                     ms_text(r.measured)},
                    strong};
-    for (const ExplanationPart& part : explanation_parts) row.cells.push_back(change_text(r.explanation.*part.value));
+    for (const ExplanationPart& part : explanation_parts)
+      row.cells.push_back(change_text(r.explanation.*part.value));
     t.rows.push_back(std::move(row));
   };
   for (const RoleTime& r : step.roles) add(r, false);
@@ -86,10 +97,12 @@ Table difference_table(const VariantResult& baseline, const VariantResult& v, st
           {{"operator", false}, {"predicted change"}, {"measured change"}},
           {}};
   for (const ExplanationPart& part : explanation_parts) t.columns.push_back({std::string{part.name}});
-  const StepDifference d = subtract(explain(v.structure, p), explain(baseline.structure, baseline.phases[phase]));
+  const StepDifference d =
+      subtract(explain(v.structure, p), explain(baseline.structure, baseline.phases[phase]));
   const auto add = [&](const Difference& r, bool strong) {
     Table::Row row{{r.role, change_text(r.predicted), r.measured ? change_text(*r.measured) : "–"}, strong};
-    for (const ExplanationPart& part : explanation_parts) row.cells.push_back(change_text(r.explanation.*part.value));
+    for (const ExplanationPart& part : explanation_parts)
+      row.cells.push_back(change_text(r.explanation.*part.value));
     t.rows.push_back(std::move(row));
   };
   for (const Difference& r : d.roles) add(r, false);
@@ -99,19 +112,34 @@ Table difference_table(const VariantResult& baseline, const VariantResult& v, st
 
 Table memory_table(const StudyResult& study) {
   Table t{"Memory per device [MiB]",
-          {{"variant", false}, {"weights"}, {"KV cache"}, {"activations"}, {"workspace"}, {"predicted"}, {"used"}, {"capacity"}, {"fits", false}},
+          {{"variant", false},
+           {"weights"},
+           {"KV cache"},
+           {"activations"},
+           {"workspace"},
+           {"predicted"},
+           {"used"},
+           {"capacity"},
+           {"fits", false}},
           {}};
   for (const VariantResult& v : study.variants) {
     const MemoryUse& m = v.memory;
-    t.rows.push_back({{v.name, mib(m.weights), mib(m.kv), mib(m.activations), mib(m.workspace), mib(m.total()),
-                       v.memory_used ? mib(v.memory_used->total()) : "–", mib(m.capacity), m.fits() ? "yes" : "no"},
-                      false});
+    t.rows.push_back(
+        {{v.name, mib(m.weights), mib(m.kv), mib(m.activations), mib(m.workspace), mib(m.total()),
+          v.memory_used ? mib(v.memory_used->total()) : "–", mib(m.capacity), m.fits() ? "yes" : "no"},
+         false});
   }
   return t;
 }
 
 Table changed_settings(const StudyResult& study) {
-  Table t{"Settings that a variant changes", {{"variant", false}, {"optimizations", false}, {"setting", false}, {"baseline", false}, {"variant", false}}, {}};
+  Table t{"Settings that a variant changes",
+          {{"variant", false},
+           {"optimizations", false},
+           {"setting", false},
+           {"baseline", false},
+           {"variant", false}},
+          {}};
   const std::vector<Setting> base = settings(study.variants.front().settings);
   for (std::size_t i = 1; i < study.variants.size(); ++i) {
     const VariantResult& v = study.variants[i];
@@ -119,7 +147,8 @@ Table changed_settings(const StudyResult& study) {
     for (const std::string& o : v.optimizations) names += (names.empty() ? "" : ", ") + o;
     const std::vector<Setting> own = settings(v.settings);
     for (std::size_t s = 0; s < own.size(); ++s) {
-      if (own[s].value != base[s].value) t.rows.push_back({{v.name, names, own[s].path, base[s].value, own[s].value}, false});
+      if (own[s].value != base[s].value)
+        t.rows.push_back({{v.name, names, own[s].path, base[s].value, own[s].value}, false});
     }
   }
   return t;
@@ -128,7 +157,9 @@ Table changed_settings(const StudyResult& study) {
 Table provenance_table(const StudyResult& study) {
   const Provenance& p = study.provenance;
   Table t{"How this was made", {{"", false}, {"", false}}, {}};
-  const auto add = [&](const char* key, const std::string& value) { t.rows.push_back({{key, value}, false}); };
+  const auto add = [&](const char* key, const std::string& value) {
+    t.rows.push_back({{key, value}, false});
+  };
   add("scenario", study.scenario.file.filename().string());
   add("model", study.scenario.baseline.model().name);
   add("inferometer", p.version + ", revision " + p.revision);
@@ -140,7 +171,8 @@ Table provenance_table(const StudyResult& study) {
   add("device", p.device);
   add("prediction level", std::string{name(p.level)});
   add("calibration", p.calibration);
-  for (const Parameter& c : study.scenario.calibration.parameters) t.rows.push_back({{c.name, fmt::format("{:.4g} {}", c.value, c.unit)}, false});
+  for (const Parameter& c : study.scenario.calibration.parameters)
+    t.rows.push_back({{c.name, fmt::format("{:.4g} {}", c.value, c.unit)}, false});
   for (const auto& [key, value] : p.more) t.rows.push_back({{key, value}, false});
   return t;
 }

@@ -3,7 +3,8 @@
 
 namespace inferometer {
 
-Result<std::vector<std::filesystem::path>> write_reports(const StudyResult& study, const std::filesystem::path& folder) {
+Result<std::vector<std::filesystem::path>> write_reports(const StudyResult& study,
+                                                         const std::filesystem::path& folder) {
   const std::vector<std::pair<std::filesystem::path, std::string>> all{
       {folder / "report.html", report_html(study)},
       {folder / "report.md", report_markdown(study)},

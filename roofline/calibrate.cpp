@@ -105,11 +105,9 @@ double median(std::vector<double> values) {
 }  // namespace
 
 std::vector<std::string> host_parameters() {
-  return {"memory_efficiency",      "cache_efficiency",
-          "matrix_efficiency.f32",  "matrix_efficiency.bf16",
-          "matrix_efficiency.int8", "half_rows",
-          "attention_efficiency",   "vector_efficiency",
-          "launch"};
+  return {"memory_efficiency",      "cache_efficiency",       "matrix_efficiency.f32",
+          "matrix_efficiency.bf16", "matrix_efficiency.int8", "half_rows",
+          "attention_efficiency",   "vector_efficiency",      "launch"};
 }
 
 Result<std::vector<CalibrationPoint>> measure_points(

@@ -140,8 +140,8 @@ FitResult fit(std::span<const CalibrationPoint> points, const std::vector<std::s
   for (const double where : {0.4, 0.7}) {
     Point start(names.size());
     for (std::size_t i = 0; i < start.size(); ++i) start[i] = low[i] + where * (high[i] - low[i]);
-    // The parameters hardly touch each other's points: one at a time comes near, whatever the start. A simplex
-    // collapses on long valleys: it starts again from where it stopped.
+    // The parameters hardly touch each other's points: one at a time comes near, whatever the start. A
+    // simplex collapses on long valleys: it starts again from where it stopped.
     for (int sweep = 0; sweep < 3; ++sweep) sweep_coordinates(loss, start, low, high);
     for (int restart = 0; restart < 2; ++restart) start = minimize(loss, start, low, high, 1500);
     const double value = loss(start);

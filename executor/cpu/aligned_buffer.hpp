@@ -8,7 +8,8 @@
 
 namespace inferometer::cpu {
 
-/// Bytes aligned to 64, set to zero by the threads that will use them (a page lies where it is first touched).
+/// Bytes aligned to 64, set to zero by the threads that will use them (a page lies where it is first
+/// touched).
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;

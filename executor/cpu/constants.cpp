@@ -65,8 +65,7 @@ void quantize_row(const float* from, std::int64_t columns, std::int8_t* to, floa
   for (std::int64_t c = 0; c < columns; ++c) top = std::max(top, std::fabs(from[c]));
   scale = top / 127.0F;
   const float factor = top > 0 ? 127.0F / top : 0.0F;
-  for (std::int64_t c = 0; c < columns; ++c)
-    to[c] = static_cast<std::int8_t>(std::lrintf(from[c] * factor));
+  for (std::int64_t c = 0; c < columns; ++c) to[c] = static_cast<std::int8_t>(std::lrintf(from[c] * factor));
 }
 
 AlignedBuffer plain_of(const WeightSpec& spec, const WeightReader& reader) {

@@ -147,7 +147,11 @@ Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure)
   const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
   m.state = cpu::CachedState(m.structure, c.workload.batch * ((tokens + block - 1) / block), block);
   m.arena = cpu::AlignedBuffer(planned.activations.value);
-  MemoryUse used{.weights = Bytes{0}, .kv = m.state.bytes(), .activations = Bytes{m.arena.size()}, .workspace = m.scratch.bytes(), .capacity = planned.capacity};
+  MemoryUse used{.weights = Bytes{0},
+                 .kv = m.state.bytes(),
+                 .activations = Bytes{m.arena.size()},
+                 .workspace = m.scratch.bytes(),
+                 .capacity = planned.capacity};
   for (const cpu::Constant& constant : m.constants) used.weights += constant.bytes();
   return used;
 }
@@ -163,7 +167,11 @@ Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
   const Clock::time_point start = Clock::now();
   const Done done = m.execute(pass, [&](std::int32_t node) {
     const Nanoseconds now = since(start);
-    Span span{.nodes = {}, .kind = SpanKind::host, .start = timeline.end, .duration = now - timeline.end, .kernel = "step inputs"};
+    Span span{.nodes = {},
+              .kind = SpanKind::host,
+              .start = timeline.end,
+              .duration = now - timeline.end,
+              .kernel = "step inputs"};
     if (node >= 0) {
       const AnyOperator& op = m.structure.nodes[static_cast<std::size_t>(node)].op;
       span.nodes = {node};
@@ -185,7 +193,8 @@ std::unique_ptr<StepTimer> CpuBackend::timer() {
   struct Timer final : StepTimer {
     explicit Timer(Impl& i) : impl(i) {}
     Result<Nanoseconds> time(const Step& step) override {
-      if (Errors errors = check_operations(step, impl.state); !errors.empty()) return failure(std::move(errors));
+      if (Errors errors = check_operations(step, impl.state); !errors.empty())
+        return failure(std::move(errors));
       const cpu::Pass pass = cpu::pass_of(impl.structure, step);
       impl.reserve(pass);
       const Clock::time_point start = Clock::now();

@@ -144,7 +144,8 @@ Device measure_host(int threads) {
   d.cache_capacity = {Bytes{cache}, "last-level cache as the C library reports it"};
   d.cache_bandwidth = {triad(small, threads, 50, 5), "triad over a quarter of the cache, " + how};
   d.processors = {threads, "threads used"};
-  d.clock = {clock_rate(), "a chain of dependent additions on one core, best of several runs on this machine"};
+  d.clock = {clock_rate(),
+             "a chain of dependent additions on one core, best of several runs on this machine"};
   for (const DType dtype : {DType::f32, DType::bf16, DType::int8}) {
     d.matrix[dtype] = {matrix_rate(dtype, threads), "a 1500 x 1700 x 1900 product, " + how};
   }

@@ -25,7 +25,8 @@ FlopsPerSecond matrix_rate(DType dtype, int threads) {
   Seconds best{1e9};
   for (int run = 0; run < 7; ++run) {
     const auto start = Clock::now();
-    products.multiply(*packed, {.data = x.data(), .dtype = dtype, .rows = rows, .stride = in, .scales = scales.data()},
+    products.multiply(*packed,
+                      {.data = x.data(), .dtype = dtype, .rows = rows, .stride = in, .scales = scales.data()},
                       {.data = y.data(), .dtype = DType::f32, .stride = out});
     best = std::min(best, Seconds{Clock::now() - start});
   }

@@ -12,9 +12,11 @@ Errors check(const Slice& slice, std::size_t index, const CachedState& state, st
   };
   const std::int64_t needed = slice.cached + slice.fresh, block = state.block_tokens();
   if (static_cast<std::int64_t>(slice.tokens.size()) != slice.fresh)
-    refuse("has " + std::to_string(slice.tokens.size()) + " token ids for " + std::to_string(slice.fresh) + " new tokens");
+    refuse("has " + std::to_string(slice.tokens.size()) + " token ids for " + std::to_string(slice.fresh) +
+           " new tokens");
   if (slice.logit_rows < 0 || slice.logit_rows > slice.fresh)
-    refuse("wants logits of " + std::to_string(slice.logit_rows) + " of " + std::to_string(slice.fresh) + " new tokens");
+    refuse("wants logits of " + std::to_string(slice.logit_rows) + " of " + std::to_string(slice.fresh) +
+           " new tokens");
   if (static_cast<std::int64_t>(slice.block_table.size()) * block < needed)
     refuse("its block table holds " + std::to_string(slice.block_table.size()) + " blocks of " +
            std::to_string(block) + " for " + std::to_string(needed) + " tokens");
@@ -48,9 +50,9 @@ Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::
       const std::int64_t position = slice.cached + f, block = position / state.block_tokens();
       inputs.tokens.push_back(slice.tokens[static_cast<std::size_t>(f)]);
       inputs.positions.push_back(static_cast<std::int32_t>(position));
-      inputs.slots.push_back(
-          static_cast<std::int32_t>(slice.block_table[static_cast<std::size_t>(block)] * state.block_tokens() +
-                                    position % state.block_tokens()));
+      inputs.slots.push_back(static_cast<std::int32_t>(slice.block_table[static_cast<std::size_t>(block)] *
+                                                           state.block_tokens() +
+                                                       position % state.block_tokens()));
       if (f >= slice.fresh - slice.logit_rows)
         inputs.logit_rows.push_back(static_cast<std::int32_t>(inputs.tokens.size() - 1));
     }

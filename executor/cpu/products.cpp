@@ -111,10 +111,10 @@ void Products::multiply(const PackedWeights& w, const ProductInput& x, const Pro
   const std::int64_t at_once = integer_rows_at_once(w.matrices * w.out);
   if (integer && x.rows > at_once) {
     for (std::int64_t r = 0; r < x.rows; r += at_once) {
-      multiply(
-          w,
-          {at(x.data, x.dtype, r * x.stride), x.dtype, std::min(at_once, x.rows - r), x.stride, x.scales + r, x.matrix_stride},
-          {at(y.data, y.dtype, r * y.stride), y.dtype, y.stride, y.matrix_stride}, bias);
+      multiply(w,
+               {at(x.data, x.dtype, r * x.stride), x.dtype, std::min(at_once, x.rows - r), x.stride,
+                x.scales + r, x.matrix_stride},
+               {at(y.data, y.dtype, r * y.stride), y.dtype, y.stride, y.matrix_stride}, bias);
     }
     return;
   }

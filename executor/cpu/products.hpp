@@ -33,7 +33,7 @@ struct ProductInput {
   const void* data = nullptr;
   DType dtype = DType::bf16;
   std::int64_t rows = 0, stride = 0;
-  const float* scales = nullptr;    ///< int8: one per row
+  const float* scales = nullptr;   ///< int8: one per row
   std::int64_t matrix_stride = 0;  ///< elements from one matrix's columns to the next's; 0: adjacent
 };
 struct ProductOutput {

@@ -21,7 +21,9 @@ struct Run {
   const NodeContext& c;
   const StructureNode& node;
 
-  const Buffer& buffer(const View& v) const { return c.structure.buffers[static_cast<std::size_t>(v.buffer)]; }
+  const Buffer& buffer(const View& v) const {
+    return c.structure.buffers[static_cast<std::size_t>(v.buffer)];
+  }
   char* address(const View& v) const {
     const Bytes start = c.pass.memory.offset[static_cast<std::size_t>(v.buffer)];
     return c.arena + start.value + size_of(v.offset, buffer(v).dtype).value;
@@ -101,7 +103,8 @@ struct Run {
   /// Brings the rotated parts to where they are written, unless they are there.
   void move(const View& from, const View& to, std::int64_t tokens) const {
     if (from == to) return;
-    const auto width = static_cast<std::size_t>(size_of(from.columns / from.groups, buffer(from).dtype).value);
+    const auto width =
+        static_cast<std::size_t>(size_of(from.columns / from.groups, buffer(from).dtype).value);
     const std::int64_t e = element(buffer(from).dtype);
     for (std::int64_t t = 0; t < tokens; ++t) {
       for (std::int64_t g = 0; g < from.groups; ++g) {
@@ -182,7 +185,8 @@ struct Run {
   /// Rows are sorted by expert, multiplied expert by expert, and put back in their order.
   void operator()(const ExpertLinear& o) const {
     const std::int64_t rows = o.rows(), divisor = o.per_assignment ? 1 : o.top_k;
-    const ExpertGroups groups = group_by_expert(static_cast<const std::int32_t*>(in(1).data), rows, o.experts);
+    const ExpertGroups groups =
+        group_by_expert(static_cast<const std::int32_t*>(in(1).data), rows, o.experts);
     ProductInput x{.data = grown(c.scratch.expert_inputs, size_of(rows * o.in, o.x).value),
                    .dtype = o.x,
                    .rows = rows,
@@ -232,10 +236,8 @@ struct Run {
   }
   void operator()(const AllReduce&) const { require(false, "a collective on one device"); }
   void operator()(const Argmax& o) const {
-    kernels().argmax({.x = in(0),
-                      .ids = static_cast<std::int32_t*>(out(0).data),
-                      .tokens = o.tokens,
-                      .width = o.vocab});
+    kernels().argmax(
+        {.x = in(0), .ids = static_cast<std::int32_t*>(out(0).data), .tokens = o.tokens, .width = o.vocab});
   }
 };
 

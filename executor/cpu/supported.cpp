@@ -31,16 +31,20 @@ Errors not_executed(const Case& c, const Structure& structure) {
   if (c.plan.parallel.tensor > 1) refuse("parallel.tensor: runs on one device only");
   for (const Buffer& b : structure.buffers) {
     if (!is_one_of(b.dtype, {DType::f32, DType::bf16, DType::int8, DType::i32}))
-      refuse("activations in " + std::string{inferometer::name(b.dtype)} + " are not executed; f32, bf16 and int8 inputs are");
+      refuse("activations in " + std::string{inferometer::name(b.dtype)} +
+             " are not executed; f32, bf16 and int8 inputs are");
   }
   for (const StateSpec& s : structure.states) {
     if (!is_one_of(s.dtype, {DType::f32, DType::bf16}))
-      refuse("precision.kv: a cache in " + std::string{inferometer::name(s.dtype)} + " is not executed; f32 and bf16 are");
+      refuse("precision.kv: a cache in " + std::string{inferometer::name(s.dtype)} +
+             " is not executed; f32 and bf16 are");
   }
   for (const StructureNode& node : structure.nodes) {
     const auto formats = formats_of(node.op);
-    const bool runs = !formats || (formats->x == formats->w && is_one_of(formats->w, {DType::f32, DType::bf16, DType::int8})) ||
-                      (formats->x == DType::bf16 && formats->w == DType::f32);
+    const bool runs =
+        !formats ||
+        (formats->x == formats->w && is_one_of(formats->w, {DType::f32, DType::bf16, DType::int8})) ||
+        (formats->x == DType::bf16 && formats->w == DType::f32);
     if (!runs) {
       refuse("products of " + std::string{inferometer::name(formats->x)} + " inputs and " +
              std::string{inferometer::name(formats->w)} +

@@ -106,7 +106,8 @@ Errors Checkpoint::add_shards(const fs::path& index) {
   std::set<std::string> shards;
   for (const Document::Entry& entry : weight_map->mapping) {
     const std::string& shard = entry.value.scalar;
-    if (entry.value.kind != Document::Kind::scalar || !entry.value.quoted || fs::path(shard).filename() != shard) {
+    if (entry.value.kind != Document::Kind::scalar || !entry.value.quoted ||
+        fs::path(shard).filename() != shard) {
       errors.push_back({"weight_map: the name of a file beside the index is needed", entry.value.where});
     } else {
       shards.insert(shard);
@@ -145,8 +146,8 @@ Errors Checkpoint::check(const Structure& structure) const {
                             "; F32, BF16 or F16 is needed",
                         where});
     } else if (tensor->shape != wanted.shape()) {
-      errors.push_back({in_quotes(name) + " has the shape " + text_of(tensor->shape) + ", the network needs " +
-                            text_of(wanted.shape()),
+      errors.push_back({in_quotes(name) + " has the shape " + text_of(tensor->shape) +
+                            ", the network needs " + text_of(wanted.shape()),
                         where});
     }
   }
@@ -156,23 +157,23 @@ Errors Checkpoint::check(const Structure& structure) const {
 void Checkpoint::read(const WeightSpec& spec, std::int64_t matrix, std::int64_t row, std::int64_t count,
                       float* out) const {
   const std::int64_t columns = extent(spec).columns;
-  for_parts(spec, matrix, row, count, [&](const WeightPart& part, std::int64_t r, std::int64_t at,
-                                          std::int64_t n) {
-    const StoredTensor& tensor = *find(part.tensor);
-    const std::int64_t width = spec.rows == 1 ? 1 : tensor.shape.back();
-    std::int64_t base = 0;
-    if (part.source_matrix >= 0) {
-      base = part.source_matrix * width * tensor.shape[1];
-    }
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t source = part.source_row + (r + i) * part.source_stride;
-      float* to = out + (at + i) * columns;
-      for (std::int64_t c = 0; c < columns; ++c) {
-        const std::int64_t column = part.source_column + c;
-        to[c] = tensor.at(base + (part.transposed ? column * width + source : source * width + column));
-      }
-    }
-  });
+  for_parts(
+      spec, matrix, row, count, [&](const WeightPart& part, std::int64_t r, std::int64_t at, std::int64_t n) {
+        const StoredTensor& tensor = *find(part.tensor);
+        const std::int64_t width = spec.rows == 1 ? 1 : tensor.shape.back();
+        std::int64_t base = 0;
+        if (part.source_matrix >= 0) {
+          base = part.source_matrix * width * tensor.shape[1];
+        }
+        for (std::int64_t i = 0; i < n; ++i) {
+          const std::int64_t source = part.source_row + (r + i) * part.source_stride;
+          float* to = out + (at + i) * columns;
+          for (std::int64_t c = 0; c < columns; ++c) {
+            const std::int64_t column = part.source_column + c;
+            to[c] = tensor.at(base + (part.transposed ? column * width + source : source * width + column));
+          }
+        }
+      });
 }
 
 }  // namespace inferometer

@@ -23,7 +23,8 @@ double llama3(const Rope& rope, double frequency) {
 double yarn_ramp(const Rope& rope, std::int64_t rotary, double i) {
   const auto pair_turning = [&](double turns) {
     return static_cast<double>(rotary) *
-           std::log(rope.original_max_positions / (turns * 2 * std::numbers::pi)) / (2 * std::log(rope.theta));
+           std::log(rope.original_max_positions / (turns * 2 * std::numbers::pi)) /
+           (2 * std::log(rope.theta));
   };
   double low = pair_turning(rope.beta_fast), high = pair_turning(rope.beta_slow);
   if (rope.truncate) {

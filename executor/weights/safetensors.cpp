@@ -44,7 +44,8 @@ constexpr std::array formats{
 };
 
 const Format* format_named(const std::string& name) {
-  const auto* found = std::find_if(formats.begin(), formats.end(), [&](const Format& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(formats.begin(), formats.end(), [&](const Format& f) { return f.name == name; });
   return found == formats.end() ? nullptr : found;
 }
 
@@ -104,8 +105,9 @@ void check_ranges(std::vector<Range> ranges, std::int64_t bytes, const Location&
   std::int64_t reached = 0;
   for (const Range& r : ranges) {
     if (r.begin != reached) {
-      errors.push_back({in_quotes(r.tensor) + (r.begin < reached ? " overlaps the tensor before it"
-                                                                 : " leaves a gap behind the tensor before it") +
+      errors.push_back({in_quotes(r.tensor) +
+                            (r.begin < reached ? " overlaps the tensor before it"
+                                               : " leaves a gap behind the tensor before it") +
                             ": it begins at byte " + std::to_string(r.begin) + ", expected " +
                             std::to_string(reached),
                         r.where});
@@ -114,8 +116,8 @@ void check_ranges(std::vector<Range> ranges, std::int64_t bytes, const Location&
     reached = r.end;
   }
   if (reached != bytes) {
-    errors.push_back({"the header describes " + std::to_string(reached) + " bytes of values, but the file has " +
-                          std::to_string(bytes),
+    errors.push_back({"the header describes " + std::to_string(reached) +
+                          " bytes of values, but the file has " + std::to_string(bytes),
                       file});
   }
 }
@@ -132,10 +134,12 @@ Result<Mapping> map(const std::filesystem::path& path) {
   struct stat status {};
   const bool regular = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
-  void* address = regular && bytes >= prefix_bytes ? ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+  void* address =
+      regular && bytes >= prefix_bytes ? ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
   ::close(file);
   if (!regular) return failure("is not a file", where);
-  if (bytes < prefix_bytes) return failure("is too short for a safetensors file (8 bytes say how long its header is)", where);
+  if (bytes < prefix_bytes)
+    return failure("is too short for a safetensors file (8 bytes say how long its header is)", where);
   if (address == MAP_FAILED) return failure("cannot be mapped into memory", where);
   const auto* data = static_cast<const char*>(address);
   return Mapping{{data, [bytes](const char* p) { ::munmap(const_cast<char*>(p), bytes); }}, bytes};
@@ -169,7 +173,8 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
   const char* text = mapping->data.get() + prefix_bytes;
   const Result<Document> header = parse_json({text, header_bytes}, path.string());
   if (!header) return failure(header.error());
-  if (header->kind != Document::Kind::mapping) return failure("the header is not a mapping of names to tensors", header->where);
+  if (header->kind != Document::Kind::mapping)
+    return failure("the header is not a mapping of names to tensors", header->where);
   SafetensorsFile file;
   file.mapping_ = mapping->data;
   Errors errors;
@@ -177,7 +182,8 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
   for (const Document::Entry& entry : header->mapping) {
     if (entry.key != "__metadata__") read_entry(entry, text + header_bytes, file, ranges, errors);
   }
-  if (errors.empty()) check_ranges(std::move(ranges), static_cast<std::int64_t>(behind - header_bytes), where, errors);
+  if (errors.empty())
+    check_ranges(std::move(ranges), static_cast<std::int64_t>(behind - header_bytes), where, errors);
   if (!errors.empty()) return failure(std::move(errors));
   return file;
 }

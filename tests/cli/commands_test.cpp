@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "model/document.hpp"
 #include "tests/cli/program.hpp"
 
@@ -26,7 +28,8 @@ std::string value_at(const std::string& text, const std::string& path) {
   return at->kind == Document::Kind::null ? "null" : at->scalar;
 }
 
-const std::string llama_70b = "predict --model llama-3.1-70b --device h200-sxm --phase decode --batch 8 --context 4096 --json";
+const std::string llama_70b =
+    "predict --model llama-3.1-70b --device h200-sxm --phase decode --batch 8 --context 4096 --json";
 
 TEST(Predict, Llama70bFitsAnH200OnlyInEightBits) {
   const Ran bf16 = run_program(llama_70b);
@@ -43,7 +46,8 @@ TEST(Predict, Llama70bFitsAnH200OnlyInEightBits) {
 
 TEST(Predict, WeightsAndCacheOfLlama70bAreThePublishedOnes) {
   const Ran run = run_program(llama_70b);
-  // 70,553,706,496 parameters of 2 bytes; 80 layers, 8 heads of 128, keys and values of 2 bytes, 8 x 4096 tokens.
+  // 70,553,706,496 parameters of 2 bytes; 80 layers, 8 heads of 128, keys and values of 2 bytes, 8 x 4096
+  // tokens.
   EXPECT_EQ(value_at(run.printed, "memory.weights_bytes"), std::to_string(2 * 70553706496LL));
   EXPECT_EQ(value_at(run.printed, "memory.kv_bytes"), std::to_string(80LL * 8 * 128 * 2 * 2 * 8 * 4096));
 }
@@ -52,7 +56,8 @@ TEST(Commands, SayWhatTheyAreAskedFor) {
   EXPECT_NE(run_program("--version").printed.find("0."), std::string::npos);
   EXPECT_NE(run_program("--help").printed.find("predict"), std::string::npos);
   for (const char* what : {"models", "devices", "operators", "optimizations", "settings", "parameters"}) {
-    const Ran table = run_program(std::string{"list "} + what), json = run_program(std::string{"list --json "} + what);
+    const Ran table = run_program(std::string{"list "} + what),
+              json = run_program(std::string{"list --json "} + what);
     EXPECT_EQ(table.code, 0) << table.printed;
     EXPECT_TRUE(parse_json(json.printed, what)) << json.printed;
   }
@@ -72,6 +77,19 @@ TEST(Run, APredictionOnlyScenarioWritesItsReports) {
   ASSERT_EQ(run.code, 0) << run.printed;
   for (const char* file : {"report.html", "report.md", "results.json", "trace.json"})
     EXPECT_GT(std::filesystem::file_size(std::filesystem::path{out} / file), 1000U) << file;
+}
+
+TEST(Readme, ShowsWhatTheProgramPrints) {
+  std::ifstream in(INFEROMETER_SOURCE "/README.md");
+  const std::string readme{std::istreambuf_iterator<char>(in), {}};
+  for (const char* what : {"operators", "optimizations", "devices"}) {
+    std::istringstream lines(run_program(std::string{"list "} + what).printed);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("host")) {
+        EXPECT_NE(readme.find(line), std::string::npos) << line;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -93,7 +93,8 @@ TEST(Malformed, ModelConfigurationsEndWithTwo) {
 
 TEST(Malformed, CheckpointsEndWithTwo) {
   const Folder folder;
-  const std::string scenario = folder.write("s.yaml", right + "execute: {backend: cpu, weights: w.safetensors}\n");
+  const std::string scenario =
+      folder.write("s.yaml", right + "execute: {backend: cpu, weights: w.safetensors}\n");
   const std::string header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[9],\"data_offsets\":[0,16]}}";
   const std::string size(1, static_cast<char>(header.size()));
   const std::vector<Wrong> files{
@@ -114,12 +115,15 @@ TEST(Malformed, CheckpointsEndWithTwo) {
 
 TEST(Malformed, CommandLinesEndWithTwo) {
   for (const char* arguments :
-       {"", "fly", "predict", "run", "run none.yaml", "predict --model llama-3.1-8b --phase sideways", "predict --model nobody",
-        "predict --model llama-3.1-8b --batch 0", "predict --model llama-3.1-8b --batch many",
-        "predict --model llama-3.1-8b --context 0", "predict --model llama-3.1-8b --device abacus",
-        "predict --model llama-3.1-8b --set precision.weights", "predict --model llama-3.1-8b --set precision.weight=fp8",
-        "predict --model llama-3.1-8b --set precision.weights=fp9", "predict --model llama-3.1-8b --optimize faster",
-        "list everything", "explain nothing-that-exists", "graph --model nobody", "calibrate --backend tpu"}) {
+       {"", "fly", "predict", "run", "run none.yaml", "predict --model llama-3.1-8b --phase sideways",
+        "predict --model nobody", "predict --model llama-3.1-8b --batch 0",
+        "predict --model llama-3.1-8b --batch many", "predict --model llama-3.1-8b --context 0",
+        "predict --model llama-3.1-8b --device abacus",
+        "predict --model llama-3.1-8b --set precision.weights",
+        "predict --model llama-3.1-8b --set precision.weight=fp8",
+        "predict --model llama-3.1-8b --set precision.weights=fp9",
+        "predict --model llama-3.1-8b --optimize faster", "list everything", "explain nothing-that-exists",
+        "graph --model nobody", "calibrate --backend tpu"}) {
     const Ran run = run_program(arguments);
     EXPECT_EQ(run.code, 2) << arguments << "\n" << run.printed;
     EXPECT_FALSE(run.printed.empty()) << arguments;

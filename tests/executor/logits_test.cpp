@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t decode_steps = 8;
 
-/// What make_fixtures.py wrote beside a tiny checkpoint: Hugging Face's logits of the last prompt row, then of
-/// each decode step.
+/// What make_fixtures.py wrote beside a tiny checkpoint: Hugging Face's logits of the last prompt row, then
+/// of each decode step.
 struct Expected {
   std::vector<std::int32_t> prompt, tokens;
   std::vector<std::vector<float>> logits;  ///< [1 + decode_steps][vocab]
@@ -123,18 +123,25 @@ std::vector<Step> steps_of(const Expected& e, std::int64_t block, std::size_t pi
   // The blocks lie in reverse: nothing may depend on their order.
   std::vector<std::int32_t> table;
   const auto tokens = static_cast<std::int64_t>(e.prompt.size()) + decode_steps + 1;
-  for (std::int64_t b = (tokens + block - 1) / block; b > 0; --b) table.push_back(static_cast<std::int32_t>(b - 1));
+  for (std::int64_t b = (tokens + block - 1) / block; b > 0; --b)
+    table.push_back(static_cast<std::int32_t>(b - 1));
   std::vector<Step> steps;
   std::int64_t cached = 0;
   const auto add = [&](std::vector<std::int32_t> ids) {
     const auto fresh = static_cast<std::int64_t>(ids.size());
-    steps.push_back({.slices = {{.sequence = 0, .tokens = std::move(ids), .fresh = fresh, .cached = cached, .block_table = table}}, .operations = {}});
+    steps.push_back({.slices = {{.sequence = 0,
+                                 .tokens = std::move(ids),
+                                 .fresh = fresh,
+                                 .cached = cached,
+                                 .block_table = table}},
+                     .operations = {}});
     cached += fresh;
   };
   const std::size_t piece = (e.prompt.size() + pieces - 1) / pieces;
   for (std::size_t from = 0; from < e.prompt.size(); from += piece) {
     const std::size_t to = std::min(e.prompt.size(), from + piece);
-    add({e.prompt.begin() + static_cast<std::ptrdiff_t>(from), e.prompt.begin() + static_cast<std::ptrdiff_t>(to)});
+    add({e.prompt.begin() + static_cast<std::ptrdiff_t>(from),
+         e.prompt.begin() + static_cast<std::ptrdiff_t>(to)});
   }
   for (std::size_t i = 0; i < decode_steps; ++i) add({e.tokens[i]});
   return steps;
@@ -153,7 +160,9 @@ class Logits : public testing::TestWithParam<std::string> {
     Case c;
     c.models["model"] = *model;
     c.plan = way.plan;
-    c.workload = {.batch = 1, .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()), .output_tokens = decode_steps + 1};
+    c.workload = {.batch = 1,
+                  .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
+                  .output_tokens = decode_steps + 1};
     const auto structure = compile(*model, c.plan);
     EXPECT_TRUE(structure) << to_string(structure.error());
     CpuBackend backend({.threads = 2, .weights = folder()});
@@ -188,8 +197,8 @@ TEST_P(Logits, EqualThoseOfHuggingFace) {
 TEST_P(Logits, DoNotDependOnHowThePromptIsCut) { EXPECT_LE(error_of(ways().front(), 3), 1e-4); }
 
 INSTANTIATE_TEST_SUITE_P(Families, Logits,
-                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral", "qwen3_moe",
-                                         "deepseek_v2", "deepseek_v3", "gpt_oss"));
+                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral",
+                                         "qwen3_moe", "deepseek_v2", "deepseek_v3", "gpt_oss"));
 
 }  // namespace
 }  // namespace inferometer

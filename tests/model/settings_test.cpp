@@ -92,7 +92,8 @@ TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("kernels.attention", "flash"),
             "kernels.attention: \"flash\" is not one of naive, tiled");
   EXPECT_EQ(set_message("fusion.qkv", "yes"), "fusion.qkv: \"yes\" is not true or false");
-  EXPECT_EQ(set_message("workload.batch", "1e3"), "workload.batch: \"1e3\" is not a whole number in plain digits");
+  EXPECT_EQ(set_message("workload.batch", "1e3"),
+            "workload.batch: \"1e3\" is not a whole number in plain digits");
   EXPECT_EQ(set_message("workload.batch", "010"),
             "workload.batch: \"010\" begins with 0, which could be octal; leave the 0 out");
   EXPECT_EQ(set_message("workload.batch", "-1"),

@@ -11,7 +11,10 @@ class RuleBackend final : public Backend {
   Result<MemoryUse> prepare(const Case& c, const Structure& structure) override {
     nodes_ = structure.nodes.size();
     output_.tokens.assign(static_cast<std::size_t>(c.workload.batch), 0);
-    return MemoryUse{.weights = Bytes{1 << 20}, .kv = Bytes{1 << 18}, .activations = Bytes{1 << 16}, .capacity = Bytes{1 << 30}};
+    return MemoryUse{.weights = Bytes{1 << 20},
+                     .kv = Bytes{1 << 18},
+                     .activations = Bytes{1 << 16},
+                     .capacity = Bytes{1 << 30}};
   }
   Result<Timeline> run(const Graph&, const Step&) override {
     Timeline timeline;
@@ -22,7 +25,9 @@ class RuleBackend final : public Backend {
     };
     add({.nodes = {}, .kind = SpanKind::host, .duration = Nanoseconds{3000}, .kernel = "set-up"});
     for (std::size_t i = 0; i < nodes_; ++i)
-      add({.nodes = {static_cast<std::int32_t>(i)}, .duration = Nanoseconds{static_cast<std::int64_t>(i % 7 + 1) * 1000}, .kernel = "k"});
+      add({.nodes = {static_cast<std::int32_t>(i)},
+           .duration = Nanoseconds{static_cast<std::int64_t>(i % 7 + 1) * 1000},
+           .kernel = "k"});
     return timeline;
   }
   const Output& output() const override { return output_; }
@@ -30,7 +35,9 @@ class RuleBackend final : public Backend {
   std::unique_ptr<StepTimer> timer() override {
     struct Timer final : StepTimer {
       explicit Timer(RuleBackend& b) : backend(b) {}
-      Result<Nanoseconds> time(const Step& step) override { return backend.run(Graph{}, step)->end - Nanoseconds{2000}; }
+      Result<Nanoseconds> time(const Step& step) override {
+        return backend.run(Graph{}, step)->end - Nanoseconds{2000};
+      }
       RuleBackend& backend;
     };
     return std::make_unique<Timer>(*this);
@@ -44,7 +51,10 @@ class RuleBackend final : public Backend {
 /// tests/fixtures/library's tiny model on its unit-cpu, as it is, fused and with a batch of 4.
 inline StudyResult example_study(bool measured) {
   const Library library{.root = std::string{INFEROMETER_FIXTURES} + "/library", .calibration = "none"};
-  Scenario s{.name = "example <1>", .description = "What a \"report\" shows & how", .file = "example.yaml", .model = "tiny"};
+  Scenario s{.name = "example <1>",
+             .description = "What a \"report\" shows & how",
+             .file = "example.yaml",
+             .model = "tiny"};
   s.backend = measured ? "rule" : "";
   s.repeats = 3;
   s.baseline.models["model"] = load_model("tiny", library).value();
@@ -58,8 +68,20 @@ inline StudyResult example_study(bool measured) {
   variant("fused", [](Case& c) { c.plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true}; });
   variant("batch | 4", [](Case& c) { c.workload.batch = 4; });
   RuleBackend backend;
-  StudyResult study = run_study(s, s.calibration, measured ? &backend : nullptr, "there is no backend", [](const std::string&, double) {}).value();
-  study.provenance = {.version = "0", .revision = "abc", .machine = "a machine", .operating_system = "an OS", .compiler = "a compiler", .date = "2026-01-01 00:00:00 UTC", .backend = measured ? "rule" : "none", .device = "unit-cpu", .calibration = "none", .level = Level::datasheet, .more = {}};
+  StudyResult study = run_study(s, s.calibration, measured ? &backend : nullptr, "there is no backend",
+                                [](const std::string&, double) {})
+                          .value();
+  study.provenance = {.version = "0",
+                      .revision = "abc",
+                      .machine = "a machine",
+                      .operating_system = "an OS",
+                      .compiler = "a compiler",
+                      .date = "2026-01-01 00:00:00 UTC",
+                      .backend = measured ? "rule" : "none",
+                      .device = "unit-cpu",
+                      .calibration = "none",
+                      .level = Level::datasheet,
+                      .more = {}};
   return study;
 }
 

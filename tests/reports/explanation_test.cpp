@@ -33,7 +33,8 @@ TEST(Explanation, DifferencesSumToTheDifferenceOfTheSteps) {
   const VariantResult& base = study.variants[0];
   for (const VariantResult& v : study.variants) {
     for (std::size_t p = 0; p < v.phases.size(); ++p) {
-      const StepDifference d = subtract(explain(v.structure, v.phases[p]), explain(base.structure, base.phases[p]));
+      const StepDifference d =
+          subtract(explain(v.structure, v.phases[p]), explain(base.structure, base.phases[p]));
       Nanoseconds sum{};
       for (const Difference& r : d.roles) {
         EXPECT_EQ(r.explanation.total(), *r.measured) << r.role;

@@ -19,7 +19,8 @@ void expect_golden(const std::string& name, const std::string& text) {
   }
   std::ifstream in(file, std::ios::binary);
   const std::string golden{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_TRUE(text == golden) << name << " has changed; look at the difference, then run with INFEROMETER_UPDATE_GOLDEN=1";
+  EXPECT_TRUE(text == golden)
+      << name << " has changed; look at the difference, then run with INFEROMETER_UPDATE_GOLDEN=1";
 }
 
 TEST(Golden, EveryReportOfAMeasuredStudy) {

@@ -24,11 +24,17 @@ std::vector<CalibrationPoint> points(const Device& d, const Calibration& truth, 
   std::uint64_t draw = 0;
   const auto add = [&](AnyOperator op) {
     const double off = 1 + noise * static_cast<double>(seeded_uniform(7, ++draw));
-    all.push_back({.name = "", .op = op, .time = off * estimate(op, d, truth, {}).time(), .surroundings = {}});
+    all.push_back(
+        {.name = "", .op = op, .time = off * estimate(op, d, truth, {}).time(), .surroundings = {}});
   };
   for (const std::int64_t rows : {1, 3, 9, 40, 200}) {
     for (const std::int64_t width : {100, 400, 1600}) {
-      add(Linear{.tokens = rows, .in = width, .out = 2 * width, .x = DType::f32, .y = DType::f32, .w = {DType::f32}});
+      add(Linear{.tokens = rows,
+                 .in = width,
+                 .out = 2 * width,
+                 .x = DType::f32,
+                 .y = DType::f32,
+                 .w = {DType::f32}});
       add(Add{.tokens = rows, .width = width, .dtype = DType::f32});
     }
   }
@@ -46,7 +52,8 @@ Calibration truth() {
 
 TEST(Fit, FindsTheParametersThatMadeThePoints) {
   const Device d = plain_device();
-  const FitResult fitted = fit(points(d, truth(), 0), {"memory_efficiency", "matrix_efficiency", "half_rows", "launch"}, d);
+  const FitResult fitted =
+      fit(points(d, truth(), 0), {"memory_efficiency", "matrix_efficiency", "half_rows", "launch"}, d);
   EXPECT_NEAR(fitted.calibration.get("memory_efficiency", 0), 0.6, 0.01);
   EXPECT_NEAR(fitted.calibration.get("matrix_efficiency", 0), 0.9, 0.01);
   EXPECT_NEAR(fitted.calibration.get("half_rows", 0), 5, 0.2);

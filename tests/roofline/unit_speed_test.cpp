@@ -8,7 +8,8 @@
 namespace inferometer {
 namespace {
 
-Estimate at_unit_speed(const AnyOperator& op, const Device& d = unit_device(), const Calibration& c = perfect()) {
+Estimate at_unit_speed(const AnyOperator& op, const Device& d = unit_device(),
+                       const Calibration& c = perfect()) {
   return estimate(op, d, c, {});
 }
 
@@ -93,13 +94,15 @@ TEST(UnitSpeed, ForEveryOperatorPartsSumAndSlowerHardwareIsNeverFaster) {
   for_each_operator(
       [&](const AnyOperator& op) {
         const Estimate e = at_unit_speed(op, d);
-        EXPECT_DOUBLE_EQ(e.time().count(), e.parts.flops.count() + e.parts.bytes.count() + e.parts.wave.count() + e.parts.launch.count());
+        EXPECT_DOUBLE_EQ(e.time().count(), e.parts.flops.count() + e.parts.bytes.count() +
+                                               e.parts.wave.count() + e.parts.launch.count());
         EXPECT_EQ(e.compulsory, compulsory_bytes(op)) << name(op);
         EXPECT_GE(e.time(), std::max(e.compute, e.memory)) << name(op);
         Device slow = d;
         slow.memory_bandwidth.value = slow.cache_bandwidth.value = BytesPerSecond{0.5};
         EXPECT_GE(at_unit_speed(op, slow).time(), e.time()) << name(op);
-        slow.vector.value = slow.matrix[DType::bf16].value = slow.matrix[DType::f32].value = FlopsPerSecond{0.5};
+        slow.vector.value = slow.matrix[DType::bf16].value = slow.matrix[DType::f32].value =
+            FlopsPerSecond{0.5};
         EXPECT_GE(at_unit_speed(op, slow).time(), e.time()) << name(op);
       },
       static_cast<const AnyOperator*>(nullptr));

@@ -103,7 +103,8 @@ const std::vector<Malformed> table{
      "s.yaml:5:38: error: execute.weights: no such file or folder: none.safetensors\n"},
     {with("engine: {per_step: 10, per_sequence: 1 MB}\n"),
      "s.yaml:5:9: error: engine: missing key \"source\"\n"
-     "s.yaml:5:20: error: engine.per_step: \"10\" has no unit (ns, us, ms, s); a time is needed, such as \"3 us\"\n"
+     "s.yaml:5:20: error: engine.per_step: \"10\" has no unit (ns, us, ms, s); a time is needed, such as \"3 "
+     "us\"\n"
      "s.yaml:5:38: error: engine.per_sequence: \"1 MB\" is a size; a time is needed, such as \"3 us\"\n"},
     // Variants.
     {with("variants: {name: v}\n"), "s.yaml:5:11: error: variants: a list is needed\n"},
