@@ -36,6 +36,10 @@ int calibrate_command(const Context& context, const CalibrateOptions& options) {
              "calibrated {} on {}: median error of its own points {:.1f} %, p90 {:.1f} %; written to {}\n",
              device.name, made.machine, 100 * fitted.quality.median_error, 100 * fitted.quality.p90_error,
              file.string());
+  if (fitted.quality.median_error > 0.35)
+    fmt::print(
+        stderr,
+        "that is a poor fit: something else may have used this machine; calibrate again when it is idle\n");
 #endif
   return done;
 }

@@ -65,6 +65,13 @@ std::string results_table(const StudyResult& study) {
         quality.steps.size(), 100 * *quality.median_error, 100 * *quality.p90_error, quality.same_direction,
         quality.effects_that_count);
   }
+  if (quality.disturbed > 0) {
+    text += fmt::format(
+        "{} of the {} measurements were disturbed (the slowest tenth took over 1.5 times the median): "
+        "something "
+        "else used this machine\n",
+        quality.disturbed, quality.steps.size());
+  }
   return text;
 }
 

@@ -52,6 +52,7 @@ Quality quality_of(const StudyResult& study) {
       const double ratio = phase.predicted.count() / seconds(phase.measured->median);
       quality.steps.push_back({v.name, phase.name, ratio});
       errors.push_back(std::fabs(ratio - 1));
+      quality.disturbed += seconds(phase.measured->p90) > 1.5 * seconds(phase.measured->median);
     }
   }
   if (!errors.empty()) {

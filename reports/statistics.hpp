@@ -31,6 +31,8 @@ struct Quality {
   std::optional<double> median_error, p90_error;  ///< of |predicted / measured - 1|
   std::vector<Effect> effects;                    ///< of every variant but the baseline
   std::int64_t effects_that_count = 0, same_direction = 0;
+  /// Step times whose slowest tenth took over 1.5 times the median: something else was using the machine.
+  std::int64_t disturbed = 0;
 };
 Quality quality_of(const StudyResult& study);
 

@@ -28,10 +28,18 @@ const Effect* find(const Quality& quality, const std::string& variant, const std
 
 std::string verdict(const Quality& q) {
   if (!q.median_error) return "Predicted only: nothing was executed, so nothing here is confirmed.";
+  const std::string disturbed =
+      q.disturbed == 0
+          ? ""
+          : fmt::format(
+                " {} of the measurements were disturbed (the slowest tenth took over 1.5 times the "
+                "median): something else used the machine.",
+                q.disturbed);
   return fmt::format(
       "Over {} step times the median |predicted/measured − 1| is {:.1f} % (90th percentile {:.1f} %). Of {} "
-      "measured effects beyond 10 %, {} were predicted in the same direction.",
-      q.steps.size(), 100 * *q.median_error, 100 * *q.p90_error, q.effects_that_count, q.same_direction);
+      "measured effects beyond 10 %, {} were predicted in the same direction.{}",
+      q.steps.size(), 100 * *q.median_error, 100 * *q.p90_error, q.effects_that_count, q.same_direction,
+      disturbed);
 }
 
 Table results(const StudyResult& study, const Quality& quality) {
