@@ -13,6 +13,7 @@
 
 #include "executor/weights/checkpoint.hpp"
 #include "model/backend.hpp"
+#include "scenarios/device_file.hpp"
 #ifdef INFEROMETER_HAS_CPU_BACKEND
 #include "executor/cpu/cpu_backend.hpp"
 #endif
@@ -112,10 +113,16 @@ Provenance provenance() {
 }
 
 Result<Device> device_or_calibrate(const Context& context, const std::string& name) {
-  Result<Device> device = load_device(name, context.library);
-  if (device || name != "host" || fs::exists(context.library.calibration / "host.yaml")) return device;
+  if (name != "host") return load_device(name, context.library);
+  const bool there = fs::exists(context.library.calibration / "host.yaml");
+  const Result<DeviceFile> file = find_device(name, context.library);
+  if (there && !file) return failure(file.error());
+  if (there && file->quality.median_error <= poor_fit) return file->device;
   std::fputs(
-      "no calibration of this host yet: making a quick one (inferometer calibrate makes a better one)\n",
+      there
+          ? "the calibration of this host fits badly, it was made while something else ran: making another\n"
+          : "no calibration of this host yet: making a quick one (inferometer calibrate makes a better "
+            "one)\n",
       stderr);
   if (const int code = calibrate_command(Context{context.library, false}, {.backend = "cpu", .repeats = 3});
       code != done) {

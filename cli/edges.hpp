@@ -32,7 +32,11 @@ Errors check_weights(const std::string& weights, const Case& c);
 /// Version, machine, compiler: what a report says about how it was made.
 Provenance provenance();
 
-/// The device `name`; a missing `host` is calibrated first, quickly, and that is said.
+/// Median error of its own points beyond which a calibration was made on a busy machine; 10 to 20 %
+/// otherwise.
+inline constexpr double poor_fit = 0.35;
+
+/// The device `name`; a missing or badly fitted `host` is calibrated first, quickly, and that is said.
 Result<Device> device_or_calibrate(const Context& context, const std::string& name);
 
 /// The case that `predict` and `graph` speak of, with optimizations and settings applied.
