@@ -10,7 +10,7 @@
 namespace inferometer {
 namespace {
 
-constexpr double width = 1000, height = 460, left = 80, right = 20, top = 20, bottom = 50;
+constexpr double width = 1000, height = 460, left = 110, right = 20, top = 20, bottom = 50;
 
 /// A logarithmic axis from `low` to `high` over [from, to] units.
 struct Axis {
@@ -90,20 +90,20 @@ std::string roofline_chart(const StudyResult& study) {
   content +=
       svg_text((left + width) / 2, height - 8, "tick middle", "operational intensity [FLOP per byte moved]");
   const double bandwidth = device.memory_bandwidth.value.value;
-  const auto roof = [&](double rate, const std::string& title) {
+  const auto roof = [&](double rate, const std::string& title, double below) {
     const double ridge = rate / bandwidth;
     content +=
         svg_line(x.at(std::clamp(ridge, x.low, x.high)), y.at(rate), width - right, y.at(rate), "roof");
-    content +=
-        svg_text(width - right - 4, y.at(rate) - 5, "value end", title + " " + engineering(rate, "FLOP/s"));
+    content += svg_text(width - right - 4, y.at(rate) - 5 + below, "value end",
+                        title + " " + engineering(rate, "FLOP/s"));
     return ridge;
   };
-  double ridge = roof(device.vector.value.value, "vector");
+  double ridge = roof(device.vector.value.value, "vector", 20);
   for (const auto& [dtype, rate] : device.matrix)
-    ridge = std::max(ridge, roof(rate.value.value, std::string{name(dtype)}));
+    ridge = std::max(ridge, roof(rate.value.value, std::string{name(dtype)}, 0));
   const double start = std::max(x.low, y.low / bandwidth), end = std::min(ridge, x.high);
   content += svg_line(x.at(start), y.at(start * bandwidth), x.at(end), y.at(end * bandwidth), "roof");
-  content += svg_text(x.at(start * 1.4), y.at(start * 1.4 * bandwidth) - 12, "value",
+  content += svg_text(x.at(start * 1.6), y.at(start * 1.2 * bandwidth) + 4, "value",
                       "memory " + engineering(bandwidth, "B/s"));
   for (const Point& p : points) {
     content +=
