@@ -3,7 +3,7 @@
 #include "cli/edges.hpp"
 #include "model/optimizations.hpp"
 #include "reports/prediction_report.hpp"
-#include "roofline/support.hpp"
+#include "scenarios/check_case.hpp"
 
 namespace inferometer {
 
@@ -21,9 +21,12 @@ Result<Case> case_of(const Context& context, const PredictOptions& options) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) return failure("--set " + setting + ": path=value is needed");
     const Edit edit{setting.substr(0, equals), setting.substr(equals + 1), {"--set", 0, 0}};
+    if (edit.path.starts_with("workload."))
+      return failure("--set " + setting + ": one step has no workload; use --batch and --context");
     if (auto set = set_field(c, edit); !set) return failure(set.error());
   }
   c.cluster.count = c.plan.parallel.tensor;
+  if (Errors errors = check_case(c, {}, {}); !errors.empty()) return failure(std::move(errors));
   return c;
 }
 
@@ -31,9 +34,9 @@ Result<Features> features_of(const PredictOptions& options) {
   if (options.phase != "prefill" && options.phase != "decode") {
     return failure("--phase " + options.phase + ": expected prefill or decode");
   }
-  if (options.batch < 1 || options.batch > 1'000'000) return failure("--batch: must be 1 to 1,000,000");
-  if (options.context < 1 || options.context > 100'000'000)
-    return failure("--context: must be 1 to 100,000,000");
+  if (options.batch < 1 || options.batch > 100'000) return failure("--batch: must be 1 to 100,000");
+  if (options.context < 1 || options.context > 10'000'000)
+    return failure("--context: must be 1 to 10,000,000");
   const std::int64_t fresh = options.phase == "decode" ? 1 : options.context;
   Features f{.tokens = options.batch * fresh, .sequences = options.batch, .logit_rows = options.batch};
   f.slices.assign(static_cast<std::size_t>(options.batch), {fresh, options.context - fresh});
@@ -47,9 +50,6 @@ int predict_command(const Context& context, const PredictOptions& options) {
   if (!c) return tell(c.error(), wrong_input);
   Result<Structure> structure = compile(c->model(), c->plan);
   if (!structure) return tell(structure.error(), wrong_input);
-  if (const Errors missing = unsupported(*structure, c->cluster.device); !missing.empty()) {
-    return tell(missing, wrong_input);
-  }
   const Result<Calibration> calibration = calibration_for(options.device, context.library);
   if (!calibration) return tell(calibration.error(), wrong_input);
   Prediction prediction = predict(*c, *structure, *features, *calibration);

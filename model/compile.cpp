@@ -39,12 +39,13 @@ Errors check(const Architecture& a, const Plan& plan) {
     refuse("parallel.tensor: " + std::to_string(ranks) + " neither divides nor is a multiple of the " +
            std::to_string(a.kv_heads) + " key and value heads");
   }
-  for (std::int64_t layer = -1; layer < a.layers; ++layer) {
-    const DType activations = plan.precision.activations.at(layer, Role::embed);
-    if (activations != plan.precision.activations.value) {
-      refuse("precision.activations: one dtype for the whole network; by layer or role it is not supported");
-      break;
-    }
+  // A rule that nothing reads would be believed to have no effect.
+  if (!plan.precision.activations.rules.empty())
+    refuse("precision.activations: one dtype for the whole network; by layer or role it is not supported");
+  for (const auto& rule : plan.precision.kv.rules) {
+    if (!selects(rule.role, Role::attention))
+      refuse("precision.kv: a rule for \"" + rule.role +
+             "\"; the cache is chosen by layer, or for attention");
   }
   const DType activations = plan.precision.activations.value;
   if (activations != DType::f32 && activations != DType::bf16 && activations != DType::f16) {

@@ -97,8 +97,9 @@ void read_rope(Reader& in, const HfFamily& family, Architecture& a) {
   std::optional<Reader> rule;
   if (old_spelling || new_spelling)
     rule = in.maybe_mapping(new_spelling ? "rope_parameters" : "rope_scaling");
+  const std::size_t before = in.errors().size();
   a.rope.theta = read_either(in, rule ? &*rule : nullptr, "rope_theta", family.rope_theta);
-  if (a.rope.theta < 1) in.error("rope_theta", "must be at least 1");
+  if (in.errors().size() == before && a.rope.theta <= 1) in.error("rope_theta", "must be above 1");
   a.rope.partial_factor = read_either(in, rule ? &*rule : nullptr, "partial_rotary_factor", 1);
   if (rule) {
     read_rule(*rule, a.rope, a);

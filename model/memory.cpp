@@ -43,10 +43,9 @@ Bytes workspace_bytes(const Structure& structure, const Features& features) {
   for (const StructureNode& node : structure.nodes) {
     const auto* attention = std::get_if<Attention>(&node.op);
     if (!attention || attention->kernel != AttentionKernel::naive) continue;
-    std::int64_t scores = 0;  // the score matrix of one sequence is kept, not only its unmasked part
-    for (const AttentionSlice& slice : features.slices) {
-      scores = std::max(scores, attention->heads * slice.fresh * (slice.cached + slice.fresh));
-    }
+    std::int64_t scores = 0;  // of all sequences at a time, the masked part too, in whole tiles of 64 keys
+    for (const AttentionSlice& slice : features.slices)
+      scores += attention->heads * slice.fresh * ((slice.cached + slice.fresh + 63) / 64 * 64);
     most = std::max(most, size_of(scores, DType::f32));
   }
   return most;

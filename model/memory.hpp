@@ -19,7 +19,7 @@ Bytes weight_bytes(const Structure& structure);
 /// Cached state of `sequences` sequences of `tokens` each, in whole blocks (windows are not applied: blocks
 /// behind a window are not freed).
 Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens);
-/// What a step's kernels need beside their operands: the scores of naive attention, one sequence at a time.
+/// What a step's kernels need beside their operands: the scores of naive attention.
 Bytes workspace_bytes(const Structure& structure, const Features& features);
 /// Memory of one step with `sequences` sequences of up to `tokens` tokens in the cache.
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,

@@ -33,7 +33,7 @@ Effect effect(const std::string& variant, const std::string& phase, const Throug
 }  // namespace
 
 bool Effect::counts(double threshold) const { return measured && std::fabs(*measured - 1) > threshold; }
-bool Effect::same_direction() const { return measured && (*measured > 1) == (predicted > 1); }
+bool Effect::same_direction() const { return measured && (*measured - 1) * (predicted - 1) > 0; }
 
 double quantile(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
@@ -72,6 +72,7 @@ Quality quality_of(const StudyResult& study) {
     quality.effects.push_back(effect(v.name, "all", all_base, all));
   }
   for (const Effect& e : quality.effects) {
+    if (e.phase == "all") continue;
     quality.effects_that_count += e.counts();
     quality.same_direction += e.counts() && e.same_direction();
   }

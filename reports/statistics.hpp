@@ -22,6 +22,7 @@ struct Effect {
 
   /// Whether the measured effect exceeds `threshold`; and then whether the prediction has its direction.
   bool counts(double threshold = 0.1) const;
+  /// A predicted effect of exactly 1 has no direction.
   bool same_direction() const;
 };
 
@@ -30,7 +31,7 @@ struct Quality {
   std::vector<StepError> steps;
   std::optional<double> median_error, p90_error;  ///< of |predicted / measured - 1|
   std::vector<Effect> effects;                    ///< of every variant but the baseline
-  std::int64_t effects_that_count = 0, same_direction = 0;
+  std::int64_t effects_that_count = 0, same_direction = 0;  ///< of the phases; "all" repeats them
   /// Step times whose slowest tenth took over 1.5 times the median: something else was using the machine.
   std::int64_t disturbed = 0;
 };

@@ -130,7 +130,9 @@ Result<DeviceFile> read_device(const std::string& text, const std::filesystem::p
   result.calibration.source = "none: generic parameters";
   if (auto calibration = in.maybe_mapping("calibration")) {
     read_calibration(*calibration, result);
-    result.calibration.source = fmt::format("{} (hash {:016x})", file.string(), tensor_key(0, text));
+    result.calibration.source =
+        fmt::format("{} (hash {:016x}, median error of its own points {:.1f} %)", file.string(),
+                    tensor_key(0, text), 100 * result.quality.median_error);
   }
   in.reject_unknown_keys();
   if (!errors.empty()) return failure(std::move(errors));

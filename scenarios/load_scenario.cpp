@@ -162,6 +162,9 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
   s.description = in.optional<std::string>("description", "");
   const bool complete = read_model_and_device(in, s, library);
   if (auto execute = in.maybe_mapping("execute")) read_execute(*execute, s, file.parent_path());
+  if (complete && s.backend == "cpu" && s.baseline.cluster.device.kind != DeviceKind::cpu)
+    in.error("execute", "backend cpu executes on this machine, but what is predicted is " +
+                            s.baseline.cluster.device.name + "; set device: host");
   if (auto engine = in.maybe_mapping("engine")) s.baseline.engine = read_engine(*engine);
   const std::vector<Edit> edits = read_baseline_settings(in, s.baseline);
   bool judge = complete && errors.empty();

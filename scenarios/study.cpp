@@ -9,11 +9,16 @@ namespace {
 
 Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
 
-/// n, median and the 10 % and 90 % quantiles (nearest rank).
+/// n, median and the 10 % and 90 % quantiles, by linear interpolation between order statistics.
 Samples samples_of(std::vector<Nanoseconds> times) {
   std::sort(times.begin(), times.end());
   const auto at = [&](double q) {
-    return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1) + 0.5)];
+    const double place = q * static_cast<double>(times.size() - 1);
+    const auto low = static_cast<std::size_t>(place);
+    const std::size_t high = std::min(low + 1, times.size() - 1);
+    const double part =
+        (place - static_cast<double>(low)) * static_cast<double>((times[high] - times[low]).count());
+    return times[low] + Nanoseconds{static_cast<std::int64_t>(part)};
   };
   return {static_cast<std::int64_t>(times.size()), at(0.5), at(0.1), at(0.9)};
 }
@@ -174,7 +179,8 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
     if (backend == nullptr) {
       variant.not_measured = why_not;
     } else if (Result<MemoryUse> used = backend->prepare(run.edited, variant.structure); !used) {
-      variant.not_measured = used.error().front().message;
+      for (const Error& e : used.error())
+        variant.not_measured += (variant.not_measured.empty() ? "" : "; ") + e.message;
     } else {
       variant.memory_used = *used;
       if (auto done = measure(variant, steps, *backend, scenario.repeats); !done)

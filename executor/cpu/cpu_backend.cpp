@@ -130,6 +130,7 @@ Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure)
   m.state = {};
   m.arena = {};
   m.rope_rows.clear();
+  m.scratch = {};
   if (Errors errors = cpu::not_executed(c, structure); !errors.empty()) return failure(std::move(errors));
   MemoryUse planned = memory_budget(c, structure);
   planned.capacity = cpu::available_memory();
@@ -150,7 +151,7 @@ Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure)
   MemoryUse used{.weights = Bytes{0},
                  .kv = m.state.bytes(),
                  .activations = Bytes{m.arena.size()},
-                 .workspace = m.scratch.bytes(),
+                 .workspace = planned.workspace,  // grows to that when a step first needs it
                  .capacity = planned.capacity};
   for (const cpu::Constant& constant : m.constants) used.weights += constant.bytes();
   return used;

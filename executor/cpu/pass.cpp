@@ -10,7 +10,13 @@ Errors check(const Slice& slice, std::size_t index, const CachedState& state, st
   const auto refuse = [&](std::string message) {
     errors.push_back({"slice " + std::to_string(index) + ": " + std::move(message)});
   };
-  const std::int64_t needed = slice.cached + slice.fresh, block = state.block_tokens();
+  const std::int64_t block = state.block_tokens(), most = state.blocks() * block;
+  if (slice.cached < 0 || slice.fresh < 0 || slice.cached > most || slice.fresh > most) {
+    refuse("has " + std::to_string(slice.fresh) + " new tokens behind " + std::to_string(slice.cached) +
+           "; the cache holds " + std::to_string(most));
+    return errors;
+  }
+  const std::int64_t needed = slice.cached + slice.fresh;
   if (static_cast<std::int64_t>(slice.tokens.size()) != slice.fresh)
     refuse("has " + std::to_string(slice.tokens.size()) + " token ids for " + std::to_string(slice.fresh) +
            " new tokens");

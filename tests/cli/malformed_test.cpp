@@ -44,6 +44,9 @@ const std::vector<Wrong> scenarios{
     {right + "variants:\n  - optimizations: [bf16]\n", "missing key \"name\""},
     {right + "variants:\n  - {name: v}\n  - {name: v}\n", "v"},
     {right + "execute: {backend: tpu}\n", "tpu"},
+    {right + "execute: {backend: cpu}\n", "set device: host"},
+    {right + "plan: {precision: {activations: \"bf16 o=f32\"}}\n", "one dtype for the whole network"},
+    {right + "plan: {precision: {kv: \"bf16 k=fp8\"}}\n", "the cache is chosen by layer"},
     {right + "execute: {backend: cpu, weights: ./none}\n", "no such file or folder"},
     {"name: [\n", "error"},
     {"\tname: x\n", "error"},
@@ -93,8 +96,10 @@ TEST(Malformed, ModelConfigurationsEndWithTwo) {
 
 TEST(Malformed, CheckpointsEndWithTwo) {
   const Folder folder;
-  const std::string scenario =
-      folder.write("s.yaml", right + "execute: {backend: cpu, weights: w.safetensors}\n");
+  const std::string scenario = folder.write(
+      "s.yaml", "name: x\nmodel: smollm2-135m\ndevice: " INFEROMETER_FIXTURES
+                "/library/devices/unit-cpu.yaml\nworkload: {prompt_tokens: 16, output_tokens: 4}\n"
+                "execute: {backend: cpu, weights: w.safetensors}\n");
   const std::string header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[9],\"data_offsets\":[0,16]}}";
   const std::string size(1, static_cast<char>(header.size()));
   const std::vector<Wrong> files{
@@ -115,15 +120,28 @@ TEST(Malformed, CheckpointsEndWithTwo) {
 
 TEST(Malformed, CommandLinesEndWithTwo) {
   for (const char* arguments :
-       {"", "fly", "predict", "run", "run none.yaml", "predict --model llama-3.1-8b --phase sideways",
-        "predict --model nobody", "predict --model llama-3.1-8b --batch 0",
-        "predict --model llama-3.1-8b --batch many", "predict --model llama-3.1-8b --context 0",
+       {"",
+        "fly",
+        "predict",
+        "run",
+        "run none.yaml",
+        "predict --model llama-3.1-8b --phase sideways",
+        "predict --model nobody",
+        "predict --model llama-3.1-8b --batch 0",
+        "predict --model llama-3.1-8b --batch many",
+        "predict --model llama-3.1-8b --context 0",
+        "predict --model llama-3.1-70b --phase prefill --batch 100 --context 10000000",
+        "predict --model llama-3.1-8b --set architecture.layers=100000000",
+        "predict --model llama-3.1-8b --set workload.batch=2",
         "predict --model llama-3.1-8b --device abacus",
         "predict --model llama-3.1-8b --set precision.weights",
         "predict --model llama-3.1-8b --set precision.weight=fp8",
         "predict --model llama-3.1-8b --set precision.weights=fp9",
-        "predict --model llama-3.1-8b --optimize faster", "list everything", "explain nothing-that-exists",
-        "graph --model nobody", "calibrate --backend tpu"}) {
+        "predict --model llama-3.1-8b --optimize faster",
+        "list everything",
+        "explain nothing-that-exists",
+        "graph --model nobody",
+        "calibrate --backend tpu"}) {
     const Ran run = run_program(arguments);
     EXPECT_EQ(run.code, 2) << arguments << "\n" << run.printed;
     EXPECT_FALSE(run.printed.empty()) << arguments;

@@ -78,6 +78,8 @@ TEST(Statistics, EffectsAreThroughputsOverTheBaselines) {
 TEST(Statistics, ADirectionIsWhatTheEffectSays) {
   EXPECT_TRUE((Effect{"", "", 1.2, 1.5}.same_direction()));
   EXPECT_FALSE((Effect{"", "", 0.9, 1.5}.same_direction()));
+  EXPECT_FALSE((Effect{"", "", 1.0, 0.8}.same_direction()));
+  EXPECT_FALSE((Effect{"", "", 1.0, 1.2}.same_direction()));
   EXPECT_FALSE((Effect{"", "", 1.2, 1.05}.counts()));
   EXPECT_FALSE((Effect{"", "", 1.2, {}}.counts()));
 }
