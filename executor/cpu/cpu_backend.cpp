@@ -33,7 +33,9 @@ struct CpuBackend::Impl {
   void reserve(const cpu::Pass& pass);
   /// Runs a pass; `after` is called behind the set-up (-1) and behind each node.
   template <class After>
-  Done execute(const cpu::Pass& pass, After after);
+  void execute(const cpu::Pass& pass, After after);
+  /// Checks a step and makes room for it, before anything is changed or timed.
+  Result<cpu::Pass> plan(const Step& step);
   void collect_output(const cpu::Pass& pass);
 };
 
@@ -60,15 +62,12 @@ void CpuBackend::Impl::reserve(const cpu::Pass& pass) {
 }
 
 template <class After>
-Done CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
+void CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
   for (const StateOperation& o : pass.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to);
   }
-  const Result<cpu::StepInputs> inputs = cpu::step_inputs(*pass.step, state, vocab);
-  if (!inputs) return failure(inputs.error());
   const cpu::NodeContext context{.structure = structure,
                                  .pass = pass,
-                                 .inputs = *inputs,
                                  .state = state,
                                  .constants = constants,
                                  .rope = rope_rows,
@@ -81,7 +80,6 @@ Done CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
     cpu::run_node(context, i);
     after(static_cast<std::int32_t>(i));
   }
-  return std::monostate{};
 }
 
 void CpuBackend::Impl::collect_output(const cpu::Pass& pass) {
@@ -97,20 +95,23 @@ void CpuBackend::Impl::collect_output(const cpu::Pass& pass) {
   output.logits.assign(logits, logits + rows * static_cast<std::size_t>(vocab));
 }
 
+Result<cpu::Pass> CpuBackend::Impl::plan(const Step& step) {
+  for (const StateOperation& o : step.operations) {
+    const auto outside = [&](std::int32_t block) { return block < 0 || block >= state.blocks(); };
+    if (o.kind == StateOperation::Kind::copy_block && (outside(o.from) || outside(o.to)))
+      return failure("copy_block: outside the cache of " + std::to_string(state.blocks()) + " blocks");
+  }
+  Result<cpu::StepInputs> inputs = cpu::step_inputs(step, state, vocab);
+  if (!inputs) return failure(inputs.error());
+  cpu::Pass pass = cpu::pass_of(structure, step, std::move(*inputs));
+  reserve(pass);
+  return pass;
+}
+
 namespace {
 
 Nanoseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<Nanoseconds>(Clock::now() - start);
-}
-
-Errors check_operations(const Step& step, const cpu::CachedState& state) {
-  Errors errors;
-  for (const StateOperation& o : step.operations) {
-    const auto outside = [&](std::int32_t block) { return block < 0 || block >= state.blocks(); };
-    if (o.kind == StateOperation::Kind::copy_block && (outside(o.from) || outside(o.to)))
-      errors.push_back({"copy_block: outside the cache of " + std::to_string(state.blocks()) + " blocks"});
-  }
-  return errors;
 }
 
 }  // namespace
@@ -160,19 +161,18 @@ Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure)
 Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
   Impl& m = *impl_;
   require(num_vertices(graph) == m.structure.nodes.size(), "a graph of the prepared structure");
-  if (Errors errors = check_operations(step, m.state); !errors.empty()) return failure(std::move(errors));
-  const cpu::Pass pass = cpu::pass_of(m.structure, step);
-  m.reserve(pass);
+  const Result<cpu::Pass> pass = m.plan(step);
+  if (!pass) return failure(pass.error());
   Timeline timeline;
   timeline.spans.reserve(m.structure.nodes.size() + 1);
   const Clock::time_point start = Clock::now();
-  const Done done = m.execute(pass, [&](std::int32_t node) {
+  m.execute(*pass, [&](std::int32_t node) {
     const Nanoseconds now = since(start);
     Span span{.nodes = {},
               .kind = SpanKind::host,
               .start = timeline.end,
               .duration = now - timeline.end,
-              .kernel = "step inputs"};
+              .kernel = "state operations"};
     if (node >= 0) {
       const AnyOperator& op = m.structure.nodes[static_cast<std::size_t>(node)].op;
       span.nodes = {node};
@@ -182,8 +182,7 @@ Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
     timeline.spans.push_back(std::move(span));
     timeline.end = now;
   });
-  if (!done) return failure(done.error());
-  m.collect_output(pass);
+  m.collect_output(*pass);
   return timeline;
 }
 
@@ -194,15 +193,12 @@ std::unique_ptr<StepTimer> CpuBackend::timer() {
   struct Timer final : StepTimer {
     explicit Timer(Impl& i) : impl(i) {}
     Result<Nanoseconds> time(const Step& step) override {
-      if (Errors errors = check_operations(step, impl.state); !errors.empty())
-        return failure(std::move(errors));
-      const cpu::Pass pass = cpu::pass_of(impl.structure, step);
-      impl.reserve(pass);
+      const Result<cpu::Pass> pass = impl.plan(step);
+      if (!pass) return failure(pass.error());
       const Clock::time_point start = Clock::now();
-      const Done done = impl.execute(pass, [](std::int32_t) {});
+      impl.execute(*pass, [](std::int32_t) {});
       const Nanoseconds took = since(start);
-      if (!done) return failure(done.error());
-      impl.collect_output(pass);
+      impl.collect_output(*pass);
       return took;
     }
     Impl& impl;

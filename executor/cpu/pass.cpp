@@ -66,8 +66,9 @@ Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::
   return inputs;
 }
 
-Pass pass_of(const Structure& structure, const Step& step) {
-  Pass pass{.step = &step, .features = features(step), .operators = {}, .memory = {}};
+Pass pass_of(const Structure& structure, const Step& step, StepInputs inputs) {
+  Pass pass{
+      .step = &step, .inputs = std::move(inputs), .features = features(step), .operators = {}, .memory = {}};
   for (const StructureNode& node : structure.nodes)
     pass.operators.push_back(bind(node, structure, pass.features));
   pass.memory = plan_memory(structure, pass.features);

@@ -23,13 +23,14 @@ struct StepInputs {
 /// errors  token ids outside the vocabulary, block tables that are too short or name blocks that do not exist
 [[nodiscard]] Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::int64_t vocab);
 
-/// One step, ready to run: operators with their sizes, and where each buffer lies.
+/// One step, ready to run: what its kernels read, operators with their sizes, and where each buffer lies.
 struct Pass {
   const Step* step = nullptr;
+  StepInputs inputs;
   Features features;
   std::vector<AnyOperator> operators;  ///< of Structure::nodes
   MemoryPlan memory;
 };
-Pass pass_of(const Structure& structure, const Step& step);
+Pass pass_of(const Structure& structure, const Step& step, StepInputs inputs);
 
 }  // namespace inferometer::cpu

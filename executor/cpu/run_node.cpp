@@ -43,7 +43,7 @@ struct Run {
 
   void operator()(const Embedding& o) const {
     kernels().gather({.x = {constant(0).plain.data(), o.width},
-                      .rows = c.inputs.tokens.data(),
+                      .rows = c.pass.inputs.tokens.data(),
                       .y = out(0),
                       .count = o.tokens,
                       .width = o.width,
@@ -51,7 +51,7 @@ struct Run {
   }
   void operator()(const GatherRows& o) const {
     kernels().gather({.x = in(0),
-                      .rows = c.inputs.logit_rows.data(),
+                      .rows = c.pass.inputs.logit_rows.data(),
                       .y = out(0),
                       .count = o.tokens,
                       .width = o.width,
@@ -119,7 +119,7 @@ struct Run {
     kernels().rope({.q = out(0),
                     .k = out(1),
                     .table = c.rope.data(),
-                    .positions = c.inputs.positions.data(),
+                    .positions = c.pass.inputs.positions.data(),
                     .dtype = o.dtype,
                     .tokens = o.tokens,
                     .q_heads = o.q_heads,
@@ -133,7 +133,7 @@ struct Run {
     kernels().kv_write({.k = in(0),
                         .v = o.v_dim > 0 ? in(1) : In{},
                         .cache = c.state.layer(node.layer),
-                        .slots = c.inputs.slots.data(),
+                        .slots = c.pass.inputs.slots.data(),
                         .dtype = o.dtype,
                         .tokens = o.tokens});
   }
@@ -142,8 +142,8 @@ struct Run {
                          .y = out(0),
                          .dtype = o.dtype,
                          .cache = c.state.layer(node.layer),
-                         .sequences = c.inputs.sequences.data(),
-                         .count = static_cast<std::int64_t>(c.inputs.sequences.size()),
+                         .sequences = c.pass.inputs.sequences.data(),
+                         .count = static_cast<std::int64_t>(c.pass.inputs.sequences.size()),
                          .heads = o.heads,
                          .scale = static_cast<float>(o.scale),
                          .window = o.window,

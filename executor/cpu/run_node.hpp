@@ -24,7 +24,6 @@ struct Scratch {
 struct NodeContext {
   const Structure& structure;
   const Pass& pass;
-  const StepInputs& inputs;
   const CachedState& state;
   std::span<const Constant> constants;
   std::span<const float> rope;  ///< [positions, rotary]

@@ -121,14 +121,4 @@ TEST(Sources, NoFileIsLongerThan500Lines) {
   }
 }
 
-TEST(Files, HaveAtMost500Lines) {
-  for (const char* folder :
-       {"model", "roofline", "simulator", "executor", "scenarios", "reports", "cli", "tests"}) {
-    for (const fs::path& file : sources_in(folder)) {
-      const std::string text = text_of(file);
-      EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 500) << file;
-    }
-  }
-}
-
 }  // namespace
