@@ -1,4 +1,3 @@
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -9,6 +8,9 @@
 #include "executor/cpu/host_device.hpp"
 #include "executor/cpu/kernels.hpp"
 #include "executor/cpu/onednn.hpp"
+#endif
+#ifdef INFEROMETER_HAS_CUDA_BACKEND
+#include "executor/cuda/gpu.hpp"
 #endif
 
 namespace inferometer {
@@ -37,21 +39,24 @@ void cpu_backend() {
 #endif
 }
 
-/// What the driver says, asked without any header of CUDA's: the calls below are its documented C interface.
-void cuda_driver() {
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW);
-  if (driver == nullptr) return say(false, "CUDA driver", "libcuda.so.1: no NVIDIA GPU can be measured here");
-  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-  const auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
-  const auto name_of = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
-  int devices = 0;
-  if (init == nullptr || count == nullptr || name_of == nullptr || init(0) != 0 || count(&devices) != 0)
-    return say(false, "CUDA driver", "libcuda.so.1 is there but does not start");
-  for (int d = 0; d < devices; ++d) {
-    char text[256] = "";
-    if (name_of(text, sizeof text, d) == 0) say(true, fmt::format("GPU {}", d), text);
-  }
-  if (devices == 0) say(false, "GPU", "the driver sees none");
+void cuda_backend() {
+#ifdef INFEROMETER_HAS_CUDA_BACKEND
+  const Result<cuda::Gpu> gpu = cuda::find_gpu(0);
+  if (!gpu) return say(false, "CUDA backend", "built, but: " + gpu.error().front().message);
+  const auto version = [](int v) { return fmt::format("{}.{}", v / 1000, v % 1000 / 10); };
+  say(true, "CUDA backend",
+      fmt::format(
+          "{}, compute capability {}.{}, {} multiprocessors, {:.1f} of {:.1f} GiB available, driver for "
+          "CUDA {}, runtime {}",
+          gpu->name, gpu->major, gpu->minor, gpu->processors,
+          static_cast<double>(gpu->available.value) / (1 << 30),
+          static_cast<double>(gpu->memory.value) / (1 << 30), version(gpu->driver), version(gpu->runtime)));
+  say(gpu->hopper(), "  Hopper kernels",
+      gpu->hopper() ? "weight streams and tiled attention" : "portable kernels and cuBLASLt run instead");
+#else
+  say(false, "CUDA backend",
+      "not part of this build: CUDA Toolkit 13 with nvcc, cuBLASLt and CUPTI was not found");
+#endif
 }
 
 }  // namespace
@@ -66,8 +71,7 @@ int doctor_command(const Context& context) {
       host ? host->calibration.date + " on " + host->calibration.machine + ", " +
                  (context.library.calibration / "host.yaml").string()
            : "run `inferometer calibrate --backend cpu` (10 s), or let `run` do it");
-  say(false, "CUDA backend", "not part of this build");
-  cuda_driver();
+  cuda_backend();
   say(!list_models(context.library).empty(), "presets", context.library.root.string());
   const char* data = std::getenv("INFEROMETER_DATA");
   say(data != nullptr, "validation data",

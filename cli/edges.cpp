@@ -5,10 +5,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "executor/weights/checkpoint.hpp"
@@ -16,6 +18,9 @@
 #include "scenarios/device_file.hpp"
 #ifdef INFEROMETER_HAS_CPU_BACKEND
 #include "executor/cpu/cpu_backend.hpp"
+#endif
+#ifdef INFEROMETER_HAS_CUDA_BACKEND
+#include "executor/cuda/cuda_backend.hpp"
 #endif
 
 namespace inferometer {
@@ -37,6 +42,16 @@ std::string field_of(const fs::path& file, const std::string& key) {
     return value;
   }
   return "";
+}
+
+/// N of "cuda:N".
+std::optional<int> cuda_device(const std::string& name) {
+  constexpr std::string_view prefix = "cuda:";
+  int device = -1;
+  if (!name.starts_with(prefix)) return std::nullopt;
+  const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), device);
+  return error == std::errc{} && end == name.data() + name.size() && device >= 0 ? std::optional{device}
+                                                                                 : std::nullopt;
 }
 
 }  // namespace
@@ -80,7 +95,15 @@ FoundBackend find_backend(const std::string& name, const std::string& weights) {
     return {nullptr, "this build has no CPU backend: oneDNN was not found when it was configured"};
 #endif
   }
-  if (name.starts_with("cuda:")) return {nullptr, "no CUDA device: this build has no CUDA backend"};
+  if (const std::optional<int> device = cuda_device(name)) {
+#ifdef INFEROMETER_HAS_CUDA_BACKEND
+    Result<std::unique_ptr<CudaBackend>> backend = CudaBackend::open({.device = *device, .weights = weights});
+    if (!backend) return {nullptr, backend.error().front().message};
+    return {std::move(*backend), ""};
+#else
+    return {nullptr, "no CUDA device: this build has no CUDA backend"};
+#endif
+  }
   return {nullptr, "unknown backend \"" + name + "\"; expected cpu or cuda:N"};
 }
 

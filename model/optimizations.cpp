@@ -159,6 +159,14 @@ const std::array list{
           return Edits{{"launch.graphs", "true"}};
         },
         &needs_gpu},
+    Optimization{
+        "dependent-launch", "beside the survey",
+        "each kernel is set up, and its weights fetched, while the one before drains",
+        "hides launches and the ramp of the memory stream between small kernels; nothing between long ones",
+        [](const Case&) {
+          return Edits{{"launch.overlap", "true"}};
+        },
+        &needs_gpu},
 };
 
 }  // namespace

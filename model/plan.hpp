@@ -41,6 +41,7 @@ struct Plan {
   struct Launch {
     bool graphs = false;
     std::vector<std::int64_t> batch_buckets;
+    bool overlap = false;
   } launch;
   struct Kv {
     std::int64_t block_tokens = 16;
@@ -73,6 +74,8 @@ void fields(P& plan, Visit&& visit) {
         "replay each step as one recorded graph instead of launching eagerly");
   visit("launch.batch_buckets", plan.launch.batch_buckets,
         "batch sizes that graphs are recorded for; a decode batch is padded up to the next [sequences]");
+  visit("launch.overlap", plan.launch.overlap,
+        "set each kernel up while the one before drains (programmatic dependent launch)");
   visit("kv.block_tokens", plan.kv.block_tokens, "tokens per block of the paged KV cache");
   visit("parallel.tensor", plan.parallel.tensor, "devices that share each layer (tensor parallelism)");
 }

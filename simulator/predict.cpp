@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/range/iterator_range.hpp>
 
+#include "model/launch.hpp"
 #include "roofline/roofline.hpp"
 #include "simulator/step_simulator.hpp"
 
@@ -11,7 +12,7 @@ namespace {
 
 enum Resource : int { memory, compute, link, resources };
 
-Task task_of(const Graph& graph, std::size_t v, const Estimate& e, const Case& c) {
+Task task_of(const Graph& graph, std::size_t v, const Estimate& e, const Case& c, bool eager) {
   Task task{.alone = e.time()};
   // Resources are counted in seconds of their full use, so that each one's capacity is 1.
   if (e.memory.count() > 0) task.demands.push_back({memory, e.memory.count()});
@@ -20,7 +21,8 @@ Task task_of(const Graph& graph, std::size_t v, const Estimate& e, const Case& c
   for (const auto edge : boost::make_iterator_range(in_edges(v, graph))) {
     task.after.push_back(static_cast<int>(source(edge, graph)));
   }
-  const bool eager = c.cluster.device.kind == DeviceKind::gpu && !c.plan.launch.graphs;
+  // A dependent launch sets a kernel up while the one before drains.
+  if (c.plan.launch.overlap) task.overlap = e.parts.launch;
   if (eager) task.host = c.cluster.device.host_dispatch.value;
   return task;
 }
@@ -51,19 +53,12 @@ Timeline timeline_of(const Structure& structure, std::span<const TaskTimes> time
 }  // namespace
 
 Features padded(const Features& features, const Plan& plan) {
-  const bool decode = std::all_of(features.slices.begin(), features.slices.end(),
-                                  [](const AttentionSlice& s) { return s.fresh == 1; });
-  if (!plan.launch.graphs || !decode) return features;
+  const std::int64_t extra = padding_sequences(features, plan);
   Features wider = features;
-  for (const std::int64_t bucket : plan.launch.batch_buckets) {
-    if (bucket < features.sequences) continue;
-    const std::int64_t extra = bucket - features.sequences;
-    wider.sequences += extra;
-    wider.tokens += extra;
-    wider.logit_rows += extra;
-    wider.slices.insert(wider.slices.end(), static_cast<std::size_t>(extra), AttentionSlice{1, 0});
-    break;
-  }
+  wider.sequences += extra;
+  wider.tokens += extra;
+  wider.logit_rows += extra;
+  wider.slices.insert(wider.slices.end(), static_cast<std::size_t>(extra), AttentionSlice{1, 0});
   return wider;
 }
 
@@ -73,9 +68,10 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const Surroundings surroundings{.persistent = persistent_bytes(graph)};
   Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level};
   std::vector<Task> tasks;
+  const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     prediction.nodes.push_back(estimate(graph[v].op, c.cluster.device, calibration, surroundings));
-    tasks.push_back(task_of(graph, v, prediction.nodes.back(), c));
+    tasks.push_back(task_of(graph, v, prediction.nodes.back(), c, eager));
   }
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "executor/cpu/kv_layout.hpp"
+#include "executor/pass/sequence_blocks.hpp"
 #include "model/architecture.hpp"
 #include "model/dtype.hpp"
 
@@ -134,12 +135,6 @@ struct KvWriteArguments {
   const std::int32_t* slots = nullptr;
   DType dtype = DType::f32;
   std::int64_t tokens = 0;
-};
-
-/// What one sequence asks of attention.
-struct SequenceBlocks {
-  std::int64_t fresh = 0, cached = 0;
-  const std::int32_t* block_table = nullptr;
 };
 
 /// y = softmax(scale q kᵀ) v over each sequence's cached and fresh tokens, which are all in the cache.

@@ -30,13 +30,13 @@ struct CpuBackend::Impl {
   bool keep_logits = false;
 
   Done load(std::uint64_t seed);
-  void reserve(const cpu::Pass& pass);
+  void reserve(const Pass& pass);
   /// Runs a pass; `after` is called behind the set-up (-1) and behind each node.
   template <class After>
-  void execute(const cpu::Pass& pass, After after);
+  void execute(const Pass& pass, After after);
   /// Checks a step and makes room for it, before anything is changed or timed.
-  Result<cpu::Pass> plan(const Step& step);
-  void collect_output(const cpu::Pass& pass);
+  Result<Pass> plan(const Step& step);
+  void collect_output(const Pass& pass);
 };
 
 Done CpuBackend::Impl::load(std::uint64_t seed) {
@@ -53,7 +53,7 @@ Done CpuBackend::Impl::load(std::uint64_t seed) {
 }
 
 /// Memory that a step needs and earlier ones did not.
-void CpuBackend::Impl::reserve(const cpu::Pass& pass) {
+void CpuBackend::Impl::reserve(const Pass& pass) {
   if (pass.memory.total.value > arena.size()) arena = cpu::AlignedBuffer(pass.memory.total.value);
   std::int64_t positions = 0;
   for (const AttentionSlice& s : pass.features.slices) positions = std::max(positions, s.cached + s.fresh);
@@ -62,7 +62,7 @@ void CpuBackend::Impl::reserve(const cpu::Pass& pass) {
 }
 
 template <class After>
-void CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
+void CpuBackend::Impl::execute(const Pass& pass, After after) {
   for (const StateOperation& o : pass.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to);
   }
@@ -82,7 +82,7 @@ void CpuBackend::Impl::execute(const cpu::Pass& pass, After after) {
   }
 }
 
-void CpuBackend::Impl::collect_output(const cpu::Pass& pass) {
+void CpuBackend::Impl::collect_output(const Pass& pass) {
   const auto start = [&](std::int64_t buffer) {
     return arena.data() + pass.memory.offset[static_cast<std::size_t>(buffer)].value;
   };
@@ -95,15 +95,10 @@ void CpuBackend::Impl::collect_output(const cpu::Pass& pass) {
   output.logits.assign(logits, logits + rows * static_cast<std::size_t>(vocab));
 }
 
-Result<cpu::Pass> CpuBackend::Impl::plan(const Step& step) {
-  for (const StateOperation& o : step.operations) {
-    const auto outside = [&](std::int32_t block) { return block < 0 || block >= state.blocks(); };
-    if (o.kind == StateOperation::Kind::copy_block && (outside(o.from) || outside(o.to)))
-      return failure("copy_block: outside the cache of " + std::to_string(state.blocks()) + " blocks");
-  }
-  Result<cpu::StepInputs> inputs = cpu::step_inputs(step, state, vocab);
+Result<Pass> CpuBackend::Impl::plan(const Step& step) {
+  Result<StepInputs> inputs = step_inputs(step, {state.blocks(), state.block_tokens()}, vocab);
   if (!inputs) return failure(inputs.error());
-  cpu::Pass pass = cpu::pass_of(structure, step, std::move(*inputs));
+  Pass pass = pass_of(structure, step, std::move(*inputs));
   reserve(pass);
   return pass;
 }
@@ -161,7 +156,7 @@ Result<MemoryUse> CpuBackend::prepare(const Case& c, const Structure& structure)
 Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
   Impl& m = *impl_;
   require(num_vertices(graph) == m.structure.nodes.size(), "a graph of the prepared structure");
-  const Result<cpu::Pass> pass = m.plan(step);
+  const Result<Pass> pass = m.plan(step);
   if (!pass) return failure(pass.error());
   Timeline timeline;
   timeline.spans.reserve(m.structure.nodes.size() + 1);
@@ -193,7 +188,7 @@ std::unique_ptr<StepTimer> CpuBackend::timer() {
   struct Timer final : StepTimer {
     explicit Timer(Impl& i) : impl(i) {}
     Result<Nanoseconds> time(const Step& step) override {
-      const Result<cpu::Pass> pass = impl.plan(step);
+      const Result<Pass> pass = impl.plan(step);
       if (!pass) return failure(pass.error());
       const Clock::time_point start = Clock::now();
       impl.execute(*pass, [](std::int32_t) {});

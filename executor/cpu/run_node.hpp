@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "executor/cpu/constants.hpp"
-#include "executor/cpu/pass.hpp"
 #include "executor/cpu/state.hpp"
+#include "executor/pass/pass.hpp"
 
 namespace inferometer::cpu {
 

@@ -19,19 +19,23 @@ std::uint64_t place(const WeightPart& part, std::int64_t r, std::int64_t c) {
 
 }  // namespace
 
+SeededScale seeded_scale(const WeightSpec& spec, const WeightPart& part) {
+  const bool is_vector = spec.rows == 1;
+  return {part.tensor.ends_with("norm.weight") ? 1.0F : 0.0F,
+          is_vector ? 0.1F : std::sqrt(3.0F / static_cast<float>(spec.columns))};
+}
+
 void SeededWeights::read(const WeightSpec& spec, std::int64_t matrix, std::int64_t row, std::int64_t count,
                          float* out) const {
   const std::int64_t columns = extent(spec).columns;
-  const bool is_vector = spec.rows == 1;
-  const float size = is_vector ? 0.1F : std::sqrt(3.0F / static_cast<float>(columns));
   for_parts(spec, matrix, row, count,
             [&](const WeightPart& part, std::int64_t r, std::int64_t at, std::int64_t n) {
               const std::uint64_t key = tensor_key(seed_, part.tensor);
-              const float center = part.tensor.ends_with("norm.weight") ? 1.0F : 0.0F;
+              const SeededScale scale = seeded_scale(spec, part);
               for (std::int64_t i = 0; i < n; ++i) {
                 float* to = out + (at + i) * columns;
                 for (std::int64_t c = 0; c < columns; ++c)
-                  to[c] = center + size * seeded_uniform(key, place(part, r + i, c));
+                  to[c] = scale.center + scale.size * seeded_uniform(key, place(part, r + i, c));
               }
             });
 }

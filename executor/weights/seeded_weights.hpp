@@ -5,6 +5,12 @@
 
 namespace inferometer {
 
+/// Values of a part are center + size * u.
+struct SeededScale {
+  float center = 0, size = 1;
+};
+SeededScale seeded_scale(const WeightSpec& spec, const WeightPart& part);
+
 /// Values that stand for a checkpoint's where only time matters: a pure function of (seed, tensor, place in
 /// it), the same on any machine and however products are merged.
 ///   matrices  uniform with variance 1 / columns, so that activations keep their size from layer to layer

@@ -1,14 +1,17 @@
 #pragma once
-#include <optional>
 #include <vector>
 
-#include "executor/cpu/arguments.hpp"
-#include "executor/cpu/state.hpp"
+#include "executor/pass/sequence_blocks.hpp"
 #include "model/graph.hpp"
 #include "model/memory_plan.hpp"
 #include "model/step.hpp"
 
-namespace inferometer::cpu {
+namespace inferometer {
+
+/// The cached state that steps may address.
+struct CacheShape {
+  std::int64_t blocks = 0, block_tokens = 0;
+};
 
 /// What of a step's slices the kernels read: one entry per new token, in the order of the slices.
 struct StepInputs {
@@ -20,8 +23,9 @@ struct StepInputs {
   std::int64_t last_position() const;
 };
 
-/// errors  token ids outside the vocabulary, block tables that are too short or name blocks that do not exist
-[[nodiscard]] Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::int64_t vocab);
+/// errors  token ids outside the vocabulary, block tables that are too short or name blocks that do not exist,
+///         copies of blocks that do not exist
+[[nodiscard]] Result<StepInputs> step_inputs(const Step& step, const CacheShape& cache, std::int64_t vocab);
 
 /// One step, ready to run: what its kernels read, operators with their sizes, and where each buffer lies.
 struct Pass {
@@ -33,4 +37,4 @@ struct Pass {
 };
 Pass pass_of(const Structure& structure, const Step& step, StepInputs inputs);
 
-}  // namespace inferometer::cpu
+}  // namespace inferometer

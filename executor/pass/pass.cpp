@@ -1,16 +1,16 @@
-#include "executor/cpu/pass.hpp"
+#include "executor/pass/pass.hpp"
 
 #include <algorithm>
 
-namespace inferometer::cpu {
+namespace inferometer {
 namespace {
 
-Errors check(const Slice& slice, std::size_t index, const CachedState& state, std::int64_t vocab) {
+Errors check(const Slice& slice, std::size_t index, const CacheShape& cache, std::int64_t vocab) {
   Errors errors;
   const auto refuse = [&](std::string message) {
     errors.push_back({"slice " + std::to_string(index) + ": " + std::move(message)});
   };
-  const std::int64_t block = state.block_tokens(), most = state.blocks() * block;
+  const std::int64_t block = cache.block_tokens, most = cache.blocks * block;
   if (slice.cached < 0 || slice.fresh < 0 || slice.cached > most || slice.fresh > most) {
     refuse("has " + std::to_string(slice.fresh) + " new tokens behind " + std::to_string(slice.cached) +
            "; the cache holds " + std::to_string(most));
@@ -31,8 +31,8 @@ Errors check(const Slice& slice, std::size_t index, const CachedState& state, st
   };
   if (std::any_of(slice.tokens.begin(), slice.tokens.end(), outside(vocab)))
     refuse("a token id is outside the vocabulary of " + std::to_string(vocab));
-  if (std::any_of(slice.block_table.begin(), slice.block_table.end(), outside(state.blocks())))
-    refuse("a block is outside the cache of " + std::to_string(state.blocks()) + " blocks");
+  if (std::any_of(slice.block_table.begin(), slice.block_table.end(), outside(cache.blocks)))
+    refuse("a block is outside the cache of " + std::to_string(cache.blocks) + " blocks");
   return errors;
 }
 
@@ -42,23 +42,28 @@ std::int64_t StepInputs::last_position() const {
   return positions.empty() ? 0 : *std::max_element(positions.begin(), positions.end());
 }
 
-Result<StepInputs> step_inputs(const Step& step, const CachedState& state, std::int64_t vocab) {
+Result<StepInputs> step_inputs(const Step& step, const CacheShape& cache, std::int64_t vocab) {
   StepInputs inputs;
   Errors errors;
+  for (const StateOperation& o : step.operations) {
+    const auto outside = [&](std::int32_t block) { return block < 0 || block >= cache.blocks; };
+    if (o.kind == StateOperation::Kind::copy_block && (outside(o.from) || outside(o.to)))
+      errors.push_back({"copy_block: outside the cache of " + std::to_string(cache.blocks) + " blocks"});
+  }
   for (std::size_t s = 0; s < step.slices.size(); ++s) {
-    Errors more = check(step.slices[s], s, state, vocab);
+    Errors more = check(step.slices[s], s, cache, vocab);
     errors.insert(errors.end(), more.begin(), more.end());
   }
   if (!errors.empty()) return failure(std::move(errors));
   for (const Slice& slice : step.slices) {
     inputs.sequences.push_back({slice.fresh, slice.cached, slice.block_table.data()});
     for (std::int64_t f = 0; f < slice.fresh; ++f) {
-      const std::int64_t position = slice.cached + f, block = position / state.block_tokens();
+      const std::int64_t position = slice.cached + f, block = position / cache.block_tokens;
       inputs.tokens.push_back(slice.tokens[static_cast<std::size_t>(f)]);
       inputs.positions.push_back(static_cast<std::int32_t>(position));
       inputs.slots.push_back(static_cast<std::int32_t>(slice.block_table[static_cast<std::size_t>(block)] *
-                                                           state.block_tokens() +
-                                                       position % state.block_tokens()));
+                                                           cache.block_tokens +
+                                                       position % cache.block_tokens));
       if (f >= slice.fresh - slice.logit_rows)
         inputs.logit_rows.push_back(static_cast<std::int32_t>(inputs.tokens.size() - 1));
     }
@@ -75,4 +80,4 @@ Pass pass_of(const Structure& structure, const Step& step, StepInputs inputs) {
   return pass;
 }
 
-}  // namespace inferometer::cpu
+}  // namespace inferometer

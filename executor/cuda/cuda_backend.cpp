@@ -1,0 +1,359 @@
+#include "executor/cuda/cuda_backend.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/launch_node.hpp"
+#include "executor/cuda/recorded_graph.hpp"
+#include "executor/cuda/splits.hpp"
+#include "executor/cuda/supported.hpp"
+#include "executor/weights/checkpoint.hpp"
+#include "executor/weights/rope_table.hpp"
+#include "model/launch.hpp"
+
+namespace inferometer {
+
+using cuda::checked;
+using cuda::DeviceBuffer;
+
+namespace {
+
+struct FreeStream {
+  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
+};
+struct FreeEvent {
+  void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
+};
+using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, FreeEvent>;
+
+/// A step with everything that its launch needs. What pads it writes to a block of the cache that no sequence
+/// has.
+struct Ready {
+  std::unique_ptr<Step> step;
+  Pass pass;
+  std::int64_t rows = 0;  ///< of logits that somebody asked for
+  std::int32_t splits = 1;
+  bool recorded = false;
+};
+
+Done assign(DeviceBuffer& buffer, Result<DeviceBuffer> made) {
+  if (!made) return failure(made.error());
+  buffer = std::move(*made);
+  return std::monostate{};
+}
+
+}  // namespace
+
+struct CudaBackend::Impl {
+  CudaOptions options;
+  cuda::Gpu gpu;
+  std::unique_ptr<std::remove_pointer_t<cudaStream_t>, FreeStream> stream;
+  Event start, end;
+  cuda::CublasLt products;
+  int decode_slots = 1;  ///< blocks of decode attention that run at a time
+
+  Plan plan;
+  Structure structure;
+  Rope rope_scaling;
+  std::int64_t vocab = 0, group = 1, kv_heads = 1, v_dim = 0, rotary = 0;
+  cuda::Constants constants;
+  cuda::CachedState state;
+  cuda::DeviceInputs inputs;
+  cuda::Scratch scratch;
+  DeviceBuffer arena, rope;
+  std::int64_t rope_positions = 0;
+  std::map<std::pair<std::int64_t, std::int32_t>, cuda::RecordedGraph> graphs;  ///< by (sequences, splits)
+  NodeObserver* observer = nullptr;
+  Output output;
+  bool keep_logits = false;
+
+  void release();
+  Done load(const Case& c, const MemoryUse& planned);
+  Done make_scratch(const Case& c, Bytes naive_scores);
+  Done reserve(const Ready& ready);
+  Result<Ready> ready(const Step& step);
+  Done enqueue(const Ready& ready);
+  Result<Nanoseconds> execute(const Ready& ready);
+  Done collect_output(const Ready& ready);
+};
+
+/// What the last case held is given back first: the new one is planned against all of the memory.
+void CudaBackend::Impl::release() {
+  graphs.clear();
+  constants = {};
+  state = {};
+  inputs = {};
+  scratch = {};
+  arena = {};
+  rope = {};
+  rope_positions = 0;
+}
+
+Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
+  const std::int64_t pairs = c.workload.batch * kv_heads;
+  const std::int64_t parts = std::max<std::int64_t>(pairs, cuda::most_decode_parts(decode_slots));
+  // Padding may widen a batch to the next bucket.
+  std::int64_t widest = c.workload.batch;
+  for (const std::int64_t b : plan.launch.batch_buckets) widest = std::max(widest, b);
+  std::int64_t total = 0;
+  const auto place = [&](std::int64_t bytes) {
+    const std::int64_t at = total;
+    total += (bytes + 255) / 256 * 256;
+    return at;
+  };
+  const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
+                     largest = place(std::max(widest, c.workload.batch) * 8), zeroed = total,
+                     streamed = place(cuda::streamed_partials(gpu.processors) * 4),
+                     decode =
+                         place(cuda::decode_partials(std::max(parts, widest * kv_heads), 1, 1, v_dim) * 4),
+                     scores = place(naive_scores.value);
+  if (const Done done = assign(scratch.memory, DeviceBuffer::of(Bytes{total})); !done) return done;
+  char* at = scratch.memory.data();
+  scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
+  scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
+  scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
+  scratch.streamed = reinterpret_cast<float*>(at + streamed);
+  scratch.decode = reinterpret_cast<float*>(at + decode);
+  scratch.scores = reinterpret_cast<float*>(at + scores);
+  return checked(cudaMemset(at, 0, static_cast<std::size_t>(zeroed)), "clearing scratch memory");
+}
+
+Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
+  std::optional<Checkpoint> checkpoint;
+  if (!options.weights.empty()) {
+    Result<Checkpoint> opened = Checkpoint::open(options.weights);
+    if (!opened) return failure(opened.error());
+    checkpoint = std::move(*opened);
+  }
+  auto loaded = cuda::load_constants(structure, checkpoint ? &*checkpoint : nullptr, c.draws.seed, gpu);
+  if (!loaded) return failure(loaded.error());
+  constants = std::move(*loaded);
+  const std::int64_t block = c.plan.kv.block_tokens;
+  const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
+  auto cache = cuda::CachedState::of(structure, c.workload.batch * ((tokens + block - 1) / block), block);
+  if (!cache) return failure(cache.error());
+  state = std::move(*cache);
+  if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
+  return make_scratch(c, planned.workspace);
+}
+
+/// Memory that a step needs and earlier ones did not.
+Done CudaBackend::Impl::reserve(const Ready& ready) {
+  if (ready.pass.memory.total > arena.size()) {
+    graphs.clear();
+    if (const Done done = assign(arena, DeviceBuffer::of(ready.pass.memory.total)); !done) return done;
+  }
+  const cuda::InputLimits need = cuda::limits_of(*ready.step, group), have = inputs.limits();
+  const cuda::InputLimits most{std::max(need.tokens, have.tokens), std::max(need.sequences, have.sequences),
+                               std::max(need.table, have.table), std::max(need.tiles, have.tiles)};
+  if (!(most == have)) {
+    graphs.clear();
+    auto made = cuda::DeviceInputs::of(most);
+    if (!made) return failure(made.error());
+    inputs = std::move(*made);
+  }
+  if (const std::int64_t positions = ready.pass.inputs.last_position() + 1; positions > rope_positions) {
+    graphs.clear();
+    rope_positions = std::max<std::int64_t>(2 * positions, 1024);
+    const std::vector<float> table = rope_table(rope_scaling, rotary, rope_positions);
+    const auto bytes = static_cast<std::int64_t>(table.size() * sizeof(float));
+    if (const Done done = assign(rope, DeviceBuffer::of(Bytes{bytes})); !done) return done;
+    return checked(
+        cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
+        "copying the rope table");
+  }
+  return std::monostate{};
+}
+
+Result<Ready> CudaBackend::Impl::ready(const Step& step) {
+  Ready made{.step = std::make_unique<Step>(step), .pass = {}};
+  const Features asked = features(step);
+  made.rows = asked.logit_rows;
+  made.recorded = recorded(asked, plan);
+  if (Result<StepInputs> own = step_inputs(step, state.shape(), vocab); !own) return failure(own.error());
+  for (std::int64_t i = padding_sequences(asked, plan); i > 0; --i) {
+    made.step->slices.push_back(
+        {.sequence = -i, .tokens = {0}, .fresh = 1, .cached = 0, .block_table = {state.padding_block()}});
+  }
+  const CacheShape with_padding{state.shape().blocks + 1, state.shape().block_tokens};
+  Result<StepInputs> inputs_of_step = step_inputs(*made.step, with_padding, vocab);
+  if (!inputs_of_step) return failure(inputs_of_step.error());
+  made.pass = pass_of(structure, *made.step, std::move(*inputs_of_step));
+  std::int64_t longest = 1, decoding = 0;
+  for (const Slice& s : made.step->slices) {
+    if (s.fresh * group > cuda::decode_rows) continue;
+    longest = std::max(longest, s.cached + s.fresh);
+    ++decoding;
+  }
+  made.splits = cuda::decode_splits(decoding * kv_heads, longest, decode_slots);
+  if (const Done done = reserve(made); !done) return failure(done.error());
+  return made;
+}
+
+Done CudaBackend::Impl::enqueue(const Ready& ready) {
+  const cuda::NodeContext context{.structure = structure,
+                                  .pass = ready.pass,
+                                  .state = state,
+                                  .constants = constants,
+                                  .inputs = inputs,
+                                  .scratch = scratch,
+                                  .gpu = gpu,
+                                  .products = products,
+                                  .rope = reinterpret_cast<const float*>(rope.data()),
+                                  .arena = arena.data(),
+                                  .splits = ready.splits,
+                                  .queue = {.stream = stream.get(),
+                                            .processors = gpu.processors,
+                                            .hopper = gpu.hopper(),
+                                            .overlap = plan.launch.overlap && gpu.hopper()}};
+  for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
+    if (observer != nullptr) observer->begin(static_cast<std::int32_t>(i));
+    const Done done = launch_node(context, i);
+    if (observer != nullptr) observer->end();
+    if (!done) return done;
+  }
+  return checked(cudaGetLastError(), "launching kernels");
+}
+
+Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
+  inputs.send(ready.pass, group, stream.get());
+  for (const StateOperation& o : ready.step->operations) {
+    if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
+  }
+  const cuda::RecordedGraph* graph = nullptr;
+  if (ready.recorded) {
+    const std::pair key{static_cast<std::int64_t>(ready.step->slices.size()), ready.splits};
+    auto known = graphs.find(key);
+    if (known == graphs.end()) {
+      // Libraries load what they need at a first run, which a recording must not contain.
+      if (const Done done = enqueue(ready); !done) return failure(done.error());
+      auto made = cuda::RecordedGraph::of(stream.get(), [&] { return enqueue(ready); });
+      if (!made) return failure(made.error());
+      known = graphs.emplace(key, std::move(*made)).first;
+    }
+    graph = &known->second;
+  }
+  cudaEventRecord(start.get(), stream.get());
+  const Done launched = graph != nullptr ? graph->replay(stream.get()) : enqueue(ready);
+  cudaEventRecord(end.get(), stream.get());
+  if (!launched) return failure(launched.error());
+  if (const Done done = checked(cudaStreamSynchronize(stream.get()), "running a step"); !done)
+    return failure(done.error());
+  float milliseconds = 0;
+  cudaEventElapsedTime(&milliseconds, start.get(), end.get());
+  return Nanoseconds{static_cast<std::int64_t>(static_cast<double>(milliseconds) * 1e6)};
+}
+
+Done CudaBackend::Impl::collect_output(const Ready& ready) {
+  const auto fetch = [&](std::int64_t buffer, auto& values, std::int64_t count) {
+    using T = typename std::remove_reference_t<decltype(values)>::value_type;
+    values.resize(static_cast<std::size_t>(count));
+    const char* from = arena.data() + ready.pass.memory.offset[static_cast<std::size_t>(buffer)].value;
+    return checked(cudaMemcpy(values.data(), from, values.size() * sizeof(T), cudaMemcpyDeviceToHost),
+                   "fetching the output");
+  };
+  output.logits.clear();
+  if (keep_logits) {
+    if (const Done done = fetch(structure.logits, output.logits, ready.rows * vocab); !done) return done;
+  }
+  return fetch(structure.nodes.back().writes[0].buffer, output.tokens, ready.rows);
+}
+
+CudaBackend::CudaBackend(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CudaBackend::~CudaBackend() = default;
+
+Result<std::unique_ptr<CudaBackend>> CudaBackend::open(const CudaOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  Result<cuda::Gpu> gpu = cuda::find_gpu(options.device);
+  if (!gpu) return failure(gpu.error());
+  impl->gpu = std::move(*gpu);
+  cudaStream_t stream = nullptr;
+  if (const Done done = checked(cudaStreamCreate(&stream), "cudaStreamCreate"); !done)
+    return failure(done.error());
+  impl->stream.reset(stream);
+  for (Event* event : {&impl->start, &impl->end}) {
+    cudaEvent_t made = nullptr;
+    if (const Done done = checked(cudaEventCreate(&made), "cudaEventCreate"); !done)
+      return failure(done.error());
+    event->reset(made);
+  }
+  Result<cuda::CublasLt> products = cuda::CublasLt::open();
+  if (!products) return failure(products.error());
+  impl->products = std::move(*products);
+  return std::unique_ptr<CudaBackend>(new CudaBackend(std::move(impl)));
+}
+
+std::string CudaBackend::name() const { return "cuda:" + std::to_string(impl_->gpu.index); }
+const cuda::Gpu& CudaBackend::gpu() const { return impl_->gpu; }
+void CudaBackend::observe(NodeObserver* observer) {
+  impl_->observer = observer;
+  impl_->graphs.clear();
+}
+
+Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure) {
+  Impl& m = *impl_;
+  m.release();
+  m.structure = structure;
+  m.plan = c.plan;
+  if (Errors errors = cuda::not_executed(c, structure); !errors.empty()) return failure(std::move(errors));
+  std::size_t available = 0, total = 0;
+  if (const Done done = checked(cudaMemGetInfo(&available, &total), "cudaMemGetInfo"); !done)
+    return failure(done.error());
+  MemoryUse planned = memory_budget(c, structure);
+  planned.capacity = Bytes{static_cast<std::int64_t>(available)};
+  if (!planned.fits()) {
+    return failure("backend " + name() + ": needs " + std::to_string(planned.total().value) +
+                   " bytes of memory, " + std::to_string(available) + " are available");
+  }
+  const Architecture& a = c.model();
+  m.rope_scaling = a.rope;
+  m.vocab = a.vocab;
+  m.group = a.heads / a.kv_heads;
+  m.kv_heads = a.kv_heads;
+  m.v_dim = a.head_dim;
+  m.rotary = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
+  const auto head_dim = static_cast<std::int32_t>(a.head_dim);
+  m.decode_slots = m.gpu.hopper() && cuda::attention_tiles(head_dim)
+                       ? std::max(1, cuda::decode_occupancy(head_dim)) * m.gpu.processors
+                       : 1;
+  if (const Done loaded = m.load(c, planned); !loaded) return failure(loaded.error());
+  return MemoryUse{.weights = m.constants.memory.size(),
+                   .kv = m.state.bytes(),
+                   .activations = m.arena.size(),
+                   .workspace = m.scratch.memory.size() + cuda::CublasLt::workspace_size,
+                   .capacity = planned.capacity};
+}
+
+Result<Timeline> CudaBackend::run(const Graph& graph, const Step& step) {
+  Impl& m = *impl_;
+  require(num_vertices(graph) == m.structure.nodes.size(), "a graph of the prepared structure");
+  const Result<Nanoseconds> time = timer()->time(step);
+  if (!time) return failure(time.error());
+  Span span{.nodes = {}, .kind = SpanKind::kernel, .duration = *time, .kernel = "step"};
+  for (std::size_t i = 0; i < m.structure.nodes.size(); ++i)
+    span.nodes.push_back(static_cast<std::int32_t>(i));
+  return Timeline{.spans = {std::move(span)}, .end = *time};
+}
+
+const Output& CudaBackend::output() const { return impl_->output; }
+void CudaBackend::keep_logits(bool keep) { impl_->keep_logits = keep; }
+
+std::unique_ptr<StepTimer> CudaBackend::timer() {
+  struct Timer final : StepTimer {
+    explicit Timer(Impl& i) : impl(i) {}
+    Result<Nanoseconds> time(const Step& step) override {
+      const Result<Ready> ready = impl.ready(step);
+      if (!ready) return failure(ready.error());
+      const Result<Nanoseconds> took = impl.execute(*ready);
+      if (!took) return failure(took.error());
+      if (const Done done = impl.collect_output(*ready); !done) return failure(done.error());
+      return *took;
+    }
+    Impl& impl;
+  };
+  return std::make_unique<Timer>(*impl_);
+}
+
+}  // namespace inferometer

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "model/result.hpp"
+#include "model/units.hpp"
+
+namespace inferometer::cuda {
+
+/// What a GPU is, as the driver tells.
+struct Gpu {
+  int index = 0;
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int processors = 0;        ///< streaming multiprocessors
+  Bytes memory{0}, available{0};
+  Bytes cache{0};               ///< L2
+  int driver = 0, runtime = 0;  ///< CUDA versions, such as 13000
+
+  bool hopper() const { return major == 9; }
+};
+
+/// errors  no driver, no such device
+[[nodiscard]] Result<Gpu> find_gpu(int index);
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,91 @@
+#include "executor/cuda/inputs.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace inferometer::cuda {
+namespace {
+
+constexpr std::int64_t tile_rows = 64;
+
+std::int64_t tiles_of(std::int64_t fresh, std::int64_t group) {
+  return fresh * group <= decode_rows ? 0 : (fresh * group + tile_rows - 1) / tile_rows;
+}
+
+}  // namespace
+
+InputLimits limits_of(const Step& step, std::int64_t group) {
+  InputLimits limits{.sequences = static_cast<std::int64_t>(step.slices.size())};
+  for (const Slice& slice : step.slices) {
+    limits.tokens += slice.fresh;
+    limits.table += static_cast<std::int64_t>(slice.block_table.size());
+    limits.tiles += tiles_of(slice.fresh, group);
+  }
+  return limits;
+}
+
+Result<DeviceInputs> DeviceInputs::of(const InputLimits& limits) {
+  DeviceInputs inputs;
+  inputs.limits_ = limits;
+  std::int64_t total = 0;
+  for (const std::int64_t words : {limits.tokens, limits.tokens, limits.tokens, limits.tokens, limits.table,
+                                   4 * limits.sequences, 2 * limits.tiles}) {
+    inputs.starts_.push_back(total);
+    total += (words + 31) / 32 * 32;
+  }
+  inputs.starts_.push_back(total);
+  Result<DeviceBuffer> device = DeviceBuffer::of(Bytes{total * 4});
+  if (!device) return failure(device.error());
+  inputs.device_ = std::move(*device);
+  void* pinned = nullptr;
+  if (const Done done =
+          checked(cudaMallocHost(&pinned, static_cast<std::size_t>(total) * 4), "cudaMallocHost");
+      !done)
+    return failure(done.error());
+  inputs.pinned_.reset(static_cast<std::int32_t*>(pinned));
+  return inputs;
+}
+
+void DeviceInputs::send(const Pass& pass, std::int64_t group, cudaStream_t stream) {
+  const auto part = [&](std::size_t i) { return pinned_.get() + starts_[i]; };
+  const auto put = [&](std::size_t i, const std::vector<std::int32_t>& values) {
+    std::copy(values.begin(), values.end(), part(i));
+  };
+  put(0, pass.inputs.tokens);
+  put(1, pass.inputs.positions);
+  put(2, pass.inputs.slots);
+  put(3, pass.inputs.logit_rows);
+  sequences_.clear();
+  std::int32_t row = 0, table = 0;
+  for (const Slice& slice : pass.step->slices) {
+    std::copy(slice.block_table.begin(), slice.block_table.end(), part(4) + table);
+    sequences_.push_back({.row = row,
+                          .fresh = static_cast<std::int32_t>(slice.fresh),
+                          .cached = static_cast<std::int32_t>(slice.cached),
+                          .table = table});
+    row += static_cast<std::int32_t>(slice.fresh);
+    table += static_cast<std::int32_t>(slice.block_table.size());
+  }
+  std::erase_if(sequences_, [](const Sequence& s) { return s.fresh == 0; });
+  const auto behind = std::stable_partition(sequences_.begin(), sequences_.end(),
+                                            [&](const Sequence& s) { return tiles_of(s.fresh, group) == 0; });
+  decoding_ = behind - sequences_.begin();
+  std::memcpy(part(5), sequences_.data(), sequences_.size() * sizeof(Sequence));
+  std::vector<AttentionTile> tiles;
+  for (std::size_t i = static_cast<std::size_t>(decoding_); i < sequences_.size(); ++i) {
+    for (std::int64_t t = 0; t < tiles_of(sequences_[i].fresh, group); ++t)
+      tiles.push_back({static_cast<std::int32_t>(i), static_cast<std::int32_t>(t * tile_rows)});
+  }
+  // Those that see most keys first: short ones fill the end.
+  const auto keys = [&](const AttentionTile& t) {
+    return sequences_[static_cast<std::size_t>(t.sequence)].cached + t.row / group;
+  };
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [&](const auto& a, const auto& b) { return keys(a) > keys(b); });
+  std::memcpy(part(6), tiles.data(), tiles.size() * sizeof(AttentionTile));
+  tile_count_ = static_cast<std::int64_t>(tiles.size());
+  cudaMemcpyAsync(device_.data(), pinned_.get(), static_cast<std::size_t>(starts_.back()) * 4,
+                  cudaMemcpyHostToDevice, stream);
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,60 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "executor/cuda/device_buffer.hpp"
+#include "executor/cuda/kernels/kernels.hpp"
+#include "executor/pass/pass.hpp"
+
+namespace inferometer::cuda {
+
+/// The most that a step may bring.
+struct InputLimits {
+  std::int64_t tokens = 0, sequences = 0, table = 0, tiles = 0;
+  friend bool operator==(const InputLimits&, const InputLimits&) = default;
+};
+
+/// What the kernels read of a step, at addresses that do not change from step to step: recorded graphs hold
+/// them.
+class DeviceInputs {
+ public:
+  DeviceInputs() = default;
+  [[nodiscard]] static Result<DeviceInputs> of(const InputLimits& limits);
+
+  /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first.
+  /// group: query heads per key head
+  void send(const Pass& pass, std::int64_t group, cudaStream_t stream);
+
+  const std::int32_t* tokens() const { return at(0); }
+  const std::int32_t* positions() const { return at(1); }
+  const std::int32_t* slots() const { return at(2); }
+  const std::int32_t* logit_rows() const { return at(3); }
+  const std::int32_t* tables() const { return at(4); }
+  const Sequence* sequences() const { return reinterpret_cast<const Sequence*>(at(5)); }
+  const AttentionTile* tiles() const { return reinterpret_cast<const AttentionTile*>(at(6)); }
+
+  /// Of the step that was sent last.
+  std::span<const Sequence> sent() const { return sequences_; }
+  std::int64_t decoding() const { return decoding_; }  ///< the first so many of them
+  std::int64_t tile_count() const { return tile_count_; }
+  const InputLimits& limits() const { return limits_; }
+
+ private:
+  struct FreePinned {
+    void operator()(std::int32_t* p) const { cudaFreeHost(p); }
+  };
+  const std::int32_t* at(std::size_t part) const {
+    return reinterpret_cast<const std::int32_t*>(device_.data()) + starts_[part];
+  }
+  InputLimits limits_;
+  std::vector<std::int64_t> starts_;  ///< of each part, in 32-bit words; the last: of all
+  DeviceBuffer device_;
+  std::unique_ptr<std::int32_t, FreePinned> pinned_;
+  std::vector<Sequence> sequences_;
+  std::int64_t decoding_ = 0, tile_count_ = 0;
+};
+
+/// What `step` needs at least.
+InputLimits limits_of(const Step& step, std::int64_t group);
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,89 @@
+#pragma once
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "executor/cuda/kernels/kernels.hpp"
+
+// What kernels share. Instructions of compute capability 9.0 are behind INFEROMETER_HOPPER, so that each file
+// compiles for 8.0 too.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define INFEROMETER_HOPPER 1
+#endif
+
+namespace inferometer::cuda {
+
+/// 16 bytes: what one thread loads at a time.
+struct alignas(16) Eight {
+  Bf16 v[8];
+};
+
+__device__ __forceinline__ float to_float(Bf16 x) { return __uint_as_float(static_cast<unsigned>(x) << 16); }
+__device__ __forceinline__ Bf16 to_bf16(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
+__device__ __forceinline__ unsigned pack(float low, float high) {
+  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const unsigned*>(&both);
+}
+
+/// Before anything is read that an earlier kernel wrote, or written that it read; and permission for the next
+/// kernel to be set up meanwhile.
+__device__ __forceinline__ void wait_for_earlier() {
+#ifdef INFEROMETER_HOPPER
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void allow_next() {
+#ifdef INFEROMETER_HOPPER
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+/// Both, for kernels that have nothing to fetch ahead.
+__device__ __forceinline__ void take_turn() {
+  allow_next();
+  wait_for_earlier();
+}
+
+template <int Width = 32>
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+  for (int d = Width / 2; d > 0; d /= 2) x += __shfl_xor_sync(~0U, x, d);
+  return x;
+}
+template <int Width = 32>
+__device__ __forceinline__ float warp_max(float x) {
+#pragma unroll
+  for (int d = Width / 2; d > 0; d /= 2) x = fmaxf(x, __shfl_xor_sync(~0U, x, d));
+  return x;
+}
+
+/// Enqueues a kernel, with its start overlapping the end of the one before where the queue says so.
+template <class... Parameters, class... Values>
+void launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
+            std::size_t shared, const Values&... values) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = shared;
+  config.stream = queue.stream;
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  if (queue.overlap) {
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+  }
+  if (shared > 48 * 1024)
+    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
+  cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(values)...);
+}
+
+inline unsigned blocks_for(std::int64_t work, std::int64_t each) {
+  return static_cast<unsigned>((work + each - 1) / each);
+}
+/// Place of element d of a token's row within one block of one head (KvCache says how they lie).
+__device__ __forceinline__ int cache_place(int slot, int d, int head_dim, int block_tokens) {
+  if (head_dim % 64 != 0) return slot * head_dim + d;
+  return (d / 64 * block_tokens + slot) * 64 + ((d % 64) ^ ((slot & 7) << 3));
+}
+
+}  // namespace inferometer::cuda

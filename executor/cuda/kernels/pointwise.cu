@@ -1,0 +1,91 @@
+#include "executor/cuda/kernels/device.cuh"
+
+namespace inferometer::cuda {
+namespace {
+
+constexpr int threads = 256;
+
+struct AddTo {
+  __device__ float operator()(float x, float r) const { return x + r; }
+};
+template <Gate Kind>
+struct Activate {
+  __device__ float operator()(float gate, float up) const {
+    if constexpr (Kind == Gate::silu) return gate / (1.0F + __expf(-gate)) * up;
+    if constexpr (Kind == Gate::gelu_tanh) {
+      const float inner = 0.7978845608028654F * (gate + 0.044715F * gate * gate * gate);
+      return 0.5F * gate * (1.0F + tanhf(inner)) * up;
+    }
+    // clamp 7, alpha 1.702: the gpt-oss reference
+    const float g = fminf(gate, 7.0F), u = fminf(fmaxf(up, -7.0F), 7.0F);
+    return g / (1.0F + __expf(-1.702F * g)) * (u + 1.0F);
+  }
+};
+
+/// y = f(a, b), element by element.
+template <int Each, class F>
+__global__ void __launch_bounds__(threads) combine(In a, In b, Out y, std::int64_t tokens, std::int64_t width,
+                                                   F f) {
+  take_turn();
+  const std::int64_t pieces = width / Each;
+  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (index >= tokens * pieces) return;
+  const std::int64_t row = index / pieces, at = index % pieces * Each;
+  struct alignas(Each * 2) Piece {
+    Bf16 v[Each];
+  };
+  const Piece p = *reinterpret_cast<const Piece*>(a.data + row * a.stride + at);
+  const Piece q = *reinterpret_cast<const Piece*>(b.data + row * b.stride + at);
+  Piece out;
+#pragma unroll
+  for (int i = 0; i < Each; ++i) out.v[i] = to_bf16(f(to_float(p.v[i]), to_float(q.v[i])));
+  *reinterpret_cast<Piece*>(y.data + row * y.stride + at) = out;
+}
+
+template <class F>
+void combine_rows(In a, In b, Out y, std::int64_t tokens, std::int64_t width, F f, const Queue& queue) {
+  if (vectors(a, width) && vectors(b, width) && vectors(y, width)) {
+    launch(queue, &combine<8, F>, blocks_for(tokens * width / 8, threads), threads, 0, a, b, y, tokens, width,
+           f);
+  } else {
+    launch(queue, &combine<1, F>, blocks_for(tokens * width, threads), threads, 0, a, b, y, tokens, width, f);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads) bias(AddBiasArguments a) {
+  take_turn();
+  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (index >= a.tokens * a.width) return;
+  const std::int64_t row = index / a.width, at = index % a.width;
+  T& y = static_cast<T*>(a.y)[row * a.stride + at];
+  if constexpr (sizeof(T) == 4) {
+    y += a.b[at];
+  } else {
+    y = to_bf16(to_float(y) + a.b[at]);
+  }
+}
+
+}  // namespace
+
+void add(const AddArguments& a, const Queue& queue) {
+  combine_rows(a.x, a.r, a.y, a.tokens, a.width, AddTo{}, queue);
+}
+
+void gated(const GatedArguments& a, const Queue& queue) {
+  switch (a.activation) {
+    case Gate::silu:
+      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::silu>{}, queue);
+    case Gate::gelu_tanh:
+      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::gelu_tanh>{}, queue);
+    case Gate::clamped_silu:
+      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::clamped_silu>{}, queue);
+  }
+}
+
+void add_bias(const AddBiasArguments& a, const Queue& queue) {
+  const unsigned blocks = blocks_for(a.tokens * a.width, threads);
+  launch(queue, a.f32 ? &bias<float> : &bias<Bf16>, blocks, threads, 0, a);
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,78 @@
+#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/products.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+constexpr int warps = 8, threads = warps * 32, stages = 3;
+constexpr int chunk = 4096;  // elements of a stage: 8 KiB, enough to hide the latency of memory with 24 in flight
+
+constexpr std::size_t shared_bytes(std::int64_t in) {
+  return static_cast<std::size_t>(warps * stages * chunk * 2 + in * 2 + warps * stages * 8);
+}
+
+__device__ __forceinline__ float dot(const uint4& a, const uint4& b) {
+  const unsigned x[4] = {a.x, a.y, a.z, a.w}, y[4] = {b.x, b.y, b.z, b.w};
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    sum = fmaf(__uint_as_float(x[i] << 16), __uint_as_float(y[i] << 16), sum);
+    sum = fmaf(__uint_as_float(x[i] & 0xffff0000U), __uint_as_float(y[i] & 0xffff0000U), sum);
+  }
+  return sum;
+}
+
+__global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a) {
+#ifdef INFEROMETER_HOPPER
+  extern __shared__ __align__(128) unsigned char memory[];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  auto* stage = reinterpret_cast<Bf16*>(memory) + warp * stages * chunk;
+  auto* x = reinterpret_cast<uint4*>(memory + warps * stages * chunk * 2);
+  auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * stages;
+  const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
+  const int pieces = (a.in + chunk - 1) / chunk, rows = first < a.out ? (a.out - first + step - 1) / step : 0;
+  const int total = rows * pieces;
+  const auto load = [&](int c) {
+    const int row = c / pieces, at = (c - row * pieces) * chunk, s = c % stages;
+    const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
+    expect_bytes(full + s, bytes);
+    copy_bulk(stage + s * chunk, a.w + static_cast<std::int64_t>(first + row * step) * a.in + at, bytes,
+              full + s);
+  };
+  if (lane == 0) {
+    for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
+    publish_barriers();
+    for (int c = 0; c < stages && c < total; ++c) load(c);
+  }
+  take_turn();
+  for (int i = threadIdx.x; i < a.in / 8; i += threads) x[i] = __ldcg(reinterpret_cast<const uint4*>(a.x) + i);
+  __syncthreads();
+  float sum = 0;
+  for (int c = 0; c < total; ++c) {
+    const int s = c % stages, row = c / pieces, piece = c - row * pieces, at = piece * chunk;
+    wait(full + s, c / stages % 2);
+    const auto* w = reinterpret_cast<const uint4*>(stage + s * chunk);
+    const int vectors = min(chunk, a.in - at) / 8;
+#pragma unroll 4
+    for (int i = lane; i < vectors; i += 32) sum += dot(w[i], x[at / 8 + i]);
+    __syncwarp();
+    if (lane == 0 && c + stages < total) load(c + stages);
+    if (piece + 1 < pieces) continue;
+    sum = warp_sum(sum);
+    const int out = first + row * step;
+    if (lane == 0 && a.y_f32) static_cast<float*>(a.y)[out] = sum;
+    if (lane == 0 && !a.y_f32) static_cast<Bf16*>(a.y)[out] = to_bf16(sum);
+    sum = 0;
+  }
+#endif
+}
+
+}  // namespace
+
+bool one_token_fits(std::int64_t in) { return shared_bytes(in) <= 227 * 1024; }
+
+void product_one_token(const FewTokensProduct& a, const Queue& queue) {
+  launch(queue, &one_token, static_cast<unsigned>(queue.processors), threads, shared_bytes(a.in), a);
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,46 @@
+#pragma once
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "executor/cuda/kernels/launch.hpp"
+
+namespace inferometer::cuda {
+
+/// y = x Wᵀ for few tokens, where the time is that of reading W once.   x [tokens, in], W [out, in] bf16, dense
+/// rows of W; y in bf16 or f32
+struct FewTokensProduct {
+  const std::uint16_t* x = nullptr;
+  std::int64_t x_stride = 0;
+  const std::uint16_t* w = nullptr;
+  void* y = nullptr;
+  std::int64_t y_stride = 0;
+  bool y_f32 = false;
+  std::int32_t tokens = 0, in = 0, out = 0;
+};
+
+/// One token: each warp streams whole rows of W through its own stages of shared memory. The first stages are
+/// on their way before the kernel that makes x has ended.
+/// requires in % 8 == 0, one_token_fits(in), 16-byte aligned operands
+void product_one_token(const FewTokensProduct& a, const Queue& queue);
+bool one_token_fits(std::int64_t in);
+
+/// Up to 64 tokens on matrix units. Tiles of 128 rows of W times 64 of k are dealt out evenly to all
+/// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv
+/// 2301.03598).
+struct StreamedTiles {
+  CUtensorMap w, x;  ///< boxes of 64 columns by 128 rows and by token_tile(tokens) rows
+  float* partial = nullptr;          ///< [processors, 128, token_tile(tokens)] f32
+  std::uint32_t* flags = nullptr;    ///< [processors], zero before the first call, left zero
+};
+inline constexpr std::int32_t streamed_rows = 128, streamed_columns = 64, most_streamed_tokens = 64;
+constexpr std::int32_t token_tile(std::int64_t tokens) {
+  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : 64;
+}
+constexpr std::int64_t streamed_partials(std::int64_t processors) {
+  return processors * streamed_rows * most_streamed_tokens;
+}
+/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
+void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue);
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,232 @@
+#include "executor/cuda/launch_node.hpp"
+
+#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/product_choice.hpp"
+#include "executor/cuda/tensor_map.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+Gate gate_of(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return Gate::silu;
+    case Activation::gelu_tanh:
+      return Gate::gelu_tanh;
+    case Activation::clamped_silu:
+      return Gate::clamped_silu;
+  }
+  return Gate::silu;
+}
+
+/// Calls the kernel of each operator with the views of one node.
+struct Launch {
+  const NodeContext& c;
+  const StructureNode& node;
+
+  const Buffer& buffer(const View& v) const {
+    return c.structure.buffers[static_cast<std::size_t>(v.buffer)];
+  }
+  char* address(const View& v) const {
+    const Bytes start = c.pass.memory.offset[static_cast<std::size_t>(v.buffer)];
+    return c.arena + start.value + size_of(v.offset, buffer(v).dtype).value;
+  }
+  In in(std::size_t i) const {
+    return {reinterpret_cast<const Bf16*>(address(node.reads[i])), buffer(node.reads[i]).columns};
+  }
+  Out out(std::size_t i) const {
+    return {reinterpret_cast<Bf16*>(address(node.writes[i])), buffer(node.writes[i]).columns};
+  }
+  const Constant& constant(std::size_t i) const {
+    return c.constants.all[static_cast<std::size_t>(node.weights[i])];
+  }
+  const Bf16* halves(std::size_t i) const { return reinterpret_cast<const Bf16*>(constant(i).data); }
+  const float* floats(std::size_t i) const { return reinterpret_cast<const float*>(constant(i).data); }
+  /// From one group of a view to the next.
+  static std::int64_t step(const View& v) { return v.stride > 0 ? v.stride : v.columns / v.groups; }
+
+  Done operator()(const Embedding& o) const {
+    gather({.x = {halves(0), o.width},
+            .rows = c.inputs.tokens(),
+            .y = out(0),
+            .count = o.tokens,
+            .width = o.width},
+           c.queue);
+    return {};
+  }
+  Done operator()(const GatherRows& o) const {
+    gather({.x = in(0), .rows = c.inputs.logit_rows(), .y = out(0), .count = o.tokens, .width = o.width},
+           c.queue);
+    return {};
+  }
+  Done operator()(const RmsNorm& o) const {
+    rms_norm({.x = in(0),
+              .w = halves(0),
+              .y = out(0),
+              .tokens = o.tokens,
+              .groups = o.groups,
+              .width = o.width,
+              .eps = static_cast<float>(o.eps)},
+             c.queue);
+    return {};
+  }
+  Done operator()(const AddRmsNorm& o) const {
+    add_rms_norm({.x = in(0),
+                  .residual = in(1),
+                  .w = halves(0),
+                  .sum = out(0),
+                  .y = out(1),
+                  .tokens = o.tokens,
+                  .width = o.width,
+                  .eps = static_cast<float>(o.eps)},
+                 c.queue);
+    return {};
+  }
+  Done operator()(const Linear& o) const {
+    const In x = in(0);
+    const Out y = out(0);
+    const bool f32 = o.y == DType::f32;
+    const ProductLimits limits{.hopper = c.gpu.hopper(), .aligned = vectors(x, o.in)};
+    const FewTokensProduct few{.x = x.data,
+                               .x_stride = x.stride,
+                               .w = halves(0),
+                               .y = y.data,
+                               .y_stride = y.stride,
+                               .y_f32 = f32,
+                               .tokens = static_cast<std::int32_t>(o.tokens),
+                               .in = static_cast<std::int32_t>(o.in),
+                               .out = static_cast<std::int32_t>(o.out)};
+    Done done = std::monostate{};
+    switch (choose(o, limits)) {
+      case ProductKernel::one_token:
+        product_one_token(few, c.queue);
+        break;
+      case ProductKernel::streamed:
+        done = stream(few);
+        break;
+      case ProductKernel::cublaslt:
+        done = c.products.multiply({.x = x.data,
+                                    .w = few.w,
+                                    .y = few.y,
+                                    .tokens = o.tokens,
+                                    .in = o.in,
+                                    .out = o.out,
+                                    .x_stride = x.stride,
+                                    .y_stride = y.stride,
+                                    .y_f32 = f32},
+                                   c.queue.stream);
+        break;
+    }
+    if (o.bias) {
+      add_bias(
+          {.y = few.y, .stride = y.stride, .f32 = f32, .b = floats(1), .tokens = o.tokens, .width = o.out},
+          c.queue);
+    }
+    return done;
+  }
+  Done stream(const FewTokensProduct& few) const {
+    const Result<CUtensorMap> x = tensor_map({.data = few.x,
+                                              .rows = few.tokens,
+                                              .columns = few.in,
+                                              .stride = few.x_stride,
+                                              .box_rows = token_tile(few.tokens)});
+    if (!x) return failure(x.error());
+    product_streamed(
+        few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},
+        c.queue);
+    return {};
+  }
+  Done operator()(const RopeApply& o) const {
+    require(node.reads[0] == node.writes[0] && node.reads[1] == node.writes[1], "rope in place");
+    rope({.q = out(0),
+          .k = out(1),
+          .table = c.rope,
+          .positions = c.inputs.positions(),
+          .tokens = o.tokens,
+          .q_heads = o.q_heads,
+          .k_heads = o.k_heads,
+          .rotary = o.rotary,
+          .q_head_stride = step(node.writes[0]),
+          .k_head_stride = step(node.writes[1]),
+          .interleaved = o.interleaved},
+         c.queue);
+    return {};
+  }
+  Done operator()(const KvWrite& o) const {
+    kv_write({.k = in(0),
+              .v = in(1),
+              .cache = c.state.layer(node.layer),
+              .slots = c.inputs.slots(),
+              .tokens = o.tokens},
+             c.queue);
+    return {};
+  }
+  Done operator()(const Attention& o) const {
+    const AttentionArguments a{.q = in(0),
+                               .y = out(0),
+                               .cache = c.state.layer(node.layer),
+                               .sequences = c.inputs.sequences(),
+                               .blocks = c.inputs.tables(),
+                               .heads = static_cast<std::int32_t>(o.heads),
+                               .scale = static_cast<float>(o.scale),
+                               .window = static_cast<std::int32_t>(o.window),
+                               .sinks = o.sinks ? floats(0) : nullptr};
+    const std::span<const Sequence> sequences = c.inputs.sent();
+    if (o.kernel == AttentionKernel::naive) {
+      for (const Sequence& s : sequences) attention_naive(a, s, c.scratch.scores, c.queue);
+      return {};
+    }
+    const auto count = static_cast<std::int64_t>(sequences.size());
+    if (!c.gpu.hopper() || !attention_tiles(a.cache.head_dim) || o.v_dim != o.head_dim) {
+      std::int32_t longest = 0;
+      for (const Sequence& s : sequences) longest = std::max(longest, s.fresh);
+      attention_portable(a, count, longest, c.queue);
+      return {};
+    }
+    if (c.inputs.decoding() > 0) {
+      attention_decode(a, c.inputs.decoding(),
+                       {.splits = c.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets},
+                       c.queue);
+    }
+    if (c.inputs.tile_count() > 0) attention_prefill(a, c.inputs.tiles(), c.inputs.tile_count(), c.queue);
+    return {};
+  }
+  Done operator()(const GatedActivation& o) const {
+    gated({.gate = in(0),
+           .up = in(1),
+           .y = out(0),
+           .activation = gate_of(o.activation),
+           .tokens = o.tokens,
+           .width = o.width},
+          c.queue);
+    return {};
+  }
+  Done operator()(const Add& o) const {
+    add({.x = in(0), .r = in(1), .y = out(0), .tokens = o.tokens, .width = o.width}, c.queue);
+    return {};
+  }
+  Done operator()(const Argmax& o) const {
+    const In x = in(0);
+    argmax({.x = reinterpret_cast<const float*>(x.data),
+            .stride = x.stride,
+            .ids = reinterpret_cast<std::int32_t*>(address(node.writes[0])),
+            .tokens = o.tokens,
+            .width = o.vocab,
+            .workspace = c.scratch.largest},
+           c.queue);
+    return {};
+  }
+  template <class Op>
+  Done operator()(const Op&) const {
+    require(false, "an operator that supported.cpp refuses");
+    return {};
+  }
+};
+
+}  // namespace
+
+Done launch_node(const NodeContext& context, std::size_t index) {
+  return std::visit(Launch{context, context.structure.nodes[index]}, context.pass.operators[index]);
+}
+
+}  // namespace inferometer::cuda

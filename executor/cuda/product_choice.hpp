@@ -1,0 +1,22 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+#include "model/operators/linear.hpp"
+
+namespace inferometer::cuda {
+
+/// How a product is computed.
+enum class ProductKernel : std::uint8_t { cublaslt, one_token, streamed };
+
+/// What a choice depends on beside the node.
+struct ProductLimits {
+  bool hopper = false;  ///< compute capability 9.0
+  bool aligned = true;  ///< rows of x start at multiples of 16 bytes
+};
+
+/// Few tokens are a stream of weights, which our kernels overlap with the kernel before; many are a matter of
+/// arithmetic, which is the library's strength.
+ProductKernel choose(const Linear& op, const ProductLimits& limits);
+
+}  // namespace inferometer::cuda

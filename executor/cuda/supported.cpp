@@ -1,0 +1,57 @@
+#include "executor/cuda/supported.hpp"
+
+#include <bit>
+#include <set>
+
+namespace inferometer::cuda {
+namespace {
+
+/// Why an operator does not run here, empty where it does.
+struct WhyNot {
+  std::string operator()(const Linear& o) const {
+    return o.x == DType::bf16 && o.w.dtype == DType::bf16
+               ? ""
+               : "products of " + std::string{name(o.x)} + " inputs and " + std::string{name(o.w.dtype)} +
+                     " weights are not executed; bf16 by bf16 is";
+  }
+  std::string operator()(const Attention& o) const {
+    if (o.v_in_k) return "latent attention is not executed";
+    return o.v_dim <= 512 ? "" : "attention with values wider than 512 is not executed";
+  }
+  template <class Op>
+  std::string operator()(const Op&) const {
+    constexpr bool runs =
+        std::is_same_v<Op, Embedding> || std::is_same_v<Op, GatherRows> || std::is_same_v<Op, RmsNorm> ||
+        std::is_same_v<Op, AddRmsNorm> || std::is_same_v<Op, RopeApply> || std::is_same_v<Op, KvWrite> ||
+        std::is_same_v<Op, GatedActivation> || std::is_same_v<Op, Add> || std::is_same_v<Op, Argmax>;
+    return runs ? "" : std::string{Op::name} + " is not executed";
+  }
+};
+
+}  // namespace
+
+Errors not_executed(const Case& c, const Structure& structure) {
+  Errors errors;
+  std::set<std::string> told;
+  const auto refuse = [&](const std::string& message) {
+    if (!message.empty() && told.insert(message).second) errors.push_back({"backend cuda: " + message});
+  };
+  if (c.plan.parallel.tensor > 1) refuse("parallel.tensor: runs on one device only");
+  if (!std::has_single_bit(static_cast<std::uint64_t>(c.plan.kv.block_tokens)))
+    refuse("kv.block_tokens: " + std::to_string(c.plan.kv.block_tokens) + " is not a power of two");
+  for (const Buffer& b : structure.buffers) {
+    if (b.dtype != DType::bf16 && b.dtype != DType::f32 && b.dtype != DType::i32)
+      refuse("activations in " + std::string{name(b.dtype)} + " are not executed; bf16 are");
+  }
+  if (c.plan.precision.activations.value != DType::bf16)
+    refuse("activations in " + std::string{name(c.plan.precision.activations.value)} +
+           " are not executed; bf16 are");
+  for (const StateSpec& s : structure.states) {
+    if (s.dtype != DType::bf16)
+      refuse("precision.kv: a cache in " + std::string{name(s.dtype)} + " is not executed; bf16 is");
+  }
+  for (const StructureNode& node : structure.nodes) refuse(std::visit(WhyNot{}, node.op));
+  return errors;
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,40 @@
+#include "executor/cuda/tensor_map.hpp"
+
+#include <cudaTypedefs.h>
+
+#include "executor/cuda/status.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+/// Asked of the driver at run time: linking against it would keep the program from starting without one.
+PFN_cuTensorMapEncodeTiled_v12000 encoder() {
+  static const auto found = [] {
+    void* entry = nullptr;
+    cudaDriverEntryPointQueryResult result{};
+    const cudaError_t code =
+        cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &result);
+    return code == cudaSuccess ? reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry) : nullptr;
+  }();
+  return found;
+}
+
+}  // namespace
+
+Result<CUtensorMap> tensor_map(const MapOf& m) {
+  if (encoder() == nullptr) return failure("cuda: this driver has no tensor maps");
+  CUtensorMap map{};
+  const cuuint64_t extents[2] = {static_cast<cuuint64_t>(m.columns), static_cast<cuuint64_t>(m.rows)};
+  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(m.stride) * 2};
+  const cuuint32_t box[2] = {static_cast<cuuint32_t>(m.box_columns), static_cast<cuuint32_t>(m.box_rows)};
+  const cuuint32_t steps[2] = {1, 1};
+  const CUresult code =
+      encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(m.data), extents, strides, box,
+                steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (code != CUDA_SUCCESS)
+    return failure("cuda: cuTensorMapEncodeTiled: error " + std::to_string(static_cast<int>(code)));
+  return map;
+}
+
+}  // namespace inferometer::cuda

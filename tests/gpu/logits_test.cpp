@@ -1,0 +1,144 @@
+#include "executor/cuda/cuda_backend.hpp"
+#include "tests/executor/logits_fixture.hpp"
+#include "tests/gpu/device.hpp"
+
+namespace inferometer {
+namespace {
+
+Plan bf16_plan(bool fused, bool graphs, bool overlap) {
+  Plan plan = in(DType::bf16);
+  plan.fusion = {.qkv = fused, .gate_up = fused, .residual_norm = fused};
+  plan.launch = {.graphs = graphs, .batch_buckets = {4}, .overlap = overlap};
+  return plan;
+}
+
+/// Eagerly launched and recorded, fused and not, padded, overlapped, in blocks of 4, with naive attention.
+std::vector<Way> ways() {
+  std::vector<Way> all{{"eager", "bf16_", 2e-2, bf16_plan(false, false, false)},
+                       {"fused", "bf16_", 2e-2, bf16_plan(true, false, false)},
+                       {"overlapped", "bf16_", 2e-2, bf16_plan(true, false, true)},
+                       {"recorded, padded", "bf16_", 2e-2, bf16_plan(true, true, false)},
+                       {"recorded, overlapped", "bf16_", 2e-2, bf16_plan(true, true, true)}};
+  all.push_back({"naive, blocks of 4", "bf16_", 2e-2, bf16_plan(false, false, false)});
+  all.back().plan.kernels.attention = AttentionKernel::naive;
+  all.back().plan.kv.block_tokens = 4;
+  return all;
+}
+
+class GpuLogits : public cuda::OnGpu, public testing::WithParamInterface<std::string> {
+ protected:
+  fs::path folder() const { return fs::path{INFEROMETER_FIXTURES} / "logits" / GetParam(); }
+  double error_of(const Way& way, std::size_t pieces = 1) {
+    const fs::path config = folder() / "config.json";
+    const auto model = read_hf_config(text_of(config), config.string(), GetParam());
+    EXPECT_TRUE(model) << to_string(model.error());
+    const Expected e = read_expected(folder(), way.reference);
+    Case c;
+    c.models["model"] = *model;
+    c.plan = way.plan;
+    c.workload = {.batch = 1,
+                  .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
+                  .output_tokens = decode_steps + 1};
+    const auto structure = compile(*model, c.plan);
+    EXPECT_TRUE(structure) << to_string(structure.error());
+    auto backend = CudaBackend::open({.device = 0, .weights = folder()});
+    EXPECT_TRUE(backend) << to_string(backend.error());
+    const auto prepared = (*backend)->prepare(c, *structure);
+    EXPECT_TRUE(prepared) << to_string(prepared.error());
+    if (!prepared) return 1;
+    (*backend)->keep_logits(true);
+    const std::vector<Step> steps = steps_of(e, c.plan.kv.block_tokens, pieces);
+    RelativeError error;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto time = (*backend)->timer()->time(steps[i]);
+      EXPECT_TRUE(time) << to_string(time.error());
+      if (!time) return 1;
+      if (i + 1 >= pieces) error.add((*backend)->output().logits, e.logits[i + 1 - pieces]);
+    }
+    return error.value();
+  }
+};
+
+TEST_P(GpuLogits, EqualThoseOfHuggingFace) {
+  for (const Way& way : ways()) {
+    const double error = error_of(way);
+    std::printf("%s, %s: relative L2 error %.2e\n", GetParam().c_str(), way.name.c_str(), error);
+    EXPECT_LE(error, way.tolerance) << way.name;
+  }
+}
+
+TEST_P(GpuLogits, DoNotDependOnHowThePromptIsCut) { EXPECT_LE(error_of(ways().front(), 3), 2e-2); }
+
+INSTANTIATE_TEST_SUITE_P(Families, GpuLogits,
+                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral"));
+
+/// A network with heads that the tiled kernels are compiled for, against itself: every way of running a step
+/// gives the same tokens' logits, within what rounding to bf16 leaves.
+class GpuWays : public cuda::OnGpu {
+ protected:
+  std::vector<float> logits_of(Plan plan, std::int64_t batch, std::int64_t prompt, std::int64_t pieces) {
+    Case c;
+    Architecture a;
+    a.layers = 3;
+    a.hidden = 512;
+    a.heads = 8;
+    a.kv_heads = 2;
+    a.head_dim = 128;
+    a.intermediate = 1024;
+    a.vocab = 1000;
+    a.qk_norm = true;
+    c.models["model"] = a;
+    c.plan = plan;
+    c.workload = {.batch = batch, .prompt_tokens = prompt, .output_tokens = 4};
+    const auto structure = compile(a, plan);
+    EXPECT_TRUE(structure) << to_string(structure.error());
+    auto backend = CudaBackend::open({});
+    EXPECT_TRUE(backend);
+    const auto prepared = (*backend)->prepare(c, *structure);
+    EXPECT_TRUE(prepared) << to_string(prepared.error());
+    (*backend)->keep_logits(true);
+    const std::int64_t block = plan.kv.block_tokens, blocks = (prompt + 4 + block - 1) / block;
+    std::vector<float> all;
+    std::int64_t cached = 0;
+    const auto run = [&](std::int64_t fresh) {
+      Step step;
+      for (std::int64_t s = 0; s < batch; ++s) {
+        Slice slice{.sequence = s, .fresh = fresh, .cached = cached};
+        for (std::int64_t b = 0; b < blocks; ++b)
+          slice.block_table.push_back(static_cast<std::int32_t>(s * blocks + b));
+        for (std::int64_t t = 0; t < fresh; ++t)
+          slice.tokens.push_back(static_cast<std::int32_t>((s * 31 + (cached + t) * 7) % a.vocab));
+        step.slices.push_back(std::move(slice));
+      }
+      const auto time = (*backend)->timer()->time(step);
+      EXPECT_TRUE(time) << to_string(time.error());
+      cached += fresh;
+    };
+    for (std::int64_t p = 0; p < pieces; ++p) run(prompt * (p + 1) / pieces - cached);
+    for (int d = 0; d < 3; ++d) {
+      run(1);
+      const auto& logits = (*backend)->output().logits;
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+  }
+};
+
+TEST_F(GpuWays, GiveTheSameLogits) {
+  Plan naive = bf16_plan(false, false, false);
+  naive.kernels.attention = AttentionKernel::naive;
+  for (const std::int64_t batch : {1, 3, 9, 40, 70}) {
+    const std::vector<float> expected = logits_of(naive, batch, 45, 1);
+    for (const Plan& plan : {bf16_plan(false, false, false), bf16_plan(true, false, true),
+                             bf16_plan(true, true, false), bf16_plan(true, true, true)}) {
+      for (const std::int64_t pieces : {1, 2}) {
+        RelativeError error;
+        error.add(logits_of(plan, batch, 45, pieces), expected);
+        EXPECT_LE(error.value(), 1.5e-2) << batch << " sequences, prompt in " << pieces;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace inferometer

@@ -1,0 +1,116 @@
+#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/tensor_map.hpp"
+#include "tests/gpu/device.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+struct GpuProducts : OnGpu {
+  /// y of a product in f32, dense; NaN where nothing was written.
+  template <class F>
+  static std::vector<double> f32(std::int64_t tokens, std::int64_t out, F multiply) {
+    const Array<float> y(
+        std::vector<float>(static_cast<std::size_t>(tokens * out), std::numeric_limits<float>::quiet_NaN()));
+    multiply(y.data());
+    const auto values = y.values();
+    return {values.begin(), values.end()};
+  }
+  static std::vector<double> expected(const Matrix& x, const Matrix& w, std::int64_t tokens, std::int64_t in,
+                                      std::int64_t out) {
+    std::vector<double> y;
+    const std::vector<double> a = x.values(), b = w.values();
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      for (std::int64_t o = 0; o < out; ++o) {
+        double sum = 0;
+        for (std::int64_t i = 0; i < in; ++i)
+          sum += a[static_cast<std::size_t>(t * in + i)] * b[static_cast<std::size_t>(o * in + i)];
+        y.push_back(sum);
+      }
+    }
+    return y;
+  }
+  FewTokensProduct few(const Matrix& x, const Matrix& w, void* y, std::int64_t stride, bool f32,
+                       std::int64_t tokens, std::int64_t in, std::int64_t out) {
+    return {.x = x.data(),
+            .x_stride = x.in().stride,
+            .w = w.data(),
+            .y = y,
+            .y_stride = stride,
+            .y_f32 = f32,
+            .tokens = static_cast<std::int32_t>(tokens),
+            .in = static_cast<std::int32_t>(in),
+            .out = static_cast<std::int32_t>(out)};
+  }
+};
+
+constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      {2048, 129}, {4096, 6144 / 8},
+                                       {4104, 333}, {14336, 96}, {1024, 40000}, {8, 7}};
+
+TEST_F(GpuProducts, OneTokenEqualsTheReference) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : extents) {
+    ASSERT_TRUE(one_token_fits(in));
+    const Matrix x = Matrix::random(1, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{1, out};
+    const auto right = expected(x, w, 1, in, out);
+    product_one_token(few(x, w, y.out().data, y.out().stride, false, 1, in, out), queue);
+    EXPECT_LE(distance(y.values(), right), bf16_tolerance) << in << " x " << out;
+    EXPECT_TRUE(y.gaps_untouched());
+    const auto exact =
+        f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), queue); });
+    EXPECT_LE(distance(exact, right), 1e-5) << in << " x " << out;
+  }
+}
+
+TEST_F(GpuProducts, StreamedEqualsTheReference) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const Array<float> partial(
+      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
+  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
+  for (const auto& [in, out] : extents) {
+    for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 64}) {
+      if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
+      const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
+      const auto right = expected(x, w, tokens, in, out);
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
+      ASSERT_TRUE(map_w && map_x);
+      const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
+      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), tiles, queue);
+      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      for (int again = 0; again < 2; ++again) {
+        const auto exact = f32(tokens, out, [&](float* to) {
+          product_streamed(few(x, w, to, out, true, tokens, in, out), tiles, queue);
+        });
+        EXPECT_LE(distance(exact, right), 1e-5) << tokens << ": " << in << " x " << out;
+      }
+    }
+  }
+}
+
+TEST_F(GpuProducts, CublasLtEqualsTheReference) {
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt) << to_string(lt.error());
+  for (const auto& [in, out] : extents) {
+    for (const std::int64_t tokens : {1, 5, 80}) {
+      if (tokens * in * out > 200'000'000) continue;
+      const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
+      const Done done = lt->multiply({.x = x.data(),
+                                      .w = w.data(),
+                                      .y = y.out().data,
+                                      .tokens = tokens,
+                                      .in = in,
+                                      .out = out,
+                                      .x_stride = x.in().stride,
+                                      .y_stride = y.out().stride},
+                                     nullptr);
+      ASSERT_TRUE(done) << to_string(done.error());
+      EXPECT_LE(distance(y.values(), expected(x, w, tokens, in, out)), bf16_tolerance);
+      EXPECT_TRUE(y.gaps_untouched());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace inferometer::cuda
