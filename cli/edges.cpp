@@ -20,7 +20,7 @@
 #include "executor/cpu/cpu_backend.hpp"
 #endif
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
-#include "executor/cuda/cuda_backend.hpp"
+#include "profiler/cuda_profiler.hpp"
 #endif
 
 namespace inferometer {
@@ -97,7 +97,8 @@ FoundBackend find_backend(const std::string& name, const std::string& weights) {
   }
   if (const std::optional<int> device = cuda_device(name)) {
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
-    Result<std::unique_ptr<CudaBackend>> backend = CudaBackend::open({.device = *device, .weights = weights});
+    Result<std::unique_ptr<CudaProfiler>> backend =
+        CudaProfiler::open({.device = *device, .weights = weights});
     if (!backend) return {nullptr, backend.error().front().message};
     return {std::move(*backend), ""};
 #else

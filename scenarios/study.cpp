@@ -115,22 +115,33 @@ std::optional<Seconds> VariantResult::measured_total() const {
 }
 
 Timeline median_timeline(const std::vector<Timeline>& runs) {
-  Timeline result = runs.front();
-  std::vector<Nanoseconds> ends;
-  for (const Timeline& run : runs) ends.push_back(run.end);
-  for (std::size_t s = 0; s < result.spans.size(); ++s) {
-    std::vector<Nanoseconds> durations;
-    for (const Timeline& run : runs) durations.push_back(run.spans.at(s).duration);
-    result.spans[s].samples = samples_of(std::move(durations));
-    result.spans[s].duration = result.spans[s].samples->median;
-  }
-  // Medians of parts need not add up to the median of the whole: the spans are laid end to end again.
+  const std::size_t count = runs.front().spans.size();
+  // From the end of the span before: negative where the two overlap.
+  const auto lead = [](const Timeline& run, std::size_t s) {
+    const Nanoseconds before = s == 0 ? Nanoseconds{0} : run.spans[s - 1].start + run.spans[s - 1].duration;
+    return run.spans[s].start - before;
+  };
+  Timeline result;
   Nanoseconds at{0};
-  for (Span& span : result.spans) {
-    span.start = at;
-    at += span.duration;
+  for (std::size_t s = 0; s < count; ++s) {
+    std::vector<Nanoseconds> durations, leads;
+    for (const Timeline& run : runs) {
+      durations.push_back(run.spans.at(s).duration);
+      leads.push_back(lead(run, s));
+    }
+    // Medians of parts need not add up to the median of the whole: the spans are laid out again.
+    const Nanoseconds gap = samples_of(std::move(leads)).median;
+    if (gap > Nanoseconds{0})
+      result.spans.push_back(
+          {.nodes = {}, .kind = SpanKind::gap, .start = at, .duration = gap, .kernel = "gap"});
+    Span span = runs.front().spans[s];
+    span.samples = samples_of(std::move(durations));
+    span.duration = span.samples->median;
+    span.start = std::max(Nanoseconds{0}, at + gap);
+    at = span.start + span.duration;
+    result.end = std::max(result.end, at);
+    result.spans.push_back(std::move(span));
   }
-  result.end = at;
   return result;
 }
 

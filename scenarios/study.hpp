@@ -62,7 +62,7 @@ using Progress = std::function<void(const std::string& what, double fraction)>;
                                             Backend* backend, const std::string& why_not,
                                             const Progress& progress);
 
-/// One timeline whose spans have the medians of the runs' durations, laid end to end.
+/// One timeline whose spans, and gaps between them, have the medians of the runs'.
 /// requires runs of one graph, each with the same spans
 Timeline median_timeline(const std::vector<Timeline>& runs);
 

@@ -1,0 +1,28 @@
+#pragma once
+#include "executor/cuda/cuda_backend.hpp"
+#include "profiler/activity.hpp"
+
+namespace inferometer {
+
+/// A CUDA backend that is looked at: run() traces the step and says which node's kernels took how long. Times
+/// from timer() stay untraced: tracing costs time, and keeps kernels from overlapping.
+class CudaProfiler final : public Backend {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<CudaProfiler>> open(const CudaOptions& options);
+
+  std::string name() const override { return backend_->name(); }
+  [[nodiscard]] Result<MemoryUse> prepare(const Case& c, const Structure& structure) override;
+  [[nodiscard]] Result<Timeline> run(const Graph& graph, const Step& step) override;
+  const Output& output() const override { return backend_->output(); }
+  void keep_logits(bool keep) override { backend_->keep_logits(keep); }
+  std::unique_ptr<StepTimer> timer() override { return backend_->timer(); }
+
+ private:
+  CudaProfiler(std::unique_ptr<ActivityTracer> tracer, std::unique_ptr<CudaBackend> backend)
+      : tracer_(std::move(tracer)), backend_(std::move(backend)) {}
+  std::unique_ptr<ActivityTracer> tracer_;
+  std::unique_ptr<CudaBackend> backend_;
+  Structure structure_;
+};
+
+}  // namespace inferometer
