@@ -43,4 +43,10 @@ struct Timeline {
 /// Time in which at least one span that is not a gap or host work is running: the union, never the sum.
 Nanoseconds busy_time(const Timeline& timeline);
 
+/// How much later the timeline ends for each span: from the end of all that started before it, or from its own
+/// start, to its own end. A kernel that was set up early and waited counts from when it could have run; what
+/// runs in another's shadow counts nothing. With the gaps these add up to the end of a timeline without
+/// holes.
+std::vector<Nanoseconds> exposed_times(const Timeline& timeline);
+
 }  // namespace inferometer

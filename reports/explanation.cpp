@@ -68,18 +68,23 @@ StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
   };
   StepExplanation step;
   Nanoseconds predicted{}, profiled{};
-  for (const Span& span : phase.prediction.timeline.spans) {
-    if (span.nodes.empty()) continue;
-    sum_of(sums, role_of(span)).row.predicted += span.duration;
-    predicted += span.duration;
-  }
+  const auto for_exposed = [&](const Timeline& timeline, auto add) {
+    const std::vector<Nanoseconds> times = exposed_times(timeline);
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      const Span& span = timeline.spans[i];
+      if (!span.nodes.empty()) add(sum_of(sums, role_of(span)).row, times[i]);
+    }
+  };
+  for_exposed(phase.prediction.timeline, [&](RoleTime& row, Nanoseconds time) {
+    row.predicted += time;
+    predicted += time;
+  });
   if (phase.profile) {
     for (RoleSum& s : sums) s.row.measured = Nanoseconds{0};
-    for (const Span& span : phase.profile->spans) {
-      if (span.nodes.empty()) continue;
-      *sum_of(sums, role_of(span)).row.measured += span.duration;
-      profiled += span.duration;
-    }
+    for_exposed(*phase.profile, [&](RoleTime& row, Nanoseconds time) {
+      *row.measured += time;
+      profiled += time;
+    });
   }
   RoleSum outside{.row = {.role = std::string{StepExplanation::between}}, .parts = {}, .bounds = {}};
   outside.row.predicted = phase.prediction.timeline.end - predicted;

@@ -38,7 +38,7 @@ inline constexpr std::array explanation_parts{
     ExplanationPart{"unexplained", "unexplained", &Explanation::unexplained},
 };
 
-/// All nodes of one role in a step.
+/// All nodes of one role in a step. Times are exposed ones (model/timeline.hpp): kernels may overlap.
 struct RoleTime {
   std::string role;
   std::int64_t count = 0;
