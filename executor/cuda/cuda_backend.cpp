@@ -134,6 +134,10 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   auto cache = cuda::CachedState::of(structure, c.workload.batch * ((tokens + block - 1) / block), block);
   if (!cache) return failure(cache.error());
   state = std::move(*cache);
+  const cuda::KvCache& layer = state.layer(0);
+  decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
+                     ? std::max(1, cuda::decode_occupancy(layer.head_dim)) * gpu.processors
+                     : 1;
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
   return make_scratch(c, planned.workspace);
 }
@@ -314,10 +318,6 @@ Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure
   m.kv_heads = a.kv_heads;
   m.v_dim = a.head_dim;
   m.rotary = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
-  const auto head_dim = static_cast<std::int32_t>(a.head_dim);
-  m.decode_slots = m.gpu.hopper() && cuda::attention_tiles(head_dim)
-                       ? std::max(1, cuda::decode_occupancy(head_dim)) * m.gpu.processors
-                       : 1;
   if (const Done loaded = m.load(c, planned); !loaded) return failure(loaded.error());
   return MemoryUse{.weights = m.constants.memory.size(),
                    .kv = m.state.bytes(),

@@ -6,10 +6,8 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr std::int64_t tile_rows = 64;
-
 std::int64_t tiles_of(std::int64_t fresh, std::int64_t group) {
-  return fresh * group <= decode_rows ? 0 : (fresh * group + tile_rows - 1) / tile_rows;
+  return fresh * group <= decode_rows ? 0 : (fresh * group + prefill_rows - 1) / prefill_rows;
 }
 
 }  // namespace
@@ -74,7 +72,7 @@ void DeviceInputs::send(const Pass& pass, std::int64_t group, cudaStream_t strea
   std::vector<AttentionTile> tiles;
   for (std::size_t i = static_cast<std::size_t>(decoding_); i < sequences_.size(); ++i) {
     for (std::int64_t t = 0; t < tiles_of(sequences_[i].fresh, group); ++t)
-      tiles.push_back({static_cast<std::int32_t>(i), static_cast<std::int32_t>(t * tile_rows)});
+      tiles.push_back({static_cast<std::int32_t>(i), static_cast<std::int32_t>(t * prefill_rows)});
   }
   // Those that see most keys first: short ones fill the end.
   const auto keys = [&](const AttentionTile& t) {

@@ -125,15 +125,16 @@ struct Launch {
     return done;
   }
   Done stream(const FewTokensProduct& few) const {
-    const Result<CUtensorMap> x = tensor_map({.data = few.x,
-                                              .rows = few.tokens,
-                                              .columns = few.in,
-                                              .stride = few.x_stride,
-                                              .box_rows = token_tile(few.tokens)});
+    const std::int32_t tokens = token_tile(few.tokens);
+    const Result<CUtensorMap> x = tensor_map(
+        {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = tokens});
     if (!x) return failure(x.error());
-    product_streamed(
-        few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},
-        c.queue);
+    product_streamed(few,
+                     {.w = (*constant(0).maps)[streamed_tile_rows(tokens) == 64 ? 0 : 1],
+                      .x = *x,
+                      .partial = c.scratch.streamed,
+                      .flags = c.scratch.flags},
+                     c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const {
@@ -177,7 +178,7 @@ struct Launch {
       return {};
     }
     const auto count = static_cast<std::int64_t>(sequences.size());
-    if (!c.gpu.hopper() || !attention_tiles(a.cache.head_dim) || o.v_dim != o.head_dim) {
+    if (!c.gpu.hopper() || !attention_tiles(a.cache)) {
       std::int32_t longest = 0;
       for (const Sequence& s : sequences) longest = std::max(longest, s.fresh);
       attention_portable(a, count, longest, c.queue);

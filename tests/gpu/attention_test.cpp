@@ -88,11 +88,11 @@ class GpuAttention : public OnGpu {
     attention_portable(a, static_cast<std::int64_t>(sequences.size()), longest, queue);
     EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "portable";
     EXPECT_TRUE(y.gaps_untouched());
-    if (!gpu.hopper() || !attention_tiles(cache.head_dim)) return;
+    if (!gpu.hopper() || !attention_tiles(cache)) return;
     const std::int64_t group = s.heads / s.kv_heads;
     std::vector<AttentionTile> tiles;
     for (std::size_t i = 0; i < sequences.size(); ++i) {
-      for (std::int32_t r = 0; r < sequences[i].fresh * group; r += 64)
+      for (std::int32_t r = 0; r < sequences[i].fresh * group; r += static_cast<std::int32_t>(prefill_rows))
         tiles.push_back({static_cast<std::int32_t>(i), r});
     }
     const Array<AttentionTile> tiles_there(tiles);
@@ -153,6 +153,7 @@ TEST_F(GpuAttention, DecodeSteps) {
   check({"group of 5", 10, 2, 128, 16, 0, false, {{1, 77}}});
   check({"several new tokens", 8, 2, 128, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}});
   check({"blocks of 4", 8, 2, 128, 4, 0, false, {{1, 37}, {1, 1}}});
+  check({"blocks of 8", 8, 2, 128, 8, 0, false, {{1, 37}, {1, 1}}});
   check({"blocks of 64", 8, 2, 64, 64, 0, false, {{1, 300}}});
   check({"window", 8, 2, 128, 16, 33, false, {{1, 200}, {1, 20}, {2, 32}}});
   check({"sinks", 8, 2, 64, 16, 0, true, {{1, 90}}});

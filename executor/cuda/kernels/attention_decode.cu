@@ -18,22 +18,6 @@ struct Shared {
   unsigned last;
 };
 
-#ifdef INFEROMETER_HOPPER
-/// One row's parts become its output.   part(i): maximum (base 2), sum and value of part i
-template <class Part>
-__device__ __forceinline__ float combined(int parts, float sink, Part part) {
-  float top = sink;
-  for (int i = 0; i < parts; ++i) top = fmaxf(top, part(i, 0));
-  float sum = exp2f(sink - top), value = 0;
-  for (int i = 0; i < parts; ++i) {
-    const float weight = exp2f(part(i, 0) - top);
-    sum += weight * part(i, 1);
-    value += weight * part(i, 2);
-  }
-  return value / sum;
-}
-#endif
-
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
 template <int D>
 __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSplit split) {
@@ -93,51 +77,81 @@ __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSp
   const auto sink = [&](int row) {
     return a.sinks == nullptr ? -INFINITY : a.sinks[kv_head * group + row % group] * log2_e;
   };
-  const auto store = [&](int row, int d, float value) {
-    a.y.data[(s.row + row / group) * a.y.stride + (kv_head * group + row % group) * D + d] = to_bf16(value);
+  const auto store = [&](int row, int column, float2 value, float scale) {
+    Bf16* y = a.y.data + (s.row + row / group) * a.y.stride + (kv_head * group + row % group) * D + column;
+    *reinterpret_cast<unsigned*>(y) = pack(value.x * scale, value.y * scale);
   };
-  const auto of_warp = [&](int row, int d) {
-    return [&shared, outputs, row, d](int w, int what) {
-      return what == 0 ? shared.top[w][row] : what == 1 ? shared.sum[w][row] : outputs[(w * 16 + row) * D + d];
-    };
-  };
-  if (split.splits == 1) {
-    for (int i = threadIdx.x; i < rows * D; i += threads)
-      store(i / D, i % D, combined(warps, sink(i / D), of_warp(i / D, i % D)));
-    return;
-  }
-  // A part [16][D + 2]: values, maximum, sum, of the warps together; values are relative to the maximum.
-  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.z) * a.cache.kv_heads + kv_head;
-  float* parts = split.partial + pair * split.splits * 16 * (D + 2);
-  float* mine = parts + static_cast<std::int64_t>(blockIdx.x) * 16 * (D + 2);
-  for (int i = threadIdx.x; i < rows * D; i += threads) {
-    const int row = i / D, d = i % D;
-    float top = -INFINITY, sum = 0, value = 0;
-    for (int w = 0; w < warps; ++w) top = fmaxf(top, shared.top[w][row]);
+  // The warps' parts of a row together: values relative to the common maximum.
+  const int pairs = rows * D / 2;
+  const auto of_block = [&](int row, int column, float& top, float& sum) {
+    top = fmaxf(fmaxf(shared.top[0][row], shared.top[1][row]), fmaxf(shared.top[2][row], shared.top[3][row]));
+    float2 value{0, 0};
+    sum = 0;
     for (int w = 0; w < warps && top > -INFINITY; ++w) {
       const float weight = exp2f(shared.top[w][row] - top);
+      const float2 v = *reinterpret_cast<const float2*>(outputs + (w * 16 + row) * D + column);
       sum += weight * shared.sum[w][row];
-      value += weight * outputs[(w * 16 + row) * D + d];
+      value.x += weight * v.x;
+      value.y += weight * v.y;
     }
-    mine[row * (D + 2) + d] = value;
-    if (d == 0) {
-      mine[row * (D + 2) + D] = top;
-      mine[row * (D + 2) + D + 1] = sum;
+    return value;
+  };
+  float top = 0, sum = 0;
+  if (split.splits == 1) {
+    for (int i = threadIdx.x; i < pairs; i += threads) {
+      const int row = i / (D / 2), column = i % (D / 2) * 2;
+      const float2 value = of_block(row, column, top, sum);
+      const float all = fmaxf(top, sink(row)), scale = exp2f(top - all);
+      store(row, column, value, scale / (sum * scale + exp2f(sink(row) - all)));
     }
+    return;
+  }
+  // A part [16][D + 2]: values, maximum, sum.
+  constexpr int part = 16 * (D + 2);
+  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.z) * a.cache.kv_heads + kv_head;
+  float* parts = split.partial + pair * split.splits * part;
+  float* mine = parts + static_cast<std::int64_t>(blockIdx.x) * part;
+  for (int i = threadIdx.x; i < pairs; i += threads) {
+    const int row = i / (D / 2), column = i % (D / 2) * 2;
+    __stcg(reinterpret_cast<float2*>(mine + row * (D + 2) + column), of_block(row, column, top, sum));
+    if (column == 0) __stcg(reinterpret_cast<float2*>(mine + row * (D + 2) + D), make_float2(top, sum));
   }
   __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) shared.last = atomicAdd(split.tickets + pair, 1U) + 1U == static_cast<unsigned>(split.splits);
+  if (threadIdx.x == 0)
+    shared.last = atomicAdd(split.tickets + pair, 1U) + 1U == static_cast<unsigned>(split.splits);
   __syncthreads();
   if (!shared.last) return;
   __threadfence();
-  for (int i = threadIdx.x; i < rows * D; i += threads) {
-    const int row = i / D, d = i % D;
-    const auto of_split = [&](int p, int what) {
-      const int column = what == 0 ? D : what == 1 ? D + 1 : d;
-      return __ldcg(parts + (static_cast<std::int64_t>(p) * 16 + row) * (D + 2) + column);
-    };
-    store(row, d, combined(split.splits, sink(row), of_split));
+  // Each part's share of its row, then the shares' sum: two rounds of independent loads.
+  auto* shares = reinterpret_cast<float2*>(shared.stage);  // [splits][rows]: maximum, sum
+  for (int i = threadIdx.x; i < split.splits * rows; i += threads)
+    shares[i] = __ldcg(reinterpret_cast<const float2*>(parts + i / rows * part + i % rows * (D + 2) + D));
+  __syncthreads();
+  for (int row = warp; row < rows; row += warps) {
+    float all = -INFINITY, total = 0;
+    for (int p = lane; p < split.splits; p += 32) all = fmaxf(all, shares[p * rows + row].x);
+    all = fmaxf(warp_max(all), sink(row));
+    for (int p = lane; p < split.splits; p += 32) {
+      float2& share = shares[p * rows + row];
+      share.x = exp2f(share.x - all);
+      total += share.x * share.y;
+    }
+    total = warp_sum(total) + exp2f(sink(row) - all);
+    for (int p = lane; p < split.splits; p += 32) shares[p * rows + row].x /= total;
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < pairs; i += threads) {
+    const int row = i / (D / 2), column = i % (D / 2) * 2;
+    const float* from = parts + row * (D + 2) + column;
+    float2 value{0, 0};
+#pragma unroll 8
+    for (int p = 0; p < split.splits; ++p) {
+      const float2 v = __ldcg(reinterpret_cast<const float2*>(from + p * part));
+      value.x += shares[p * rows + row].x * v.x;
+      value.y += shares[p * rows + row].x * v.y;
+    }
+    store(row, column, value, 1.0F);
   }
   if (threadIdx.x == 0) split.tickets[pair] = 0;
 #endif

@@ -1,5 +1,5 @@
 #pragma once
-#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/attention_tiles.cuh"
 
 // Sixteen rows of queries against tiles of keys in shared memory, by one warp on matrix units (mma.sync).
 // source: Dao, "FlashAttention-2", arXiv 2307.08691; fragment layouts: PTX ISA 9.0, mma.m16n8k16
@@ -7,7 +7,8 @@
 namespace inferometer::cuda {
 
 /// d += a b   a [16, 16], b [16, 8] in bf16, d [16, 8] in f32
-__device__ __forceinline__ void multiply_add(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+__device__ __forceinline__ void multiply_add(float (&d)[4], const unsigned (&a)[4], unsigned b0,
+                                             unsigned b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
@@ -27,11 +28,6 @@ __device__ __forceinline__ void load_matrices(unsigned (&r)[4], std::uint32_t ad
   }
 }
 
-/// Which keys a row of queries sees: [first, last].
-struct Visible {
-  int first, last;
-};
-
 /// Queries, running maxima and sums, and outputs of 16 rows. Lane l holds of rows l / 4 and l / 4 + 8 the
 /// columns 2 (l % 4) and 2 (l % 4) + 1 of each 8. Tiles of keys and values lie as [D / 64][Keys][64].
 template <int D, int Keys>
@@ -39,21 +35,20 @@ struct SixteenRows {
   unsigned q[D / 16][4];
   float o[D / 8][4] = {};
   float top[2] = {-INFINITY, -INFINITY}, sum[2] = {};
-  int row0, swizzle;      ///< this lane's first row; the bits of a tile's row that its pieces are permuted by
+  int row0;  ///< this lane's first row
   Visible sees[2];
 
   __device__ __forceinline__ SixteenRows(const AttentionArguments& a, const Sequence& s, int kv_head,
                                          int first_row) {
     const int lane = threadIdx.x % 32, group = a.heads / a.cache.kv_heads, rows = s.fresh * group;
     row0 = first_row + lane / 4;
-    swizzle = (a.cache.block_tokens < 8 ? a.cache.block_tokens : 8) - 1;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = min(row0 + 8 * i, rows - 1), last = s.cached + row / group;
       sees[i] = {a.window > 0 && last >= a.window ? last - a.window + 1 : 0, last};
       const bool valid = row0 + 8 * i < rows;
-      const Bf16* from = a.q.data + (s.row + row / group) * a.q.stride +
-                         (kv_head * group + row % group) * D + lane % 4 * 2;
+      const Bf16* from =
+          a.q.data + (s.row + row / group) * a.q.stride + (kv_head * group + row % group) * D + lane % 4 * 2;
 #pragma unroll
       for (int k = 0; k < D / 16; ++k) {
         q[k][i] = valid ? *reinterpret_cast<const unsigned*>(from + k * 16) : 0U;
@@ -63,8 +58,7 @@ struct SixteenRows {
   }
 
   __device__ __forceinline__ std::uint32_t place(std::uint32_t tile, int row, int piece) const {
-    return tile + static_cast<std::uint32_t>((piece / 8 * Keys + row) * 128 +
-                                             ((piece % 8) ^ (row & swizzle)) * 16);
+    return tile + static_cast<std::uint32_t>((piece / 8 * Keys + row) * 128 + ((piece % 8) ^ (row & 7)) * 16);
   }
 
   /// Keys [first, first + Keys) and their values.   scale: of scores, times log2 e
@@ -135,38 +129,6 @@ struct SixteenRows {
     sum[1] = warp_sum<4>(sum[1]);
   }
 };
-
-/// Which block holds each run of a tile's keys; behind the sequence's end its last block stands in, so that
-/// what is masked is finite.
-struct TileLoader {
-  const AttentionArguments& a;
-  const std::int32_t* table;
-  int last_block, run;  ///< keys that lie together, at most those of a tile
-
-  __device__ __forceinline__ TileLoader(const AttentionArguments& arguments, const Sequence& s, int keys)
-      : a(arguments),
-        table(arguments.blocks + s.table),
-        last_block((s.cached + s.fresh - 1) / arguments.cache.block_tokens),
-        run(min(arguments.cache.block_tokens, keys)) {}
-
-  /// Keys [first, first + Keys) to `keys`, their values to `values`, by the lanes of one warp.
-  template <int D, int Keys>
-  __device__ __forceinline__ void load(int kv_head, int first, Bf16* keys, Bf16* values,
-                                       std::uint64_t* barrier) const {
-    const int lane = threadIdx.x % 32, runs = Keys / run, bt = a.cache.block_tokens;
-    if (lane == 0) expect_bytes(barrier, Keys * D * 2 * 2);
-    for (int i = lane; i < 2 * (D / 64) * runs; i += 32) {
-      const int part = i / runs, at = i % runs * run, half = part % (D / 64), key = first + at;
-      const std::int64_t block = table[min(key / bt, last_block)];
-      const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * (D / 64) + half) * bt + key % bt;
-      const bool is_key = part < D / 64;
-      copy_bulk((is_key ? keys : values) + (half * Keys + at) * 64, (is_key ? a.cache.k : a.cache.v) + from * 64,
-                static_cast<unsigned>(run * 128), barrier);
-    }
-  }
-};
-
-constexpr float log2_e = 1.4426950408889634F;
 
 }  // namespace inferometer::cuda
 #endif

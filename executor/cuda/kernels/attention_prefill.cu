@@ -1,63 +1,166 @@
-#include "executor/cuda/kernels/attention_mma.cuh"
+#include "executor/cuda/kernels/attention_tiles.cuh"
+#include "executor/cuda/kernels/wgmma.cuh"
 
+// source: Dao, "FlashAttention-2", arXiv 2307.08691; Shah et al., "FlashAttention-3", arXiv 2407.08608
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 4, threads = warps * 32, keys = 64, stages = 2;
+constexpr int consumers = 256, threads = consumers + 32;  // two warpgroups of 64 rows, one warp that loads
+constexpr int keys = 128, stages = 2;
 
 template <int D>
 struct Shared {
-  alignas(128) Bf16 k[stages][keys * D];
-  Bf16 v[stages][keys * D];
-  alignas(8) std::uint64_t full[stages];
+  alignas(1024) Bf16 q[2][64 * D];  ///< of each warpgroup, as [D / 64][64][64]
+  Bf16 k[stages][keys * D], v[stages][keys * D];
+  std::uint64_t full[stages], empty[stages];
 };
 
-/// Block (tile, kv_head): each warp has 16 of the tile's rows, all share the keys.
-template <int D>
-__global__ void __launch_bounds__(threads) prefill(AttentionArguments a, const AttentionTile* tiles) {
 #ifdef INFEROMETER_HOPPER
-  extern __shared__ __align__(128) unsigned char memory[];
-  auto& shared = *reinterpret_cast<Shared<D>*>(memory);
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
+/// The queries of a warpgroup's 64 rows go where the matrix units read them; rows that are none are zero.
+template <int D>
+__device__ void load_queries(Bf16* to, const AttentionArguments& a, const Sequence& s, int kv_head,
+                             int first) {
+  const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group;
+  for (int i = threadIdx.x % 128; i < 64 * D / 8; i += 128) {
+    const int r = i / (D / 8), piece = i % (D / 8), row = first + r;
+    uint4 value{};
+    if (row < rows) {
+      value = *reinterpret_cast<const uint4*>(a.q.data + (s.row + row / group) * a.q.stride +
+                                              (kv_head * group + row % group) * D + piece * 8);
+    }
+    *reinterpret_cast<uint4*>(to + (piece / 8 * 64 + r) * 64 + ((piece % 8) ^ (r & 7)) * 8) = value;
+  }
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+  asm volatile("bar.sync %0, 128;" ::"r"(1 + static_cast<int>(threadIdx.x) / 128) : "memory");
+}
+
+/// Scores of one tile become probabilities, relative to the row's running maximum; what was added up so far
+/// is scaled to it.   s: this thread's scores of rows i = 0 (first of each 4) and 1 (last of each 4)
+template <int Sums>
+__device__ __forceinline__ void soften(float (&s)[keys / 2], float (&o)[Sums], float (&top)[2],
+                                       float (&sum)[2], const Visible (&sees)[2], int first, bool whole,
+                                       float scale) {
+  const int column = threadIdx.x % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    float most = top[i];
+#pragma unroll
+    for (int n = 0; n < keys / 8; ++n) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        float& x = s[n * 4 + 2 * i + c];
+        const int key = first + n * 8 + column + c;
+        if (!whole && (key < sees[i].first || key > sees[i].last)) x = -INFINITY;
+        most = fmaxf(most, x);
+      }
+    }
+    most = warp_max<4>(most);
+    const float base = most == -INFINITY ? 0.0F : most * scale;
+    const float shrink = exp2f(top[i] * scale - base);
+    float added = 0;
+#pragma unroll
+    for (int n = 0; n < keys / 8; ++n) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        float& x = s[n * 4 + 2 * i + c];
+        x = exp2f(fmaf(x, scale, -base));
+        added += x;
+      }
+    }
+    sum[i] = sum[i] * shrink + added;
+    top[i] = most;
+#pragma unroll
+    for (int j = 0; j < Sums / 4; ++j) {
+      o[j * 4 + 2 * i] *= shrink;
+      o[j * 4 + 2 * i + 1] *= shrink;
+    }
+  }
+}
+#endif
+
+/// Block (kv_head, tile).
+template <int D>
+__global__ void __launch_bounds__(threads, 1) prefill(AttentionArguments a, const AttentionTile* tiles) {
+#ifdef INFEROMETER_HOPPER
+  extern __shared__ unsigned char memory[];
+  auto& shared =
+      *reinterpret_cast<Shared<D>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
+  const int kv_head = blockIdx.x, lane = threadIdx.x % 32;
   if (threadIdx.x == 0) {
-    for (int s = 0; s < stages; ++s) init_barrier(&shared.full[s], 1);
+    for (int s = 0; s < stages; ++s) {
+      init_barrier(shared.full + s, 1);
+      init_barrier(shared.empty + s, consumers / 32);
+    }
     publish_barriers();
   }
   __syncthreads();
-  const AttentionTile tile = tiles[blockIdx.x];
+  const AttentionTile tile = tiles[blockIdx.y];
   const Sequence s = a.sequences[tile.sequence];
   const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group;
-  const int top = s.cached + (min(tile.row + warps * 16, rows) - 1) / group;  // the last key that is seen
+  const int last = s.cached + (min(tile.row + static_cast<int>(prefill_rows), rows) - 1) / group;
   const int first = s.cached + tile.row / group;
   const int low = a.window > 0 && first >= a.window ? (first - a.window + 1) / keys : 0;
-  const int count = top / keys + 1 - low;
+  const int count = last / keys + 1 - low;
   take_turn();
-  const TileLoader loader(a, s, keys);
-  const auto load = [&](int i) {
-    loader.load<D, keys>(kv_head, (low + i) * keys, shared.k[i % stages], shared.v[i % stages],
-                         &shared.full[i % stages]);
-  };
-  if (warp == 0) {
-    for (int i = 0; i < stages && i < count; ++i) load(i);
+  if (threadIdx.x >= consumers) {
+    const TileLoader loader(a, s, keys);
+    for (int i = 0; i < count; ++i) {
+      if (i >= stages) wait(shared.empty + i % stages, (i / stages - 1) % 2);
+      __syncwarp();
+      loader.load<D, keys>(kv_head, (low + i) * keys, shared.k[i % stages], shared.v[i % stages],
+                           shared.full + i % stages);
+    }
+    return;
   }
-  SixteenRows<D, keys> work(a, s, kv_head, tile.row + warp * 16);
-  for (int i = 0; i < count; ++i) {
-    wait(&shared.full[i % stages], i / stages % 2);
-    work.attend(shared.k[i % stages], shared.v[i % stages], (low + i) * keys, a.scale * log2_e);
-    __syncthreads();
-    if (warp == 0 && i + stages < count) load(i + stages);
-  }
-  work.finish();
+  const int warpgroup = threadIdx.x / 128, row0 = tile.row + threadIdx.x / 32 * 16 + lane / 4;
+  load_queries<D>(shared.q[warpgroup], a, s, kv_head, tile.row + warpgroup * 64);
+  Visible sees[2];
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int row = work.row0 + 8 * i, head = kv_head * group + row % group;
+    const int at = s.cached + min(row0 + 8 * i, rows - 1) / group;
+    sees[i] = {a.window > 0 && at >= a.window ? at - a.window + 1 : 0, at};
+  }
+  const float scale = a.scale * log2_e;
+  float o[D / 2] = {}, top[2] = {-INFINITY, -INFINITY}, sum[2] = {};
+  for (int i = 0; i < count; ++i) {
+    const Bf16 *k = shared.k[i % stages], *v = shared.v[i % stages];
+    wait(shared.full + i % stages, i / stages % 2);
+    float scores[keys / 2];
+    products_begin();
+#pragma unroll
+    for (int d = 0; d < D / 16; ++d) {
+      multiply_tile<keys>(scores, tile_descriptor(shared.q[warpgroup] + d / 4 * 64 * 64) + d % 4 * 2,
+                          tile_descriptor(k + d / 4 * keys * 64) + d % 4 * 2, d > 0);
+    }
+    products_end();
+    const int at = (low + i) * keys;
+    const bool whole = at >= sees[1].first && at + keys - 1 <= sees[0].last;
+    soften(scores, o, top, sum, sees, at, whole, scale);
+    unsigned p[keys / 16][4];
+#pragma unroll
+    for (int n = 0; n < keys / 16; ++n) {
+#pragma unroll
+      for (int c = 0; c < 4; ++c) p[n][c] = pack(scores[n * 8 + 2 * c], scores[n * 8 + 2 * c + 1]);
+    }
+    products_begin();
+#pragma unroll
+    for (int n = 0; n < keys / 16; ++n)
+      multiply_rows<D>(o, p[n], columns_descriptor(v + n * 16 * 64, keys * 128));
+    products_end();
+    if (lane == 0) arrive(shared.empty + i % stages);
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    sum[i] = warp_sum<4>(sum[i]);
+    const int row = row0 + 8 * i, head = kv_head * group + row % group;
     if (row >= rows) continue;
-    if (a.sinks != nullptr) work.sum[i] += exp2f(a.sinks[head] * log2_e - work.top[i]);
-    const float scale = 1.0F / work.sum[i];
+    if (a.sinks != nullptr) sum[i] += exp2f(a.sinks[head] * log2_e - top[i] * scale);
+    const float norm = 1.0F / sum[i];
     Bf16* y = a.y.data + (s.row + row / group) * a.y.stride + head * D + lane % 4 * 2;
 #pragma unroll
-    for (int j = 0; j < D / 8; ++j)
-      *reinterpret_cast<unsigned*>(y + j * 8) = pack(work.o[j][2 * i] * scale, work.o[j][2 * i + 1] * scale);
+    for (int j = 0; j < D / 8; ++j) {
+      *reinterpret_cast<unsigned*>(y + j * 8) = pack(o[j * 4 + 2 * i] * norm, o[j * 4 + 2 * i + 1] * norm);
+    }
   }
 #endif
 }
@@ -66,11 +169,11 @@ __global__ void __launch_bounds__(threads) prefill(AttentionArguments a, const A
 
 void attention_prefill(const AttentionArguments& a, const AttentionTile* tiles, std::int64_t count,
                        const Queue& queue) {
-  const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(a.cache.kv_heads));
+  const dim3 grid(static_cast<unsigned>(a.cache.kv_heads), static_cast<unsigned>(count));
   if (a.cache.head_dim == 64) {
-    launch(queue, &prefill<64>, grid, threads, sizeof(Shared<64>), a, tiles);
+    launch(queue, &prefill<64>, grid, threads, sizeof(Shared<64>) + 1024, a, tiles);
   } else {
-    launch(queue, &prefill<128>, grid, threads, sizeof(Shared<128>), a, tiles);
+    launch(queue, &prefill<128>, grid, threads, sizeof(Shared<128>) + 1024, a, tiles);
   }
 }
 

@@ -32,7 +32,8 @@ __device__ __forceinline__ void wait(std::uint64_t* barrier, unsigned parity) {
       : "memory");
 }
 /// Contiguous global memory to shared memory; both addresses and the size are multiples of 16 bytes.
-__device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes, std::uint64_t* barrier) {
+__device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes,
+                                          std::uint64_t* barrier) {
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
           shared_address(to)),

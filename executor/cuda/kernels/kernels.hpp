@@ -104,9 +104,9 @@ struct KvCache {
 
 /// One sequence of a step, as the kernels read it from device memory.
 struct Sequence {
-  std::int32_t row = 0;           ///< of its first new token in the step's buffers
+  std::int32_t row = 0;  ///< of its first new token in the step's buffers
   std::int32_t fresh = 0, cached = 0;
-  std::int32_t table = 0;         ///< where its block table starts
+  std::int32_t table = 0;  ///< where its block table starts
 };
 
 /// Rotates the first `rotary` elements of each head in place.
@@ -154,31 +154,35 @@ void attention_portable(const AttentionArguments& a, std::int64_t count, std::in
 
 /// Scores written to memory, softmax over them, read again: what tiling saves is measured against it.
 /// One sequence at a time.   scores [heads * fresh, cached + fresh] f32
-void attention_naive(const AttentionArguments& a, const Sequence& sequence, float* scores, const Queue& queue);
+void attention_naive(const AttentionArguments& a, const Sequence& sequence, float* scores,
+                     const Queue& queue);
 
-/// Heads that the kernels below are compiled for.
-constexpr bool attention_tiles(std::int32_t head_dim) { return head_dim == 64 || head_dim == 128; }
+/// What the kernels below are compiled for: the cache then lies as matrix units read it.
+constexpr bool attention_tiles(const KvCache& c) {
+  return (c.head_dim == 64 || c.head_dim == 128) && c.v_dim == c.head_dim && c.block_tokens >= 8;
+}
 
-/// 64 rows (a row is a token and a head of its group) of one sequence, against all keys they see.
+/// 128 rows (a row is a token and a head of its group) of one sequence, against all keys they see.
+inline constexpr std::int64_t prefill_rows = 128;
 struct AttentionTile {
   std::int32_t sequence = 0, row = 0;
 };
-/// Tiled online softmax for many new tokens.   tiles [count], on the device; v_dim == head_dim
+/// Tiled online softmax for many new tokens.   tiles [count], on the device; requires attention_tiles(cache)
 void attention_prefill(const AttentionArguments& a, const AttentionTile* tiles, std::int64_t count,
                        const Queue& queue);
 
 /// Few new tokens a sequence: its keys are split among blocks; the last block to end combines their parts.
 struct DecodeSplit {
   std::int32_t splits = 1;
-  float* partial = nullptr;             ///< decode_partials() floats; unused when splits is 1
-  std::uint32_t* tickets = nullptr;     ///< [count * kv_heads], zero before the first call, left zero
+  float* partial = nullptr;          ///< decode_partials() floats; unused when splits is 1
+  std::uint32_t* tickets = nullptr;  ///< [count * kv_heads], zero before the first call, left zero
 };
 constexpr std::int64_t decode_rows = 16;
 constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads, std::int64_t splits,
                                        std::int64_t v_dim) {
   return count * kv_heads * splits * decode_rows * (v_dim + 2);
 }
-/// requires attention_tiles(head_dim), v_dim == head_dim, fresh * heads / kv_heads <= decode_rows
+/// requires attention_tiles(cache), fresh * heads / kv_heads <= decode_rows
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
                       const Queue& queue);
 /// Blocks of that kernel that one multiprocessor holds.

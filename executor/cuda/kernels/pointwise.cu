@@ -24,8 +24,8 @@ struct Activate {
 
 /// y = f(a, b), element by element.
 template <int Each, class F>
-__global__ void __launch_bounds__(threads) combine(In a, In b, Out y, std::int64_t tokens, std::int64_t width,
-                                                   F f) {
+__global__ void __launch_bounds__(threads)
+    combine(In a, In b, Out y, std::int64_t tokens, std::int64_t width, F f) {
   take_turn();
   const std::int64_t pieces = width / Each;
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;

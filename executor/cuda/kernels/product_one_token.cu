@@ -5,7 +5,8 @@ namespace inferometer::cuda {
 namespace {
 
 constexpr int warps = 8, threads = warps * 32, stages = 3;
-constexpr int chunk = 4096;  // elements of a stage: 8 KiB, enough to hide the latency of memory with 24 in flight
+constexpr int chunk =
+    4096;  // elements of a stage: 8 KiB, enough to hide the latency of memory with 24 in flight
 
 constexpr std::size_t shared_bytes(std::int64_t in) {
   return static_cast<std::size_t>(warps * stages * chunk * 2 + in * 2 + warps * stages * 8);
@@ -45,7 +46,8 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a) {
     for (int c = 0; c < stages && c < total; ++c) load(c);
   }
   take_turn();
-  for (int i = threadIdx.x; i < a.in / 8; i += threads) x[i] = __ldcg(reinterpret_cast<const uint4*>(a.x) + i);
+  for (int i = threadIdx.x; i < a.in / 8; i += threads)
+    x[i] = __ldcg(reinterpret_cast<const uint4*>(a.x) + i);
   __syncthreads();
   float sum = 0;
   for (int c = 0; c < total; ++c) {

@@ -4,19 +4,26 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int consumers = 256, threads = consumers + 32;  // two warpgroups of 64 rows each, one warp that loads
-constexpr int rows = streamed_rows, columns = streamed_columns;
+constexpr int consumers = 256, threads = consumers + 32;  // two warpgroups that multiply, one warp that loads
 
+/// Of few tokens, tiles of 64 rows keep the parts of a tile few, and the warpgroups take turns along k. Of
+/// more, tiles of 128 rows read the tokens less often, and each warpgroup has 64 of the rows.
 template <int N>
-constexpr int stages = N <= 16 ? 11 : N == 32 ? 10 : 9;
+struct Shape {
+  static constexpr int rows = streamed_tile_rows(N), boxes = rows == 64 ? 2 : 1, columns = boxes * 64;
+  static constexpr int stage_bytes = boxes * 64 * (rows + N) * 2, depth = 220 * 1024 / stage_bytes;
+  static constexpr bool turns = rows == 64;
+  static constexpr int writers = turns ? 128 : 256;  ///< threads that hold a tile's sums in the end
+};
 template <int N>
 struct Stage {
-  std::uint16_t w[rows * columns], x[N * columns];
+  std::uint16_t w[Shape<N>::boxes][Shape<N>::rows * 64], x[Shape<N>::boxes][N * 64];
 };
 template <int N>
 struct Shared {
-  Stage<N> stage[stages<N>];
-  std::uint64_t full[stages<N>], empty[stages<N>];
+  Stage<N> stage[Shape<N>::depth];
+  float sums[Shape<N>::turns ? N / 2 : 1][128];  ///< of the warpgroup that does not write
+  std::uint64_t full[Shape<N>::depth], empty[Shape<N>::depth];
 };
 
 struct Range {
@@ -24,8 +31,9 @@ struct Range {
 };
 
 #ifdef INFEROMETER_HOPPER
-__device__ __forceinline__ void consumers_meet() {
-  asm volatile("bar.sync 1, %0;" ::"n"(consumers) : "memory");
+template <int Count>
+__device__ __forceinline__ void meet(int barrier) {
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
 }
 __device__ __forceinline__ void raise(std::uint32_t* flag) {
   asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
@@ -34,111 +42,167 @@ __device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
   std::uint32_t up = 0;
   while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
 }
+
+/// What each block does: steps [from, to) of all tiles' steps along k, laid one after another.
+template <int N>
+struct Work {
+  std::int64_t steps, units;
+  __device__ __forceinline__ explicit Work(const FewTokensProduct& a)
+      : steps((a.in + Shape<N>::columns - 1) / Shape<N>::columns),
+        units((a.out + Shape<N>::rows - 1) / Shape<N>::rows * steps) {}
+  __device__ __forceinline__ Range of(std::int64_t block) const {
+    return {units * block / gridDim.x, units * (block + 1) / gridDim.x};
+  }
+};
+
+/// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
+template <int N>
+__device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<N>& work, Range mine) {
+  using S = Shape<N>;
+  const auto each_box = [&](std::int64_t u, auto copy) {
+    const int s = static_cast<int>((u - mine.from) % S::depth);
+#pragma unroll
+    for (int b = 0; b < S::boxes; ++b) copy(s, b, static_cast<int>(u % work.steps) * S::columns + b * 64);
+  };
+  const auto load_w = [&](std::int64_t u) {
+    expect_bytes(shared.full + (u - mine.from) % S::depth, S::stage_bytes);
+    each_box(u, [&](int s, int b, int column) {
+      copy_box(shared.stage[s].w[b], &tiles.w, column, static_cast<int>(u / work.steps) * S::rows,
+               shared.full + s);
+    });
+  };
+  const auto load_x = [&](std::int64_t u) {
+    each_box(u, [&](int s, int b, int column) {
+      copy_box(shared.stage[s].x[b], &tiles.x, column, 0, shared.full + s);
+    });
+  };
+  const std::int64_t ahead = mine.to < mine.from + S::depth ? mine.to : mine.from + S::depth;
+  for (std::int64_t u = mine.from; u < ahead; ++u) load_w(u);
+  wait_for_earlier();
+  for (std::int64_t u = mine.from; u < ahead; ++u) load_x(u);
+  for (std::int64_t u = ahead; u < mine.to; ++u) {
+    const std::int64_t turn = (u - mine.from) / S::depth;
+    wait(shared.empty + (u - mine.from) % S::depth, static_cast<unsigned>((turn - 1) % 2));
+    load_w(u);
+    load_x(u);
+  }
+}
+
+/// Adds what the blocks behind this one found of the tile that ends at `tile_end`.
+template <int N>
+__device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const Work<N>& work,
+                           std::int64_t tile_end) {
+  constexpr int writers = Shape<N>::writers;
+  int others = 0;
+  while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
+  std::uint32_t* flags = tiles.flags + blockIdx.x + 1;
+  for (int i = threadIdx.x; i < others; i += writers) wait_for(flags + i);
+  meet<writers>(2);
+  for (int i = 0; i < others; ++i) {
+    const float* from = tiles.partial + static_cast<std::int64_t>(blockIdx.x + 1 + i) * writers * (N / 2) +
+                        static_cast<int>(threadIdx.x);
+#pragma unroll
+    for (int j = 0; j < N / 2; ++j) d[j] += __ldcg(from + j * writers);
+  }
+  meet<writers>(2);
+  for (int i = threadIdx.x; i < others; i += writers) flags[i] = 0;
+}
+
+template <int N>
+__device__ void store_tile(const float (&d)[N / 2], const FewTokensProduct& a, std::int64_t tile) {
+  const int lane = threadIdx.x % 32;
+  const std::int64_t row = tile * Shape<N>::rows + threadIdx.x / 32 * 16 + lane / 4;
+#pragma unroll
+  for (int i = 0; i < N / 2; ++i) {
+    const std::int64_t out = row + i % 4 / 2 * 8;
+    const int token = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    if (out >= a.out || token >= a.tokens) continue;
+    if (a.y_f32) {
+      static_cast<float*>(a.y)[token * a.y_stride + out] = d[i];
+    } else {
+      static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(d[i]);
+    }
+  }
+}
 #endif
 
 template <int N>
 __global__ void __launch_bounds__(threads, 1)
     streamed(const __grid_constant__ StreamedTiles tiles, FewTokensProduct a) {
 #ifdef INFEROMETER_HOPPER
+  using S = Shape<N>;
   extern __shared__ unsigned char memory[];
-  auto& shared = *reinterpret_cast<Shared<N>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
-  constexpr int depth = stages<N>;
-  const std::int64_t steps = (a.in + columns - 1) / columns, units = (a.out + rows - 1) / rows * steps;
-  const auto range_of = [&](std::int64_t block) {
-    return Range{units * block / gridDim.x, units * (block + 1) / gridDim.x};
-  };
-  const Range mine = range_of(blockIdx.x);
+  auto& shared =
+      *reinterpret_cast<Shared<N>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
+  const Work<N> work(a);
+  const Range mine = work.of(blockIdx.x);
   allow_next();
   if (threadIdx.x == 0) {
-    for (int s = 0; s < depth; ++s) {
+    for (int s = 0; s < S::depth; ++s) {
       init_barrier(shared.full + s, 1);
-      init_barrier(shared.empty + s, consumers / 32);
+      init_barrier(shared.empty + s, S::writers / 32);
     }
     publish_barriers();
   }
   __syncthreads();
-  if (threadIdx.x >= consumers) {  // the warp that loads
-    if (threadIdx.x != consumers) return;
-    const auto load_w = [&](std::int64_t u) {
-      const int s = static_cast<int>((u - mine.from) % depth);
-      expect_bytes(shared.full + s, sizeof(Stage<N>));
-      copy_box(shared.stage[s].w, &tiles.w, static_cast<int>(u % steps) * columns,
-               static_cast<int>(u / steps) * rows, shared.full + s);
-    };
-    const auto load_x = [&](std::int64_t u) {
-      const int s = static_cast<int>((u - mine.from) % depth);
-      copy_box(shared.stage[s].x, &tiles.x, static_cast<int>(u % steps) * columns, 0, shared.full + s);
-    };
-    const std::int64_t ahead = mine.to < mine.from + depth ? mine.to : mine.from + depth;
-    for (std::int64_t u = mine.from; u < ahead; ++u) load_w(u);
-    wait_for_earlier();
-    for (std::int64_t u = mine.from; u < ahead; ++u) load_x(u);
-    for (std::int64_t u = ahead; u < mine.to; ++u) {
-      const std::int64_t turn = (u - mine.from) / depth;
-      wait(shared.empty + (u - mine.from) % depth, static_cast<unsigned>((turn - 1) % 2));
-      load_w(u);
-      load_x(u);
-    }
+  if (threadIdx.x >= consumers) {
+    if (threadIdx.x == consumers) load_stages(shared, tiles, work, mine);
     return;
   }
   wait_for_earlier();
-  const int group = threadIdx.x / 128, lane = threadIdx.x % 32, warp = threadIdx.x % 128 / 32;
-  const auto partial_of = [&](std::int64_t block) {
-    return tiles.partial + block * rows * N + static_cast<int>(threadIdx.x);
-  };
+  const int group = threadIdx.x / 128, in_group = threadIdx.x % 128;
   for (std::int64_t at = mine.from; at < mine.to;) {
-    const std::int64_t tile = at / steps, tile_end = (tile + 1) * steps;
+    const std::int64_t tile = at / work.steps, tile_end = (tile + 1) * work.steps;
     const std::int64_t from = at, to = tile_end < mine.to ? tile_end : mine.to;
-    float d[N / 2];
+    float d[N / 2] = {};
     for (; at < to; ++at) {
-      const int s = static_cast<int>((at - mine.from) % depth);
-      wait(shared.full + s, static_cast<unsigned>((at - mine.from) / depth % 2));
-      const std::uint64_t w = tile_descriptor(shared.stage[s].w + group * 64 * columns),
-                          x = tile_descriptor(shared.stage[s].x);
+      const int s = static_cast<int>((at - mine.from) % S::depth);
+      if (S::turns && (at - mine.from) % 2 != group) continue;
+      wait(shared.full + s, static_cast<unsigned>((at - mine.from) / S::depth % 2));
       products_begin();
 #pragma unroll
-      for (int k = 0; k < columns / 16; ++k) multiply_tile<N>(d, w + 2 * k, x + 2 * k, at > from || k > 0);
-      products_end();
-      if (lane == 0) arrive(shared.empty + s);
-    }
-    if (from != tile * steps) {  // somebody else began this tile
-      float* to_partial = partial_of(blockIdx.x);
+      for (int b = 0; b < S::boxes; ++b) {
+        const std::uint64_t w = tile_descriptor(shared.stage[s].w[b] + (S::turns ? 0 : group * 64 * 64)),
+                            x = tile_descriptor(shared.stage[s].x[b]);
 #pragma unroll
-      for (int i = 0; i < N / 2; ++i) __stcg(to_partial + i * consumers, d[i]);
+        for (int k = 0; k < 4; ++k) multiply_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+      }
+      products_end();
+      if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
+    }
+    if constexpr (S::turns) {
+      if (group == 1) {
+#pragma unroll
+        for (int i = 0; i < N / 2; ++i) shared.sums[i][in_group] = d[i];
+      }
+      meet<consumers>(1);
+      if (group == 0) {
+#pragma unroll
+        for (int i = 0; i < N / 2; ++i) d[i] += shared.sums[i][in_group];
+      }
+      meet<consumers>(1);
+      if (group == 1) continue;
+    }
+    if (from != tile * work.steps) {  // a block before this one began the tile, and will add
+      float* partial = tiles.partial + static_cast<std::int64_t>(blockIdx.x) * S::writers * (N / 2) +
+                       static_cast<int>(threadIdx.x);
+#pragma unroll
+      for (int i = 0; i < N / 2; ++i) __stcg(partial + i * S::writers, d[i]);
       __threadfence();
-      consumers_meet();
+      meet<S::writers>(2);
       if (threadIdx.x == 0) raise(tiles.flags + blockIdx.x);
       continue;
     }
-    for (std::int64_t other = blockIdx.x + 1; to < tile_end && other < gridDim.x; ++other) {
-      if (range_of(other).from >= tile_end) break;
-      wait_for(tiles.flags + other);
-      const float* from_partial = partial_of(other);
-#pragma unroll
-      for (int i = 0; i < N / 2; ++i) d[i] += __ldcg(from_partial + i * consumers);
-      consumers_meet();
-      if (threadIdx.x == 0) tiles.flags[other] = 0;
-    }
-    const std::int64_t row = tile * rows + group * 64 + warp * 16 + lane / 4;
-#pragma unroll
-    for (int i = 0; i < N / 2; ++i) {
-      const std::int64_t out = row + i % 4 / 2 * 8;
-      const int token = i / 4 * 8 + lane % 4 * 2 + i % 2;
-      if (out >= a.out || token >= a.tokens) continue;
-      if (a.y_f32) {
-        static_cast<float*>(a.y)[token * a.y_stride + out] = d[i];
-      } else {
-        static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(d[i]);
-      }
-    }
+    if (to < tile_end) add_others<N>(d, tiles, work, tile_end);
+    store_tile<N>(d, a, tile);
   }
 #endif
 }
 
 template <int N>
 void start(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
-  const std::int64_t units =
-      static_cast<std::int64_t>((a.in + columns - 1) / columns) * ((a.out + rows - 1) / rows);
+  const auto ceil_div = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
+  const std::int64_t units = ceil_div(a.in, Shape<N>::columns) * ceil_div(a.out, Shape<N>::rows);
   const auto blocks = static_cast<unsigned>(units < queue.processors ? units : queue.processors);
   launch(queue, &streamed<N>, blocks, threads, sizeof(Shared<N>) + 1024, tiles, a);
 }

@@ -7,8 +7,8 @@
 
 namespace inferometer::cuda {
 
-/// y = x Wᵀ for few tokens, where the time is that of reading W once.   x [tokens, in], W [out, in] bf16, dense
-/// rows of W; y in bf16 or f32
+/// y = x Wᵀ for few tokens, where the time is that of reading W once.   x [tokens, in], W [out, in] bf16,
+/// dense rows of W; y in bf16 or f32
 struct FewTokensProduct {
   const std::uint16_t* x = nullptr;
   std::int64_t x_stride = 0;
@@ -25,20 +25,24 @@ struct FewTokensProduct {
 void product_one_token(const FewTokensProduct& a, const Queue& queue);
 bool one_token_fits(std::int64_t in);
 
-/// Up to 64 tokens on matrix units. Tiles of 128 rows of W times 64 of k are dealt out evenly to all
-/// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv
-/// 2301.03598).
-struct StreamedTiles {
-  CUtensorMap w, x;  ///< boxes of 64 columns by 128 rows and by token_tile(tokens) rows
-  float* partial = nullptr;          ///< [processors, 128, token_tile(tokens)] f32
-  std::uint32_t* flags = nullptr;    ///< [processors], zero before the first call, left zero
-};
-inline constexpr std::int32_t streamed_rows = 128, streamed_columns = 64, most_streamed_tokens = 64;
+inline constexpr std::int32_t most_streamed_tokens = 64;
+/// Tokens are padded to this many: columns of one instruction of the matrix units.
 constexpr std::int32_t token_tile(std::int64_t tokens) {
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : 64;
 }
+/// Rows of W of a tile, for so many tokens.
+constexpr std::int32_t streamed_tile_rows(std::int32_t tile_tokens) { return tile_tokens <= 32 ? 64 : 128; }
+
+/// Up to 64 tokens on matrix units. Tiles of W times steps along k are dealt out evenly to all
+/// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv
+/// 2301.03598).
+struct StreamedTiles {
+  CUtensorMap w, x;  ///< boxes of 64 columns by streamed_tile_rows(n) and by n = token_tile(tokens) rows
+  float* partial = nullptr;        ///< streamed_partials() floats
+  std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
+};
 constexpr std::int64_t streamed_partials(std::int64_t processors) {
-  return processors * streamed_rows * most_streamed_tokens;
+  return processors * 128 * most_streamed_tokens;
 }
 /// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
 void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue);

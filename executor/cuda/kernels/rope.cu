@@ -5,76 +5,83 @@ namespace {
 
 constexpr int threads = 256;
 
-struct Turned {
-  float a, b;
+template <int Each>
+struct alignas(Each * 2) Piece {
+  Bf16 v[Each];
 };
-/// Pair i of a head: its two elements, turned by the position's angle.
-__device__ __forceinline__ Turned turn(const RopeArguments& r, const Bf16* head, std::int64_t token, int i,
-                                       int& first, int& second) {
-  const int half = static_cast<int>(r.rotary / 2);
-  const float* row = r.table + r.positions[token] * r.rotary;
-  first = r.interleaved ? 2 * i : i;
-  second = r.interleaved ? 2 * i + 1 : i + half;
-  const float a = to_float(head[first]), b = to_float(head[second]), c = row[i], s = row[half + i];
-  return {a * c - b * s, b * c + a * s};
-}
 
-/// A thread per pair; with a cache, also one per element of keys (beyond the turned part) and values.
-template <bool Write>
+/// Pairs [i, i + Each) of a head, turned by the position's angles; interleaved pairs only one at a time.
+template <int Each>
+struct Pairs {
+  int first, second;  ///< where their elements start
+  Piece<Each> a, b;
+
+  __device__ __forceinline__ Pairs(const RopeArguments& r, Bf16* head, std::int64_t token, int i)
+      : first(r.interleaved ? 2 * i : i),
+        second(r.interleaved ? 2 * i + 1 : i + static_cast<int>(r.rotary / 2)) {
+    const float* row = r.table + r.positions[token] * r.rotary + i;
+    a = *reinterpret_cast<const Piece<Each>*>(head + first);
+    b = *reinterpret_cast<const Piece<Each>*>(head + second);
+#pragma unroll
+    for (int e = 0; e < Each; ++e) {
+      const float x = to_float(a.v[e]), y = to_float(b.v[e]), c = row[e], s = row[r.rotary / 2 + e];
+      a.v[e] = to_bf16(x * c - y * s);
+      b.v[e] = to_bf16(y * c + x * s);
+    }
+    *reinterpret_cast<Piece<Each>*>(head + first) = a;
+    *reinterpret_cast<Piece<Each>*>(head + second) = b;
+  }
+};
+
+/// A thread per Each pairs; with a cache, also one per Each elements of keys (beyond the turned part) and
+/// values.
+template <int Each, bool Write>
 __global__ void __launch_bounds__(threads) turn_and_write(RopeArguments r, KvWriteArguments w) {
   take_turn();
   const std::int64_t token = blockIdx.x;
-  const int half = static_cast<int>(r.rotary / 2), q_pairs = static_cast<int>(r.q_heads) * half,
-            k_pairs = static_cast<int>(r.k_heads) * half;
+  const int groups = static_cast<int>(r.rotary / 2) / Each, of_q = static_cast<int>(r.q_heads) * groups,
+            of_k = static_cast<int>(r.k_heads) * groups;
   int index = static_cast<int>(blockIdx.y) * threads + static_cast<int>(threadIdx.x);
-  int first = 0, second = 0;
-  if (index < q_pairs) {
-    Bf16* head = r.q.data + token * r.q.stride + index / half * r.q_head_stride;
-    const Turned t = turn(r, head, token, index % half, first, second);
-    head[first] = to_bf16(t.a);
-    head[second] = to_bf16(t.b);
+  if (index < of_q) {
+    Pairs<Each>(r, r.q.data + token * r.q.stride + index / groups * r.q_head_stride, token,
+                index % groups * Each);
     return;
   }
-  index -= q_pairs;
-  const int d = w.cache.head_dim, slot = Write ? w.slots[token] % w.cache.block_tokens : 0;
-  const std::int64_t block = Write ? w.slots[token] / w.cache.block_tokens : 0;
-  const int bt = w.cache.block_tokens;
-  const auto cached = [&](Bf16* cache, int head, int e, int width) -> Bf16& {
-    return cache[(block * w.cache.kv_heads + head) * bt * width + cache_place(slot, e, width, bt)];
+  index -= of_q;
+  const int d = w.cache.head_dim, bt = w.cache.block_tokens, slot = Write ? w.slots[token] % bt : 0;
+  const std::int64_t block = Write ? w.slots[token] / bt : 0;
+  const auto cached = [&](Bf16* cache, int head, int e, int width) {
+    return reinterpret_cast<Piece<Each>*>(cache + (block * w.cache.kv_heads + head) * bt * width +
+                                          cache_place(slot, e, width, bt));
   };
-  if (index < k_pairs) {
-    const int h = index / half;
-    Bf16* head = r.k.data + token * r.k.stride + h * r.k_head_stride;
-    const Turned t = turn(r, head, token, index % half, first, second);
-    head[first] = to_bf16(t.a);
-    head[second] = to_bf16(t.b);
+  if (index < of_k) {
+    const int h = index / groups;
+    const Pairs<Each> p(r, r.k.data + token * r.k.stride + h * r.k_head_stride, token, index % groups * Each);
     if constexpr (Write) {
-      cached(w.cache.k, h, first, d) = head[first];
-      cached(w.cache.k, h, second, d) = head[second];
+      *cached(w.cache.k, h, p.first, d) = p.a;
+      *cached(w.cache.k, h, p.second, d) = p.b;
     }
     return;
   }
   if constexpr (!Write) return;
-  index -= k_pairs;
-  const int rest = d - static_cast<int>(r.rotary), kept = w.cache.kv_heads * rest;
+  index -= of_k;
+  const int rest = (d - static_cast<int>(r.rotary)) / Each, kept = w.cache.kv_heads * rest;
   if (index < kept) {
-    const int h = index / rest, e = static_cast<int>(r.rotary) + index % rest;
-    cached(w.cache.k, h, e, d) = w.k.data[token * w.k.stride + h * d + e];
+    const int h = index / rest, e = static_cast<int>(r.rotary) + index % rest * Each;
+    *cached(w.cache.k, h, e, d) =
+        *reinterpret_cast<const Piece<Each>*>(w.k.data + token * w.k.stride + h * d + e);
     return;
   }
-  index -= kept;
+  index = (index - kept) * Each;
   if (index >= w.cache.kv_heads * w.cache.v_dim) return;
-  cached(w.cache.v, index / w.cache.v_dim, index % w.cache.v_dim, w.cache.v_dim) =
-      w.v.data[token * w.v.stride + index];
+  *cached(w.cache.v, index / w.cache.v_dim, index % w.cache.v_dim, w.cache.v_dim) =
+      *reinterpret_cast<const Piece<Each>*>(w.v.data + token * w.v.stride + index);
 }
 
 /// Each thread moves Each elements of a key or a value to its place.
 template <int Each>
 __global__ void __launch_bounds__(threads) write_cache(KvWriteArguments w) {
   take_turn();
-  struct alignas(Each * 2) Piece {
-    Bf16 v[Each];
-  };
   const std::int64_t token = blockIdx.x;
   const KvCache& c = w.cache;
   int index = (static_cast<int>(blockIdx.y) * threads + static_cast<int>(threadIdx.x)) * Each;
@@ -86,34 +93,44 @@ __global__ void __launch_bounds__(threads) write_cache(KvWriteArguments w) {
   const int slot = w.slots[token] % c.block_tokens;
   const std::int64_t block = w.slots[token] / c.block_tokens;
   Bf16* to = (key ? c.k : c.v) + (block * c.kv_heads + index / d) * c.block_tokens * d;
-  *reinterpret_cast<Piece*>(to + cache_place(slot, index % d, d, c.block_tokens)) =
-      *reinterpret_cast<const Piece*>(from.data + token * from.stride + index);
+  *reinterpret_cast<Piece<Each>*>(to + cache_place(slot, index % d, d, c.block_tokens)) =
+      *reinterpret_cast<const Piece<Each>*>(from.data + token * from.stride + index);
 }
 
 }  // namespace
 
-void rope(const RopeArguments& a, const Queue& queue) {
-  const std::int64_t pairs = (a.q_heads + a.k_heads) * a.rotary / 2;
-  launch(queue, &turn_and_write<false>, dim3(static_cast<unsigned>(a.tokens), blocks_for(pairs, threads)),
-         threads, 0, a, KvWriteArguments{});
+namespace {
+
+bool wide(const RopeArguments& r) {
+  return !r.interleaved && r.rotary % 16 == 0 && r.q_head_stride % 8 == 0 && r.k_head_stride % 8 == 0 &&
+         vectors(r.q, 8) && vectors(r.k, 8);
+}
+bool wide(const KvWriteArguments& w) { return vectors(w.k, w.cache.head_dim) && vectors(w.v, w.cache.v_dim); }
+
+template <bool Write>
+void start(const RopeArguments& r, const KvWriteArguments& w, const Queue& queue) {
+  const KvCache& c = w.cache;
+  std::int64_t work = (r.q_heads + r.k_heads) * r.rotary / 2;
+  if (Write) work += c.kv_heads * (c.head_dim - r.rotary) + static_cast<std::int64_t>(c.kv_heads) * c.v_dim;
+  const bool eights = wide(r) && (!Write || wide(w));
+  const dim3 grid(static_cast<unsigned>(r.tokens), blocks_for(work, eights ? 8 * threads : threads));
+  launch(queue, eights ? &turn_and_write<8, Write> : &turn_and_write<1, Write>, grid, threads, 0, r, w);
+}
+
+}  // namespace
+
+void rope(const RopeArguments& a, const Queue& queue) { start<false>(a, {}, queue); }
+void rope_kv_write(const RopeArguments& r, const KvWriteArguments& w, const Queue& queue) {
+  start<true>(r, w, queue);
 }
 
 void kv_write(const KvWriteArguments& a, const Queue& queue) {
   const KvCache& c = a.cache;
   const std::int64_t elements = static_cast<std::int64_t>(c.kv_heads) * (c.head_dim + c.v_dim);
-  const bool wide = vectors(a.k, c.head_dim) && vectors(a.v, c.v_dim);
+  const bool eights = wide(a);
   const auto tokens = static_cast<unsigned>(a.tokens);
-  launch(queue, wide ? &write_cache<8> : &write_cache<1>,
-         dim3(tokens, blocks_for(elements, wide ? 8 * threads : threads)), threads, 0, a);
-}
-
-void rope_kv_write(const RopeArguments& r, const KvWriteArguments& w, const Queue& queue) {
-  const KvCache& c = w.cache;
-  const std::int64_t work = (r.q_heads + r.k_heads) * r.rotary / 2 +
-                            c.kv_heads * (c.head_dim - r.rotary) +
-                            static_cast<std::int64_t>(c.kv_heads) * c.v_dim;
-  launch(queue, &turn_and_write<true>, dim3(static_cast<unsigned>(r.tokens), blocks_for(work, threads)),
-         threads, 0, r, w);
+  launch(queue, eights ? &write_cache<8> : &write_cache<1>,
+         dim3(tokens, blocks_for(elements, eights ? 8 * threads : threads)), threads, 0, a);
 }
 
 }  // namespace inferometer::cuda

@@ -1,0 +1,46 @@
+#pragma once
+#include "executor/cuda/kernels/hopper.cuh"
+
+// What the tiled attention kernels share: which keys a row sees, and how tiles of them are fetched.
+#ifdef INFEROMETER_HOPPER
+namespace inferometer::cuda {
+
+constexpr float log2_e = 1.4426950408889634F;
+
+/// Which keys a row of queries sees: [first, last].
+struct Visible {
+  int first, last;
+};
+
+/// Which block holds each run of a tile's keys; behind the sequence's end its last block stands in, so that
+/// what is masked is finite.
+struct TileLoader {
+  const AttentionArguments& a;
+  const std::int32_t* table;
+  int last_block, run;  ///< keys that lie together, at most those of a tile
+
+  __device__ __forceinline__ TileLoader(const AttentionArguments& arguments, const Sequence& s, int keys)
+      : a(arguments),
+        table(arguments.blocks + s.table),
+        last_block((s.cached + s.fresh - 1) / arguments.cache.block_tokens),
+        run(min(arguments.cache.block_tokens, keys)) {}
+
+  /// Keys [first, first + Keys) to `keys`, their values to `values`, by the lanes of one warp.
+  template <int D, int Keys>
+  __device__ __forceinline__ void load(int kv_head, int first, Bf16* keys, Bf16* values,
+                                       std::uint64_t* barrier) const {
+    const int lane = threadIdx.x % 32, runs = Keys / run, bt = a.cache.block_tokens;
+    if (lane == 0) expect_bytes(barrier, Keys * D * 2 * 2);
+    for (int i = lane; i < 2 * (D / 64) * runs; i += 32) {
+      const int part = i / runs, at = i % runs * run, half = part % (D / 64), key = first + at;
+      const std::int64_t block = table[min(key / bt, last_block)];
+      const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * (D / 64) + half) * bt + key % bt;
+      const bool is_key = part < D / 64;
+      copy_bulk((is_key ? keys : values) + (half * Keys + at) * 64,
+                (is_key ? a.cache.k : a.cache.v) + from * 64, static_cast<unsigned>(run * 128), barrier);
+    }
+  }
+};
+
+}  // namespace inferometer::cuda
+#endif
