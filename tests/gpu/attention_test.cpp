@@ -102,7 +102,7 @@ class GpuAttention : public OnGpu {
     EXPECT_TRUE(y.gaps_untouched());
     if (longest * group > decode_rows) return;
     const auto count = static_cast<std::int64_t>(sequences.size());
-    for (const std::int32_t splits : {1, 2, 5}) {
+    for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
       const Array<float> partial(std::vector<float>(
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
       const Array<std::uint32_t> tickets(

@@ -89,6 +89,39 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
   }
 }
 
+/// Long enough that each block goes round its stages many times; cuBLASLt is held to the reference below.
+TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const Array<float> partial(
+      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
+  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt);
+  for (const auto& [in, out] : {std::pair{4096, 28672}, std::pair{14336, 4096}, std::pair{4096, 6144}}) {
+    const Matrix w = Matrix::random(out, in, 2, 1.0F, 0);
+    for (const std::int64_t tokens : {8, 16, 32, 64}) {
+      const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out}, right{tokens, out};
+      ASSERT_TRUE(lt->multiply({.x = x.data(),
+                                .w = w.data(),
+                                .y = right.out().data,
+                                .tokens = tokens,
+                                .in = in,
+                                .out = out,
+                                .x_stride = x.in().stride,
+                                .y_stride = right.out().stride},
+                               nullptr));
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_tile_rows(token_tile(tokens))});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
+      ASSERT_TRUE(map_w && map_x);
+      for (int again = 0; again < 5; ++again) {
+        product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out),
+                         {*map_w, *map_x, partial.data(), flags.data()}, queue);
+      }
+      EXPECT_LE(distance(y.values(), right.values()), bf16_tolerance) << tokens << ": " << in << " x " << out;
+    }
+  }
+}
+
 TEST_F(GpuProducts, CublasLtEqualsTheReference) {
   auto lt = CublasLt::open();
   ASSERT_TRUE(lt) << to_string(lt.error());

@@ -18,6 +18,9 @@ struct Shared {
   unsigned last;
 };
 
+/// Splits of a pair that form a cluster, and combine their parts without a detour through memory.
+constexpr int most_clustered = 8;
+
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
 template <int D>
 __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSplit split) {
@@ -88,7 +91,7 @@ __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSp
     float2 value{0, 0};
     sum = 0;
     for (int w = 0; w < warps && top > -INFINITY; ++w) {
-      const float weight = exp2f(shared.top[w][row] - top);
+      const float weight = power_of_two(shared.top[w][row] - top);
       const float2 v = *reinterpret_cast<const float2*>(outputs + (w * 16 + row) * D + column);
       sum += weight * shared.sum[w][row];
       value.x += weight * v.x;
@@ -101,9 +104,44 @@ __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSp
     for (int i = threadIdx.x; i < pairs; i += threads) {
       const int row = i / (D / 2), column = i % (D / 2) * 2;
       const float2 value = of_block(row, column, top, sum);
-      const float all = fmaxf(top, sink(row)), scale = exp2f(top - all);
-      store(row, column, value, scale / (sum * scale + exp2f(sink(row) - all)));
+      const float all = fmaxf(top, sink(row)), scale = power_of_two(top - all);
+      store(row, column, value, scale / (sum * scale + power_of_two(sink(row) - all)));
     }
+    return;
+  }
+  if (split.splits <= most_clustered) {
+    // A part [16][D + 2]: values, maximum, sum. Each block combines some of the columns.
+    float* merged = outputs + warps * 16 * D;
+    for (int i = threadIdx.x; i < pairs; i += threads) {
+      const int row = i / (D / 2), column = i % (D / 2) * 2;
+      *reinterpret_cast<float2*>(merged + row * (D + 2) + column) = of_block(row, column, top, sum);
+      if (column == 0) *reinterpret_cast<float2*>(merged + row * (D + 2) + D) = make_float2(top, sum);
+    }
+    meet_cluster();
+    for (int i = threadIdx.x * split.splits + blockIdx.x; i < pairs; i += threads * split.splits) {
+      const int row = i / (D / 2), column = i % (D / 2) * 2;
+      float2 shares[most_clustered], values[most_clustered];
+      float all = sink(row);
+#pragma unroll
+      for (int p = 0; p < most_clustered; ++p) {
+        if (p >= split.splits) break;
+        shares[p] = read_neighbour(merged + row * (D + 2) + D, static_cast<unsigned>(p));
+        values[p] = read_neighbour(merged + row * (D + 2) + column, static_cast<unsigned>(p));
+        all = fmaxf(all, shares[p].x);
+      }
+      float total = power_of_two(sink(row) - all);
+      float2 value{0, 0};
+#pragma unroll
+      for (int p = 0; p < most_clustered; ++p) {
+        if (p >= split.splits) break;
+        const float weight = power_of_two(shares[p].x - all);
+        total += weight * shares[p].y;
+        value.x += weight * values[p].x;
+        value.y += weight * values[p].y;
+      }
+      store(row, column, value, 1.0F / total);
+    }
+    meet_cluster();  // nobody leaves while its part is read
     return;
   }
   // A part [16][D + 2]: values, maximum, sum.
@@ -134,10 +172,10 @@ __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSp
     all = fmaxf(warp_max(all), sink(row));
     for (int p = lane; p < split.splits; p += 32) {
       float2& share = shares[p * rows + row];
-      share.x = exp2f(share.x - all);
+      share.x = power_of_two(share.x - all);
       total += share.x * share.y;
     }
-    total = warp_sum(total) + exp2f(sink(row) - all);
+    total = warp_sum(total) + power_of_two(sink(row) - all);
     for (int p = lane; p < split.splits; p += 32) shares[p * rows + row].x /= total;
   }
   __syncthreads();
@@ -175,10 +213,11 @@ void attention_decode(const AttentionArguments& a, std::int64_t count, const Dec
                       const Queue& queue) {
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
+  const unsigned cluster = split.splits <= most_clustered ? grid.x : 1;
   if (a.cache.head_dim == 64) {
-    launch(queue, &decode<64>, grid, threads, sizeof(Shared<64>), a, split);
+    launch_clusters(queue, cluster, &decode<64>, grid, threads, sizeof(Shared<64>), a, split);
   } else {
-    launch(queue, &decode<128>, grid, threads, sizeof(Shared<128>), a, split);
+    launch_clusters(queue, cluster, &decode<128>, grid, threads, sizeof(Shared<128>), a, split);
   }
 }
 

@@ -91,13 +91,13 @@ struct SixteenRows {
         }
       }
       most = warp_max<4>(most);
-      const float base = most == -INFINITY ? 0.0F : most, shrink = exp2f(top[i] - base);
+      const float base = most == -INFINITY ? 0.0F : most, shrink = power_of_two(top[i] - base);
       float added = 0;
 #pragma unroll
       for (int n = 0; n < Keys / 8; ++n) {
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
-          s[n][2 * i + c] = exp2f(s[n][2 * i + c] - base);
+          s[n][2 * i + c] = power_of_two(s[n][2 * i + c] - base);
           added += s[n][2 * i + c];
         }
       }

@@ -56,25 +56,43 @@ __device__ __forceinline__ float warp_max(float x) {
   return x;
 }
 
-/// Enqueues a kernel, with its start overlapping the end of the one before where the queue says so.
+/// 2^x by the special function unit, to 2 ulp; denormal results are zero.
+__device__ __forceinline__ float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/// Enqueues a kernel, with its start overlapping the end of the one before where the queue says so. Blocks
+/// that are neighbours along x form clusters of `cluster`.
 template <class... Parameters, class... Values>
-void launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
-            std::size_t shared, const Values&... values) {
+void launch_clusters(const Queue& queue, unsigned cluster, void (*kernel)(Parameters...), dim3 grid,
+                     unsigned threads, std::size_t shared, const Values&... values) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(threads);
   config.dynamicSmemBytes = shared;
   config.stream = queue.stream;
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2]{};
+  config.attrs = attributes;
   if (queue.overlap) {
-    config.attrs = &attribute;
-    config.numAttrs = 1;
+    attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[config.numAttrs++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (cluster > 1) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
+    attributes[config.numAttrs].val.clusterDim.x = cluster;
+    attributes[config.numAttrs].val.clusterDim.y = 1;
+    attributes[config.numAttrs++].val.clusterDim.z = 1;
   }
   if (shared > 48 * 1024)
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(values)...);
+}
+template <class... Parameters, class... Values>
+void launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
+            std::size_t shared, const Values&... values) {
+  launch_clusters(queue, 1, kernel, grid, threads, shared, values...);
 }
 
 inline unsigned blocks_for(std::int64_t work, std::int64_t each) {

@@ -50,5 +50,20 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
       : "memory");
 }
 
+/// All blocks of the cluster; what they wrote to their shared memory before is then seen by all.
+__device__ __forceinline__ void meet_cluster() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+/// Two floats at `local`'s place in the shared memory of block `rank` of the cluster.
+__device__ __forceinline__ float2 read_neighbour(const float* local, unsigned rank) {
+  std::uint32_t address = 0;
+  float2 value;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
+               : "=r"(address)
+               : "r"(shared_address(local)), "r"(rank));
+  asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "r"(address));
+  return value;
+}
+
 }  // namespace inferometer::cuda
 #endif

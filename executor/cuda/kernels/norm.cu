@@ -19,7 +19,14 @@ __device__ float block_sum(float x) {
 /// A block normalises a row of at most 8 * threads * Pieces elements, which stay in registers.
 template <int Pieces, bool Add>
 __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
-  take_turn();
+  allow_next();
+  Eight w[Pieces];  // constant: fetched while the kernel before ends
+#pragma unroll
+  for (int p = 0; p < Pieces; ++p) {
+    const int at = (p * threads + static_cast<int>(threadIdx.x)) * 8;
+    if (at < a.width) w[p] = *reinterpret_cast<const Eight*>(a.w + at);
+  }
+  wait_for_earlier();
   const std::int64_t row = blockIdx.x;
   float x[Pieces][8];
   float squares = 0;
@@ -45,10 +52,9 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
   for (int p = 0; p < Pieces; ++p) {
     const int at = (p * threads + static_cast<int>(threadIdx.x)) * 8;
     if (at >= a.width) continue;
-    const Eight w = *reinterpret_cast<const Eight*>(a.w + at);
     Eight out;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) out.v[i] = to_bf16(x[p][i] * scale * to_float(w.v[i]));
+    for (int i = 0; i < 8; ++i) out.v[i] = to_bf16(x[p][i] * scale * to_float(w[p].v[i]));
     *reinterpret_cast<Eight*>(a.y.data + row * a.y.stride + at) = out;
   }
 }

@@ -11,8 +11,11 @@ constexpr int consumers = 256, threads = consumers + 32;  // two warpgroups that
 template <int N>
 struct Shape {
   static constexpr int rows = streamed_tile_rows(N), boxes = rows == 64 ? 2 : 1, columns = boxes * 64;
-  static constexpr int stage_bytes = boxes * 64 * (rows + N) * 2, depth = 220 * 1024 / stage_bytes;
+  static constexpr int stage_bytes = boxes * 64 * (rows + N) * 2;
   static constexpr bool turns = rows == 64;
+  // Even where warpgroups take turns, so that a stage is always the same one's: a barrier's phase can be told
+  // from the one before it only, which nobody may miss.
+  static constexpr int depth = 220 * 1024 / stage_bytes / (turns ? 2 : 1) * (turns ? 2 : 1);
   static constexpr int writers = turns ? 128 : 256;  ///< threads that hold a tile's sums in the end
 };
 template <int N>

@@ -10,23 +10,32 @@ struct alignas(Each * 2) Piece {
   Bf16 v[Each];
 };
 
-/// Pairs [i, i + Each) of a head, turned by the position's angles; interleaved pairs only one at a time.
+/// Pairs [i, i + Each) of a head; interleaved ones only one at a time. Their angles are fetched first: they
+/// do not wait for the kernel that makes the head.
 template <int Each>
 struct Pairs {
   int first, second;  ///< where their elements start
+  float cosine[Each], sine[Each];
   Piece<Each> a, b;
 
-  __device__ __forceinline__ Pairs(const RopeArguments& r, Bf16* head, std::int64_t token, int i)
+  __device__ __forceinline__ Pairs(const RopeArguments& r, std::int64_t token, int i)
       : first(r.interleaved ? 2 * i : i),
         second(r.interleaved ? 2 * i + 1 : i + static_cast<int>(r.rotary / 2)) {
     const float* row = r.table + r.positions[token] * r.rotary + i;
+#pragma unroll
+    for (int e = 0; e < Each; ++e) {
+      cosine[e] = row[e];
+      sine[e] = row[r.rotary / 2 + e];
+    }
+  }
+  __device__ __forceinline__ void turn(Bf16* head) {
     a = *reinterpret_cast<const Piece<Each>*>(head + first);
     b = *reinterpret_cast<const Piece<Each>*>(head + second);
 #pragma unroll
     for (int e = 0; e < Each; ++e) {
-      const float x = to_float(a.v[e]), y = to_float(b.v[e]), c = row[e], s = row[r.rotary / 2 + e];
-      a.v[e] = to_bf16(x * c - y * s);
-      b.v[e] = to_bf16(y * c + x * s);
+      const float x = to_float(a.v[e]), y = to_float(b.v[e]);
+      a.v[e] = to_bf16(x * cosine[e] - y * sine[e]);
+      b.v[e] = to_bf16(y * cosine[e] + x * sine[e]);
     }
     *reinterpret_cast<Piece<Each>*>(head + first) = a;
     *reinterpret_cast<Piece<Each>*>(head + second) = b;
@@ -37,34 +46,36 @@ struct Pairs {
 /// values.
 template <int Each, bool Write>
 __global__ void __launch_bounds__(threads) turn_and_write(RopeArguments r, KvWriteArguments w) {
-  take_turn();
+  allow_next();
   const std::int64_t token = blockIdx.x;
   const int groups = static_cast<int>(r.rotary / 2) / Each, of_q = static_cast<int>(r.q_heads) * groups,
             of_k = static_cast<int>(r.k_heads) * groups;
   int index = static_cast<int>(blockIdx.y) * threads + static_cast<int>(threadIdx.x);
-  if (index < of_q) {
-    Pairs<Each>(r, r.q.data + token * r.q.stride + index / groups * r.q_head_stride, token,
-                index % groups * Each);
-    return;
-  }
-  index -= of_q;
   const int d = w.cache.head_dim, bt = w.cache.block_tokens, slot = Write ? w.slots[token] % bt : 0;
   const std::int64_t block = Write ? w.slots[token] / bt : 0;
   const auto cached = [&](Bf16* cache, int head, int e, int width) {
     return reinterpret_cast<Piece<Each>*>(cache + (block * w.cache.kv_heads + head) * bt * width +
                                           cache_place(slot, e, width, bt));
   };
-  if (index < of_k) {
+  if (index < of_q + of_k) {
+    Pairs<Each> pairs(r, token, index % groups * Each);
+    wait_for_earlier();
     const int h = index / groups;
-    const Pairs<Each> p(r, r.k.data + token * r.k.stride + h * r.k_head_stride, token, index % groups * Each);
+    if (index < of_q) {
+      pairs.turn(r.q.data + token * r.q.stride + h * r.q_head_stride);
+      return;
+    }
+    const int k = h - static_cast<int>(r.q_heads);
+    pairs.turn(r.k.data + token * r.k.stride + k * r.k_head_stride);
     if constexpr (Write) {
-      *cached(w.cache.k, h, p.first, d) = p.a;
-      *cached(w.cache.k, h, p.second, d) = p.b;
+      *cached(w.cache.k, k, pairs.first, d) = pairs.a;
+      *cached(w.cache.k, k, pairs.second, d) = pairs.b;
     }
     return;
   }
+  wait_for_earlier();
   if constexpr (!Write) return;
-  index -= of_k;
+  index -= of_q + of_k;
   const int rest = (d - static_cast<int>(r.rotary)) / Each, kept = w.cache.kv_heads * rest;
   if (index < kept) {
     const int h = index / rest, e = static_cast<int>(r.rotary) + index % rest * Each;

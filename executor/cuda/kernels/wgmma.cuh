@@ -12,8 +12,17 @@ __device__ __forceinline__ std::uint64_t tile_descriptor(const void* tile) {
   return (shared_address(tile) & 0x3ffffU) >> 4 | 1ULL << 16 | 64ULL << 32 | 1ULL << 62;
 }
 __device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void products_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+/// Until at most Pending of the committed groups are unfinished.
+template <int Pending>
+__device__ __forceinline__ void products_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
+}
 __device__ __forceinline__ void products_end() {
-  asm volatile("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;" ::: "memory");
+  products_commit();
+  products_wait<0>();
 }
 
 /// d (+)= a bᵀ for one step of 16 along k.   a [64, 16], b [N, 16], d [64, N]: thread t of the warpgroup
