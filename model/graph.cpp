@@ -32,6 +32,16 @@ AnyOperator bind(const StructureNode& node, const Structure& structure, const Fe
   return op;
 }
 
+NodeRange kernel_of(const Structure& structure, std::size_t index, std::int64_t tokens) {
+  const auto joins = [&](std::size_t i) {
+    return i < structure.nodes.size() && structure.nodes[i].joins_up_to >= tokens && tokens > 0;
+  };
+  NodeRange range{index, index};
+  while (range.first > 0 && joins(range.first)) --range.first;
+  while (joins(range.last + 1)) ++range.last;
+  return range;
+}
+
 Graph bind(const Structure& structure, const Features& features) {
   Graph graph(structure.nodes.size());
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {

@@ -17,6 +17,7 @@ Errors merge_products(Structure& structure, const Architecture& architecture, co
 Errors fuse_residual_norm(Structure& structure, const Architecture& architecture, const Plan& plan);
 Errors quantize_inputs(Structure& structure, const Architecture& architecture, const Plan& plan);
 Errors drop_unused_buffers(Structure& structure, const Architecture& architecture, const Plan& plan);
+Errors join_kernels(Structure& structure, const Architecture& architecture, const Plan& plan);
 Errors connect(Structure& structure, const Architecture& architecture, const Plan& plan);
 
 /// After the plain decoder has been laid down, these run in this order.
@@ -30,6 +31,9 @@ inline constexpr std::array passes{
          "a quantise node before each product that wants one, shared by products of one input",
          &quantize_inputs},
     Pass{"drop_unused_buffers", "buffers that no node touches any more are forgotten", &drop_unused_buffers},
+    Pass{"join_kernels",
+         "nodes that run in the kernel of the one before them (fusion.rope_kv, norm_product, gated_product)",
+         &join_kernels},
     Pass{"connect", "edges from each writer to its readers, and to whoever overwrites what was read",
          &connect},
 };

@@ -33,6 +33,9 @@ struct Plan {
     bool qkv = false;
     bool gate_up = false;
     bool residual_norm = false;
+    bool rope_kv = false;
+    bool norm_product = false;
+    bool gated_product = false;
   } fusion;
   struct Kernels {
     AttentionKernel attention = AttentionKernel::tiled;
@@ -66,6 +69,11 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.gate_up", plan.fusion.gate_up, "gate and up projections as one product");
   visit("fusion.residual_norm", plan.fusion.residual_norm,
         "residual addition inside the norm that follows it");
+  visit("fusion.rope_kv", plan.fusion.rope_kv, "rotary embedding and cache write in one kernel");
+  visit("fusion.norm_product", plan.fusion.norm_product,
+        "steps of one token: a norm inside the one product that reads it");
+  visit("fusion.gated_product", plan.fusion.gated_product,
+        "steps of one token: the gated activation inside the product that reads it");
   visit("kernels.attention", plan.kernels.attention,
         "attention with scores in memory (naive) or tiled online softmax");
   visit("kernels.experts", plan.kernels.experts,

@@ -65,6 +65,8 @@ struct StructureNode {
       writes;  ///< of operands that nodes exchange, in the order of operands(); step inputs are left out
   std::vector<std::int32_t>
       weights;  ///< into Structure::weights, in the order of operands(), scales not counted apart
+  /// In steps of at most so many tokens this runs in the kernel of the node before it; 0: never.
+  std::int64_t joins_up_to = 0;
 };
 
 /// `to` runs after `from`. buffer: what passes between them, -1 for cached state.
@@ -82,6 +84,13 @@ struct Structure {
   std::int64_t assignments_per_token = 1;
   std::int64_t logits = -1;  ///< the buffer that holds the logits
 };
+
+/// Nodes [first, last] that run in one kernel in a step of `tokens` new tokens: the one that node `index` is
+/// in.
+struct NodeRange {
+  std::size_t first = 0, last = 0;
+};
+NodeRange kernel_of(const Structure& structure, std::size_t index, std::int64_t tokens);
 
 /// Lowers a network under a plan by the passes of compile.cpp. Errors: a plan that this network cannot run
 /// under.

@@ -9,8 +9,10 @@ namespace inferometer {
 /// The kernels of a step as spans of the nodes that launched them, by correlation or graph node ids and
 /// nothing else, from the first kernel's start.
 ///
+/// tokens  new tokens of the step, which decide what nodes share a kernel
+///
 /// errors  a kernel that no node launched, records that were dropped, times that are zero or run backwards: a
 ///         profile with a remainder is not one
-[[nodiscard]] Result<Timeline> attribute(const Trace& trace, const Structure& structure);
+[[nodiscard]] Result<Timeline> attribute(const Trace& trace, const Structure& structure, std::int64_t tokens);
 
 }  // namespace inferometer

@@ -1,5 +1,6 @@
 #include "profiler/cuda_profiler.hpp"
 
+#include "model/launch.hpp"
 #include "profiler/attribute.hpp"
 
 namespace inferometer {
@@ -15,6 +16,7 @@ Result<std::unique_ptr<CudaProfiler>> CudaProfiler::open(const CudaOptions& opti
 
 Result<MemoryUse> CudaProfiler::prepare(const Case& c, const Structure& structure) {
   structure_ = structure;
+  plan_ = c.plan;
   return backend_->prepare(c, structure);
 }
 
@@ -29,7 +31,7 @@ Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   backend_->observe(nullptr);
   if (!time) return failure(time.error());
   if (!trace) return failure(trace.error());
-  return attribute(*trace, structure_);
+  return attribute(*trace, structure_, features(step).tokens + padding_sequences(features(step), plan_));
 }
 
 }  // namespace inferometer

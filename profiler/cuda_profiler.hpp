@@ -23,6 +23,7 @@ class CudaProfiler final : public Backend {
   std::unique_ptr<ActivityTracer> tracer_;
   std::unique_ptr<CudaBackend> backend_;
   Structure structure_;
+  Plan plan_;
 };
 
 }  // namespace inferometer

@@ -54,18 +54,24 @@ Explanation& Explanation::operator-=(const Explanation& o) {
 
 StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
   std::vector<RoleSum> sums;
+  // Nodes that share a kernel are one row: nobody can tell their times apart.
+  const auto label = [&](std::size_t node) {
+    const NodeRange kernel = kernel_of(structure, node, phase.features.tokens);
+    std::string text;
+    for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+      text += (text.empty() ? "" : " + ") + std::string{name(structure.nodes[n].role)};
+    return text;
+  };
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const Estimate& e = phase.prediction.nodes[i];
-    RoleSum& s = sum_of(sums, name(structure.nodes[i].role));
+    RoleSum& s = sum_of(sums, label(i));
     ++s.row.count;
     s.row.flops += e.flops;
     s.row.bytes += e.moved;
     s.parts += e.parts;
     s.bounds[e.bound] += e.time();
   }
-  const auto role_of = [&](const Span& span) {
-    return name(structure.nodes[static_cast<std::size_t>(span.nodes[0])].role);
-  };
+  const auto role_of = [&](const Span& span) { return label(static_cast<std::size_t>(span.nodes[0])); };
   StepExplanation step;
   Nanoseconds predicted{}, profiled{};
   const auto for_exposed = [&](const Timeline& timeline, auto add) {

@@ -11,7 +11,7 @@ namespace inferometer {
 
 /// One predicted step.
 struct Prediction {
-  Timeline timeline;            ///< one span per node, and gaps
+  Timeline timeline;            ///< one span per kernel, and gaps
   std::vector<Estimate> nodes;  ///< of Structure::nodes: each alone
   Level level = Level::datasheet;
 };

@@ -305,7 +305,8 @@ Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure
   m.release();
   m.structure = structure;
   m.plan = c.plan;
-  if (Errors errors = cuda::not_executed(c, structure); !errors.empty()) return failure(std::move(errors));
+  if (Errors errors = cuda::not_executed(c, structure, m.gpu); !errors.empty())
+    return failure(std::move(errors));
   std::size_t available = 0, total = 0;
   if (const Done done = checked(cudaMemGetInfo(&available, &total), "cudaMemGetInfo"); !done)
     return failure(done.error());

@@ -23,6 +23,9 @@ Gate gate_of(Activation activation) {
 struct Launch {
   const NodeContext& c;
   const StructureNode& node;
+  /// The node that runs in this one's kernel, where there is one.
+  const StructureNode* joined = nullptr;
+  const AnyOperator* joined_op = nullptr;
 
   const Buffer& buffer(const View& v) const {
     return c.structure.buffers[static_cast<std::size_t>(v.buffer)];
@@ -60,6 +63,9 @@ struct Launch {
     return {};
   }
   Done operator()(const RmsNorm& o) const {
+    if (joined != nullptr) {
+      return multiply({.kind = Prologue::Kind::norm, .weight = halves(0), .eps = static_cast<float>(o.eps)});
+    }
     rms_norm({.x = in(0),
               .w = halves(0),
               .y = out(0),
@@ -70,7 +76,30 @@ struct Launch {
              c.queue);
     return {};
   }
+  /// The joined product, of one token, of what the prologue makes of this node's first operand.
+  Done multiply(const Prologue& prologue) const {
+    const auto& o = std::get<Linear>(*joined_op);
+    const View& y = joined->writes[0];
+    product_one_token({.x = in(0).data,
+                       .w = reinterpret_cast<const Bf16*>(
+                           c.constants.all[static_cast<std::size_t>(joined->weights[0])].data),
+                       .y = address(y),
+                       .y_stride = buffer(y).columns,
+                       .y_f32 = o.y == DType::f32,
+                       .tokens = 1,
+                       .in = static_cast<std::int32_t>(o.in),
+                       .out = static_cast<std::int32_t>(o.out)},
+                      prologue, c.queue);
+    return {};
+  }
   Done operator()(const AddRmsNorm& o) const {
+    if (joined != nullptr) {
+      return multiply({.kind = Prologue::Kind::add_norm,
+                       .second = in(1).data,
+                       .weight = halves(0),
+                       .sum = out(0).data,
+                       .eps = static_cast<float>(o.eps)});
+    }
     add_rms_norm({.x = in(0),
                   .residual = in(1),
                   .w = halves(0),
@@ -99,7 +128,7 @@ struct Launch {
     Done done = std::monostate{};
     switch (choose(o, limits)) {
       case ProductKernel::one_token:
-        product_one_token(few, c.queue);
+        product_one_token(few, {}, c.queue);
         break;
       case ProductKernel::streamed:
         done = stream(few);
@@ -139,27 +168,36 @@ struct Launch {
   }
   Done operator()(const RopeApply& o) const {
     require(node.reads[0] == node.writes[0] && node.reads[1] == node.writes[1], "rope in place");
-    rope({.q = out(0),
-          .k = out(1),
-          .table = c.rope,
-          .positions = c.inputs.positions(),
-          .tokens = o.tokens,
-          .q_heads = o.q_heads,
-          .k_heads = o.k_heads,
-          .rotary = o.rotary,
-          .q_head_stride = step(node.writes[0]),
-          .k_head_stride = step(node.writes[1]),
-          .interleaved = o.interleaved},
-         c.queue);
+    const RopeArguments turn{.q = out(0),
+                             .k = out(1),
+                             .table = c.rope,
+                             .positions = c.inputs.positions(),
+                             .tokens = o.tokens,
+                             .q_heads = o.q_heads,
+                             .k_heads = o.k_heads,
+                             .rotary = o.rotary,
+                             .q_head_stride = step(node.writes[0]),
+                             .k_head_stride = step(node.writes[1]),
+                             .interleaved = o.interleaved};
+    if (joined != nullptr) {
+      rope_kv_write(turn, write(*joined, o.tokens), c.queue);
+    } else {
+      rope(turn, c.queue);
+    }
     return {};
   }
+  KvWriteArguments write(const StructureNode& of, std::int64_t tokens) const {
+    const auto from = [&](std::size_t i) {
+      return In{reinterpret_cast<const Bf16*>(address(of.reads[i])), buffer(of.reads[i]).columns};
+    };
+    return {.k = from(0),
+            .v = from(1),
+            .cache = c.state.layer(of.layer),
+            .slots = c.inputs.slots(),
+            .tokens = tokens};
+  }
   Done operator()(const KvWrite& o) const {
-    kv_write({.k = in(0),
-              .v = in(1),
-              .cache = c.state.layer(node.layer),
-              .slots = c.inputs.slots(),
-              .tokens = o.tokens},
-             c.queue);
+    kv_write(write(node, o.tokens), c.queue);
     return {};
   }
   Done operator()(const Attention& o) const {
@@ -193,6 +231,7 @@ struct Launch {
     return {};
   }
   Done operator()(const GatedActivation& o) const {
+    if (joined != nullptr) return multiply({.kind = Prologue::Kind::gated, .second = in(1).data});
     gated({.gate = in(0),
            .up = in(1),
            .y = out(0),
@@ -227,7 +266,14 @@ struct Launch {
 }  // namespace
 
 Done launch_node(const NodeContext& context, std::size_t index) {
-  return std::visit(Launch{context, context.structure.nodes[index]}, context.pass.operators[index]);
+  const NodeRange kernel = kernel_of(context.structure, index, context.pass.features.tokens);
+  if (kernel.first != index) return {};  // it ran with the first
+  Launch launch{context, context.structure.nodes[index]};
+  if (kernel.last != index) {
+    launch.joined = &context.structure.nodes[kernel.last];
+    launch.joined_op = &context.pass.operators[kernel.last];
+  }
+  return std::visit(launch, context.pass.operators[index]);
 }
 
 }  // namespace inferometer::cuda

@@ -33,7 +33,7 @@ struct NodeContext {
   Queue queue;
 };
 
-/// Enqueues the kernels of node `index` of the structure.
+/// Enqueues the kernels of node `index` of the structure; of nodes that share one, with the first.
 [[nodiscard]] Done launch_node(const NodeContext& context, std::size_t index);
 
 }  // namespace inferometer::cuda

@@ -3,6 +3,8 @@
 #include <bit>
 #include <set>
 
+#include "executor/cuda/kernels/products.hpp"
+
 namespace inferometer::cuda {
 namespace {
 
@@ -30,7 +32,7 @@ struct WhyNot {
 
 }  // namespace
 
-Errors not_executed(const Case& c, const Structure& structure) {
+Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
   Errors errors;
   std::set<std::string> told;
   const auto refuse = [&](const std::string& message) {
@@ -50,7 +52,19 @@ Errors not_executed(const Case& c, const Structure& structure) {
     if (s.dtype != DType::bf16)
       refuse("precision.kv: a cache in " + std::string{name(s.dtype)} + " is not executed; bf16 is");
   }
-  for (const StructureNode& node : structure.nodes) refuse(std::visit(WhyNot{}, node.op));
+  for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
+    const StructureNode& node = structure.nodes[i];
+    refuse(std::visit(WhyNot{}, node.op));
+    const auto* product = std::get_if<Linear>(&node.op);
+    if (node.joins_up_to == 0 || product == nullptr) continue;
+    if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");
+    if (product->in % 8 != 0 || !one_token_fits(product->in))
+      refuse("fusion.norm_product, gated_product: products of " + std::to_string(product->in) +
+             " inputs are not joined; multiples of 8 that fit shared memory are");
+    const auto* gate = std::get_if<GatedActivation>(&structure.nodes[i - 1].op);
+    if (gate != nullptr && gate->activation != Activation::silu)
+      refuse("fusion.gated_product: joins SiLU only");
+  }
   return errors;
 }
 

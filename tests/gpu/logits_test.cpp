@@ -7,7 +7,12 @@ namespace {
 
 Plan bf16_plan(bool fused, bool graphs, bool overlap) {
   Plan plan = in(DType::bf16);
-  plan.fusion = {.qkv = fused, .gate_up = fused, .residual_norm = fused};
+  plan.fusion = {.qkv = fused,
+                 .gate_up = fused,
+                 .residual_norm = fused,
+                 .rope_kv = fused,
+                 .norm_product = fused,
+                 .gated_product = fused};
   plan.launch = {.graphs = graphs, .batch_buckets = {4}, .overlap = overlap};
   return plan;
 }

@@ -53,12 +53,49 @@ TEST_F(GpuProducts, OneTokenEqualsTheReference) {
     ASSERT_TRUE(one_token_fits(in));
     const Matrix x = Matrix::random(1, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{1, out};
     const auto right = expected(x, w, 1, in, out);
-    product_one_token(few(x, w, y.out().data, y.out().stride, false, 1, in, out), queue);
+    product_one_token(few(x, w, y.out().data, y.out().stride, false, 1, in, out), {}, queue);
     EXPECT_LE(distance(y.values(), right), bf16_tolerance) << in << " x " << out;
     EXPECT_TRUE(y.gaps_untouched());
     const auto exact =
-        f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), queue); });
+        f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), {}, queue); });
     EXPECT_LE(distance(exact, right), 1e-5) << in << " x " << out;
+  }
+}
+
+TEST_F(GpuProducts, OneTokenWithAProloguesEqualsTheOperatorsOneByOne) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : {std::pair{64, 72}, std::pair{4096, 200}, std::pair{14336, 50}}) {
+    const Matrix x = Matrix::random(1, in, 1), second = Matrix::random(1, in, 2, 3.0F);
+    const Matrix w = Matrix::random(out, in, 3, 1.0F, 0), weight = Matrix::random(1, in, 4);
+    const auto check = [&](const Prologue& p, const Matrix& row, const char* what) {
+      const auto y =
+          f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), p, queue); });
+      // Sums in another order may round a few elements of the row the other way.
+      EXPECT_LE(distance(y, expected(row, w, 1, in, out)), 2e-3) << what << ' ' << in << " x " << out;
+    };
+    const Matrix normed{1, in}, sum{1, in}, sum_there{1, in}, gate{1, in};
+    rms_norm({.x = x.in(), .w = weight.data(), .y = normed.out(), .tokens = 1, .width = in, .eps = 1e-5F},
+             queue);
+    check({.kind = Prologue::Kind::norm, .weight = weight.data(), .eps = 1e-5F}, normed, "norm");
+    add_rms_norm({.x = x.in(),
+                  .residual = second.in(),
+                  .w = weight.data(),
+                  .sum = sum.out(),
+                  .y = normed.out(),
+                  .tokens = 1,
+                  .width = in,
+                  .eps = 1e-5F},
+                 queue);
+    check({.kind = Prologue::Kind::add_norm,
+           .second = second.data(),
+           .weight = weight.data(),
+           .sum = sum_there.out().data,
+           .eps = 1e-5F},
+          normed, "add_norm");
+    EXPECT_EQ(distance(sum_there.values(), sum.values()), 0);
+    EXPECT_TRUE(sum_there.gaps_untouched());
+    gated({.gate = x.in(), .up = second.in(), .y = gate.out(), .tokens = 1, .width = in}, queue);
+    check({.kind = Prologue::Kind::gated, .second = second.data()}, gate, "gated");
   }
 }
 

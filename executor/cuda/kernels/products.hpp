@@ -19,10 +19,20 @@ struct FewTokensProduct {
   std::int32_t tokens = 0, in = 0, out = 0;
 };
 
+/// What becomes the row x on the way in, by each block for itself; 16-byte aligned.
+struct Prologue {
+  enum class Kind : std::uint8_t { none, norm, add_norm, gated } kind = Kind::none;
+  const std::uint16_t* second = nullptr;  ///< add_norm: the residual; gated: up (x is the gate)
+  const std::uint16_t* weight = nullptr;  ///< of the norm
+  std::uint16_t* sum = nullptr;           ///< add_norm: where x + residual goes
+  float eps = 0;
+};
+
 /// One token: each warp streams whole rows of W through its own stages of shared memory. The first stages are
 /// on their way before the kernel that makes x has ended.
+/// gated: SiLU
 /// requires in % 8 == 0, one_token_fits(in), 16-byte aligned operands
-void product_one_token(const FewTokensProduct& a, const Queue& queue);
+void product_one_token(const FewTokensProduct& a, const Prologue& prologue, const Queue& queue);
 bool one_token_fits(std::int64_t in);
 
 inline constexpr std::int32_t most_streamed_tokens = 64;
