@@ -241,7 +241,7 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   }
   // Engines enqueue the next replay while the last one runs: how long the driver takes to start one is no
   // part of the step. Eager launches are: there the host may be what the device waits for.
-  if (graph != nullptr) cuda::delay(100'000, stream.get());
+  if (graph != nullptr && observer == nullptr) cuda::delay(100'000, stream.get());
   cudaEventRecord(start.get(), stream.get());
   const Done launched = graph != nullptr ? graph->replay(stream.get()) : enqueue(ready);
   cudaEventRecord(end.get(), stream.get());
