@@ -23,7 +23,7 @@ constexpr int most_clustered = 8;
 
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
 template <int D>
-__global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSplit split) {
+__global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSplit split, bool clustered) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   auto& shared = *reinterpret_cast<Shared<D>*>(memory);
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(threads) decode(AttentionArguments a, DecodeSp
     }
     return;
   }
-  if (split.splits <= most_clustered) {
+  if (clustered) {
     // A part [16][D + 2]: values, maximum, sum. Each block combines some of the columns.
     float* merged = outputs + warps * 16 * D;
     for (int i = threadIdx.x; i < pairs; i += threads) {
@@ -213,11 +213,14 @@ void attention_decode(const AttentionArguments& a, std::int64_t count, const Dec
                       const Queue& queue) {
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
-  const unsigned cluster = split.splits <= most_clustered ? grid.x : 1;
+  // Clusters must all run at once to be worth waiting for.
+  const bool clustered = split.splits > 1 && split.splits <= most_clustered &&
+                         grid.x * grid.y * grid.z <= static_cast<unsigned>(queue.processors);
+  const unsigned cluster = clustered ? grid.x : 1;
   if (a.cache.head_dim == 64) {
-    launch_clusters(queue, cluster, &decode<64>, grid, threads, sizeof(Shared<64>), a, split);
+    launch_clusters(queue, cluster, &decode<64>, grid, threads, sizeof(Shared<64>), a, split, clustered);
   } else {
-    launch_clusters(queue, cluster, &decode<128>, grid, threads, sizeof(Shared<128>), a, split);
+    launch_clusters(queue, cluster, &decode<128>, grid, threads, sizeof(Shared<128>), a, split, clustered);
   }
 }
 

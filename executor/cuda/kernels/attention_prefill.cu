@@ -124,8 +124,11 @@ __device__ __forceinline__ void attend(Shared<D>& shared, const AttentionArgumen
     score(i);
     weigh(i - 1);
     products_wait<1>();
+    pin(scores);
     state.soften(scores, (low + i) * keys, scale);
+    pin(scores);
     products_wait<0>();
+    pin(o);
     if (lane == 0) arrive(shared.empty + (i - 1) % stages);
 #pragma unroll
     for (int j = 0; j < D / 2; ++j) o[j] *= state.shrink[j % 4 / 2];

@@ -41,7 +41,7 @@ constexpr std::int32_t token_tile(std::int64_t tokens) {
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : 64;
 }
 /// Rows of W of a tile, for so many tokens.
-constexpr std::int32_t streamed_tile_rows(std::int32_t tile_tokens) { return tile_tokens <= 32 ? 64 : 128; }
+constexpr std::int32_t streamed_tile_rows(std::int32_t) { return 64; }
 
 /// Up to 64 tokens on matrix units. Tiles of W times steps along k are dealt out evenly to all
 /// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv

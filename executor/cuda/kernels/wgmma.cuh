@@ -25,6 +25,14 @@ __device__ __forceinline__ void products_end() {
   products_wait<0>();
 }
 
+/// What follows uses these values as they are here: the compiler may not move arithmetic on them across a
+/// wait that it does not see the use of.
+template <int N>
+__device__ __forceinline__ void pin(float (&d)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
+
 /// d (+)= a bᵀ for one step of 16 along k.   a [64, 16], b [N, 16], d [64, N]: thread t of the warpgroup
 /// holds rows t / 32 * 16 + t % 32 / 4 (+ 8) and of each 8 columns 2 (t % 4) and 2 (t % 4) + 1
 template <int N>

@@ -1,0 +1,248 @@
+// What whole steps take on this GPU, beside the least that its bandwidth and matrix units allow, and beside a
+// peer measured on the same machine.
+//
+//   gpu_table [PEER.json]      PEER.json: {"table": [{"model", "phase", "b", "s", "us"}, ...]}
+//
+// Ceilings are measured first: reading and copying 4 GiB, and bf16 products after two seconds of load. A
+// step's floor is the sum over its operators of max(bytes / read bandwidth, FLOPs / matrix rate at its rows).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/cuda_backend.hpp"
+#include "executor/cuda/kernels/ceilings.hpp"
+#include "executor/cuda/kernels/kernels.hpp"
+#include "model/settings.hpp"
+#include "roofline/work.hpp"
+#include "scenarios/scenario.hpp"
+#include "scenarios/study.hpp"
+
+namespace inferometer {
+namespace {
+
+struct Row {
+  std::string_view model, peer, phase;
+  std::int64_t batch, context;
+  double must_ms, goal_ms;
+};
+// Context of a decode step, prompt of a prefill. What is aimed for: milliseconds on an H200 that reads 4.2
+// TB/s.
+constexpr Row rows[] = {
+    {"llama-3.1-8b", "llama3-8b", "decode", 1, 512, 4.1, 3.85},
+    {"llama-3.1-8b", "llama3-8b", "decode", 32, 2048, 6.5, 6.2},
+    {"llama-3.1-8b", "llama3-8b", "decode", 64, 1024, 6.5, 6.2},
+    {"llama-3.1-8b", "llama3-8b", "decode", 256, 512, 11.1, 10.4},
+    {"llama-3.2-1b", "llama3.2-1b", "decode", 1, 512, 0.85, 0.75},
+    {"llama-3.1-8b", "llama3-8b", "prefill", 1, 2048, 45, 42},
+    {"llama-3.1-8b", "llama3-8b", "prefill", 8, 2048, 380, 360},
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Median seconds of f by events, after a first run.
+template <class F>
+double seconds_of(int repeats, F f) {
+  cudaEvent_t start = nullptr, end = nullptr;
+  cudaEventCreate(&start);
+  cudaEventCreate(&end);
+  std::vector<double> times;
+  for (int i = 0; i <= repeats; ++i) {
+    cudaEventRecord(start);
+    f();
+    cudaEventRecord(end);
+    cudaEventSynchronize(end);
+    float ms = 0;
+    cudaEventElapsedTime(&ms, start, end);
+    if (i > 0) times.push_back(ms * 1e-3);
+  }
+  cudaEventDestroy(start);
+  cudaEventDestroy(end);
+  return median(std::move(times));
+}
+
+struct Ceilings {
+  double read = 0, copy = 0;              ///< [B/s], a copy counted twice
+  std::map<std::int64_t, double> matrix;  ///< rows -> [FLOP/s]
+  /// Of the fewest rows measured that are at least as many.
+  double rate(std::int64_t tokens) const {
+    const auto it = matrix.lower_bound(tokens);
+    return it == matrix.end() ? matrix.rbegin()->second : it->second;
+  }
+};
+
+Ceilings measure_ceilings(const cuda::Gpu& gpu) {
+  Ceilings c;
+  constexpr std::int64_t bytes = std::int64_t{4} << 30;
+  {
+    auto a = cuda::DeviceBuffer::of(Bytes{bytes}), b = cuda::DeviceBuffer::of(Bytes{bytes});
+    require(a && b, "memory for the ceilings");
+    cudaMemset(a->data(), 0x5a, bytes);
+    c.copy = 2 * bytes /
+             seconds_of(10, [&] { cudaMemcpyAsync(b->data(), a->data(), bytes, cudaMemcpyDeviceToDevice); });
+    c.read = bytes / seconds_of(10, [&] {
+               cuda::read_all(a->data(), bytes, b->data(), {.stream = nullptr, .processors = gpu.processors});
+             });
+  }
+  constexpr std::int64_t in = 4096, out = 28672;
+  for (const std::int64_t tokens : {64, 256, 2048, 16384}) {
+    auto x = cuda::DeviceBuffer::of(Bytes{tokens * in * 2}), w = cuda::DeviceBuffer::of(Bytes{out * in * 2}),
+         y = cuda::DeviceBuffer::of(Bytes{tokens * out * 2});
+    auto lt = cuda::CublasLt::open();
+    require(x && w && y && lt, "memory for the ceilings");
+    cuda::fill_seeded({.out = x->data(), .count = tokens, .columns = in, .key = 1}, {});
+    cuda::fill_seeded({.out = w->data(), .count = out, .columns = in, .key = 2, .size = 0.01F}, {});
+    const auto multiply = [&] {
+      const Done done = lt->multiply({.x = x->data(),
+                                      .w = w->data(),
+                                      .y = y->data(),
+                                      .tokens = tokens,
+                                      .in = in,
+                                      .out = out,
+                                      .x_stride = in,
+                                      .y_stride = out},
+                                     nullptr);
+      require(done.has_value(), "a product");
+    };
+    const double once = seconds_of(3, multiply);
+    seconds_of(static_cast<int>(2 / once) + 1, multiply);  // two seconds of load
+    c.matrix[tokens] = 2.0 * static_cast<double>(tokens * in * out) / seconds_of(20, multiply);
+  }
+  return c;
+}
+
+Case case_of(const Row& row, const Architecture& model, const Device& device) {
+  const bool decode = row.phase == "decode";
+  Case c;
+  c.models["model"] = model;
+  c.cluster.device = device;
+  c.workload = {.batch = row.batch,
+                .prompt_tokens = decode ? row.context - 8 : row.context,
+                .output_tokens = decode ? 17 : 1};
+  c.plan.fusion = {
+      .qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true, .norm_product = true};
+  c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
+  return c;
+}
+
+double floor_of(const Graph& graph, const Ceilings& ceilings) {
+  double sum = 0;
+  for (std::size_t v = 0; v < num_vertices(graph); ++v) {
+    const Work work = work_of(graph[v].op);
+    const std::int64_t tokens = work.product ? work.m : 16384;
+    sum += std::max(static_cast<double>(work.compulsory().value) / ceilings.read,
+                    static_cast<double>(work.flops.value) / ceilings.rate(tokens));
+  }
+  return sum;
+}
+
+struct Measured {
+  double floor = 0, median = 0, low = 0, high = 0;  ///< [s]
+  double planned_gib = 0, used_gib = 0;
+};
+
+/// Until the medians of the first and the second half agree to half a per cent.
+Result<Measured> measure(const Row& row, const Case& c, CudaBackend& backend, const Ceilings& ceilings) {
+  const auto structure = compile(c.model(), c.plan);
+  if (!structure) return failure(structure.error());
+  const auto used = backend.prepare(c, *structure);
+  if (!used) return failure(used.error());
+  std::vector<Step> steps = workload_steps(c);
+  const std::size_t first = row.phase == "decode" ? 1 : 0, last = row.phase == "decode" ? steps.size() : 1;
+  const auto timer = backend.timer();
+  std::vector<double> times;
+  const auto run = [&](std::size_t i) -> Done {
+    for (std::size_t s = 0; s < steps[i].slices.size(); ++s) {
+      if (steps[i].slices[s].tokens.empty()) steps[i].slices[s].tokens = {backend.output().tokens[s]};
+    }
+    const auto time = timer->time(steps[i]);
+    if (!time) return failure(time.error());
+    times.push_back(std::chrono::duration<double>(*time).count());
+    return std::monostate{};
+  };
+  const std::size_t warm = std::max<std::size_t>(3, last);
+  for (std::size_t i = 0; i < warm; ++i) {
+    if (const Done done = run(std::min(i, last - 1)); !done) return failure(done.error());
+  }
+  times.clear();
+  for (int pass = 0; pass < 12; ++pass) {
+    for (std::size_t i = first; i < last; ++i) {
+      if (const Done done = run(i); !done) return failure(done.error());
+    }
+    const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    if (times.size() < 8) continue;
+    const double a = median({times.begin(), half}), b = median({half, times.end()});
+    if (std::abs(a - b) < 0.005 * a) break;
+  }
+  const Graph graph = bind(*structure, features(steps[(first + last) / 2]));
+  std::sort(times.begin(), times.end());
+  const MemoryUse planned = memory_budget(c, *structure);
+  const auto gib = [](Bytes b) { return static_cast<double>(b.value) / (1 << 30); };
+  return Measured{floor_of(graph, ceilings),    times[times.size() / 2], times[times.size() / 10],
+                  times[times.size() * 9 / 10], gib(planned.total()),    gib(used->total())};
+}
+
+double peer_ms(const nlohmann::json& peer, const Row& row) {
+  if (!peer.contains("table")) return 0;
+  for (const auto& p : peer["table"]) {
+    if (p.value("model", "") == row.peer && p.value("phase", "") == row.phase &&
+        p.value("b", 0) == row.batch && p.value("s", 0) == row.context)
+      return p.value("us", 0.0) * 1e-3;
+  }
+  return 0;
+}
+
+int table(const char* peer_file) {
+  nlohmann::json peer = nlohmann::json::object();
+  if (peer_file != nullptr) {
+    std::ifstream in(peer_file);
+    peer = nlohmann::json::parse(in, nullptr, false);
+    if (peer.is_discarded()) return fmt::print(stderr, "{}: not readable as JSON\n", peer_file), 2;
+  }
+  auto backend = CudaBackend::open({});
+  if (!backend) return fmt::print(stderr, "{}", to_string(backend.error())), 1;
+  const cuda::Gpu& gpu = (*backend)->gpu();
+  const Ceilings ceilings = measure_ceilings(gpu);
+  fmt::print("{}: read {:.2f} TB/s, copy {:.2f} TB/s (read and written)", gpu.name, ceilings.read * 1e-12,
+             ceilings.copy * 1e-12);
+  for (const auto& [tokens, rate] : ceilings.matrix)
+    fmt::print(", bf16 {:.0f} TFLOP/s at {} rows", rate * 1e-12, tokens);
+  fmt::print("\n\n{:<14} {:<8} {:>5} {:>7} {:>9} {:>9} {:>17} {:>7} {:>15} {:>9} {:>6} {:>13}\n", "model",
+             "phase", "batch", "context", "floor ms", "step ms", "p10 - p90 ms", "/ floor", "must, goal ms",
+             "peer ms", "/ peer", "memory used");
+  const Library library{.root = INFEROMETER_SOURCE "/scenarios", .calibration = {}};
+  const auto device = load_device("h200-sxm", library);
+  if (!device) return fmt::print(stderr, "{}", to_string(device.error())), 1;
+  bool all = true;
+  for (const Row& row : rows) {
+    const auto model = load_model(std::string{row.model}, library);
+    if (!model) return fmt::print(stderr, "{}", to_string(model.error())), 1;
+    const auto m = measure(row, case_of(row, *model, *device), **backend, ceilings);
+    if (!m) return fmt::print(stderr, "{}", to_string(m.error())), 1;
+    const double ms = m->median * 1e3, theirs = peer_ms(peer, row);
+    all = all && ms <= row.must_ms;
+    fmt::print(
+        "{:<14} {:<8} {:>5} {:>7} {:>9.3f} {:>9.3f} {:>8.3f} - {:>6.3f} {:>7.3f} {:>6.2f}, {:>5.2f}{} {:>9} "
+        "{:>6} {:>5.1f} of {:>5.1f}\n",
+        row.model, row.phase, row.batch, row.context, m->floor * 1e3, ms, m->low * 1e3, m->high * 1e3,
+        m->median / m->floor, row.must_ms, row.goal_ms,
+        ms <= row.goal_ms   ? "++"
+        : ms <= row.must_ms ? "+ "
+                            : "- ",
+        theirs > 0 ? fmt::format("{:.3f}", theirs) : "-",
+        theirs > 0 ? fmt::format("{:.2f}", ms / theirs) : "-", m->used_gib, m->planned_gib);
+    std::fflush(stdout);
+  }
+  return all ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace inferometer
+
+int main(int argc, char** argv) { return inferometer::table(argc > 1 ? argv[1] : nullptr); }
