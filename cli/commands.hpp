@@ -22,6 +22,7 @@ struct RunOptions {
   std::string scenario;
   std::filesystem::path out;
   bool execute = true;
+  bool profile = false;  ///< print each step by operator
 };
 struct PredictOptions {
   std::string model, device = "h200-sxm", phase = "decode";

@@ -49,6 +49,15 @@ int main(int argc, char** argv) {
     code = run_command(context, run);
   });
 
+  RunOptions profile{.profile = true};
+  auto* profile_app = json_flag(app.add_subcommand(
+      "profile",
+      "predict and execute a scenario, and show where each step's time goes, operator by operator"));
+  profile_app->add_option("scenario", profile.scenario, "YAML file")->required();
+  profile_app->add_option("--out", profile.out,
+                          "folder for report.html, report.md, results.json and trace.json");
+  profile_app->callback([&] { code = run_command(context, profile); });
+
   PredictOptions predict;
   auto* predict_app =
       json_flag(app.add_subcommand("predict", "predict one step, without executing anything"));

@@ -43,7 +43,9 @@ int run_command(const Context& context, const RunOptions& options) {
       options.out.empty() ? std::filesystem::path{"report"} / scenario->file.stem() : options.out;
   const Result<std::vector<std::filesystem::path>> files = write_reports(*study, out);
   if (!files) return tell(files.error(), failed);
-  fmt::print("{}", context.json ? results_json(*study) : results_table(*study));
+  fmt::print("{}", context.json      ? results_json(*study)
+                   : options.profile ? profile_table(*study)
+                                     : results_table(*study));
   if (!context.json) fmt::print("\nreport: {}\n", std::filesystem::absolute(out / "report.html").string());
   const auto refused = [](const VariantResult& v) { return !v.not_measured.empty(); };
   const bool asked = options.execute && !scenario->backend.empty();

@@ -52,16 +52,17 @@ Explanation& Explanation::operator-=(const Explanation& o) {
   return *this;
 }
 
+std::string row_of(const Structure& structure, std::size_t node, std::int64_t tokens) {
+  const NodeRange kernel = kernel_of(structure, node, tokens);
+  std::string text;
+  for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+    text += (text.empty() ? "" : " + ") + std::string{name(structure.nodes[n].role)};
+  return text;
+}
+
 StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
   std::vector<RoleSum> sums;
-  // Nodes that share a kernel are one row: nobody can tell their times apart.
-  const auto label = [&](std::size_t node) {
-    const NodeRange kernel = kernel_of(structure, node, phase.features.tokens);
-    std::string text;
-    for (std::size_t n = kernel.first; n <= kernel.last; ++n)
-      text += (text.empty() ? "" : " + ") + std::string{name(structure.nodes[n].role)};
-    return text;
-  };
+  const auto label = [&](std::size_t node) { return row_of(structure, node, phase.features.tokens); };
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const Estimate& e = phase.prediction.nodes[i];
     RoleSum& s = sum_of(sums, label(i));

@@ -57,6 +57,9 @@ struct StepExplanation {
   std::vector<RoleTime> roles;  ///< in the order of the step
   RoleTime total;               ///< predicted: the event run's end; measured: the median untraced step
 };
+/// The row that a node is in: its role, or those of all nodes that share its kernel, whose times nobody can
+/// tell apart.
+std::string row_of(const Structure& structure, std::size_t node, std::int64_t tokens);
 StepExplanation explain(const Structure& structure, const PhaseResult& phase);
 
 /// Why a variant's step takes another time than the baseline's: b - a, role by role. Roles that only one of

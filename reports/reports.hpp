@@ -10,6 +10,9 @@ namespace inferometer {
 /// The study for a terminal: step times predicted and measured, effects against the baseline, how good the
 /// predictions were.
 std::string results_table(const StudyResult& study);
+/// Each step by operator: calls, times, bytes and FLOPs per second, and how near they come to the device's
+/// peaks. Times are exposed ones (model/timeline.hpp), so that they add up to the step.
+std::string profile_table(const StudyResult& study);
 /// Everything, with the unit of each number in its key; "schema_version" counts changes that break readers.
 std::string results_json(const StudyResult& study);
 /// Tables for a page of text.

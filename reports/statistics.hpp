@@ -29,8 +29,8 @@ struct Effect {
 /// How good the predictions of a study were.
 struct Quality {
   std::vector<StepError> steps;
-  std::optional<double> median_error, p90_error;  ///< of |predicted / measured - 1|
-  std::vector<Effect> effects;                    ///< of every variant but the baseline
+  std::optional<double> median_error, p90_error;            ///< of |predicted / measured - 1|
+  std::vector<Effect> effects;                              ///< of every variant but the baseline
   std::int64_t effects_that_count = 0, same_direction = 0;  ///< of the phases; "all" repeats them
   /// Step times whose slowest tenth took over 1.5 times the median: something else was using the machine.
   std::int64_t disturbed = 0;

@@ -27,6 +27,7 @@ TEST(Golden, EveryReportOfAMeasuredStudy) {
   const StudyResult study = example_study(true);
   expect_golden("results.txt", results_table(study));
   expect_golden("results.json", results_json(study));
+  expect_golden("profile.txt", profile_table(study));
   expect_golden("report.md", report_markdown(study));
   expect_golden("report.html", report_html(study));
   expect_golden("trace.json", trace_json(study));
