@@ -87,7 +87,8 @@ Library find_library() {
   return library;
 }
 
-FoundBackend find_backend(const std::string& name, const std::string& weights) {
+FoundBackend find_backend(const std::string& name, const std::string& weights,
+                          [[maybe_unused]] bool counters) {
   if (name == "cpu") {
 #ifdef INFEROMETER_HAS_CPU_BACKEND
     return {std::make_unique<CpuBackend>(CpuOptions{.threads = 0, .weights = weights}), ""};
@@ -100,7 +101,9 @@ FoundBackend find_backend(const std::string& name, const std::string& weights) {
     Result<std::unique_ptr<CudaProfiler>> backend =
         CudaProfiler::open({.device = *device, .weights = weights});
     if (!backend) return {nullptr, backend.error().front().message};
-    return {std::move(*backend), ""};
+    (*backend)->count(counters);
+    const CudaProfiler* profiler = backend->get();
+    return {std::move(*backend), "", [profiler] { return profiler->why_no_counters(); }};
 #else
     return {nullptr, "no CUDA device: this build has no CUDA backend"};
 #endif

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,8 +23,11 @@ Library find_library();
 struct FoundBackend {
   std::unique_ptr<Backend> backend;
   std::string why_not;
+  /// Why profiles have no hardware counters; empty where they have. Asked after the work.
+  std::function<std::string()> why_no_counters = [] { return "this backend has none"; };
 };
-FoundBackend find_backend(const std::string& name, const std::string& weights);
+/// counters: whether profiles read hardware counters
+FoundBackend find_backend(const std::string& name, const std::string& weights, bool counters = false);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
 /// is empty.

@@ -28,7 +28,7 @@ int run_command(const Context& context, const RunOptions& options) {
   } else if (scenario->backend.empty()) {
     found.why_not = "the scenario has no execute: section";
   } else {
-    found = find_backend(scenario->backend, scenario->weights);
+    found = find_backend(scenario->backend, scenario->weights, options.profile);
   }
   Result<StudyResult> study = run_study(*scenario, scenario->calibration, found.backend.get(), found.why_not,
                                         terminal_progress(scenario->name));
@@ -38,6 +38,10 @@ int run_command(const Context& context, const RunOptions& options) {
   made.device = scenario->baseline.cluster.device.name;
   made.calibration = scenario->calibration.source;
   made.level = scenario->calibration.level;
+  if (options.profile && found.backend) {
+    const std::string why = found.why_no_counters();
+    made.more["counters"] = why.empty() ? "CUPTI range profiler" : "not available: " + why;
+  }
   study->provenance = std::move(made);
   const std::filesystem::path out =
       options.out.empty() ? std::filesystem::path{"report"} / scenario->file.stem() : options.out;

@@ -1,21 +1,14 @@
 #include "profiler/activity.hpp"
 
-#include <cupti.h>
-
 #include <cstdlib>
 #include <mutex>
+
+#include "profiler/cupti_status.hpp"
 
 namespace inferometer {
 namespace {
 
 constexpr std::size_t buffer_bytes = 8 << 20;
-
-Done checked(CUptiResult code, const char* what) {
-  if (code == CUPTI_SUCCESS) return std::monostate{};
-  const char* text = nullptr;
-  cuptiGetResultString(code, &text);
-  return failure("profile: " + std::string{what} + ": " + (text != nullptr ? text : "unknown CUPTI error"));
-}
 
 /// What the tracer of this process has collected; CUPTI's callbacks carry no pointer of ours.
 struct Collected {
@@ -98,15 +91,15 @@ ActivityTracer::~ActivityTracer() { cuptiUnsubscribe(impl_->subscriber); }
 
 Result<std::unique_ptr<ActivityTracer>> ActivityTracer::open() {
   auto impl = std::make_unique<Impl>();
-  Done done = checked(cuptiSubscribe(&impl->subscriber, graph_changed, nullptr), "cuptiSubscribe");
+  Done done = cupti_checked(cuptiSubscribe(&impl->subscriber, graph_changed, nullptr), "cuptiSubscribe");
   for (const CUpti_CallbackId id : graph_callbacks) {
     if (done)
-      done = checked(cuptiEnableCallback(1, impl->subscriber, CUPTI_CB_DOMAIN_RESOURCE, id),
-                     "cuptiEnableCallback");
+      done = cupti_checked(cuptiEnableCallback(1, impl->subscriber, CUPTI_CB_DOMAIN_RESOURCE, id),
+                           "cuptiEnableCallback");
   }
   if (done)
-    done = checked(cuptiActivityRegisterCallbacks(buffer_requested, buffer_completed),
-                   "cuptiActivityRegisterCallbacks");
+    done = cupti_checked(cuptiActivityRegisterCallbacks(buffer_requested, buffer_completed),
+                         "cuptiActivityRegisterCallbacks");
   if (!done) return failure(done.error());
   return std::unique_ptr<ActivityTracer>(new ActivityTracer(std::move(impl)));
 }
@@ -138,7 +131,7 @@ Done ActivityTracer::start() {
   }
   Done done = std::monostate{};
   for (const CUpti_ActivityKind kind : kinds) {
-    if (done) done = checked(cuptiActivityEnable(kind), "cuptiActivityEnable");
+    if (done) done = cupti_checked(cuptiActivityEnable(kind), "cuptiActivityEnable");
   }
   impl_->tracing = done.has_value();
   return done;
@@ -147,7 +140,7 @@ Done ActivityTracer::start() {
 Result<Trace> ActivityTracer::stop() {
   cudaDeviceSynchronize();
   const Done flushed =
-      checked(cuptiActivityFlushAll(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "cuptiActivityFlushAll");
+      cupti_checked(cuptiActivityFlushAll(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "cuptiActivityFlushAll");
   for (const CUpti_ActivityKind kind : kinds) cuptiActivityDisable(kind);
   impl_->tracing = false;
   if (!flushed) return failure(flushed.error());

@@ -2,6 +2,7 @@
 
 #include "model/launch.hpp"
 #include "profiler/attribute.hpp"
+#include "profiler/counters.hpp"
 
 namespace inferometer {
 
@@ -20,6 +21,34 @@ Result<MemoryUse> CudaProfiler::prepare(const Case& c, const Structure& structur
   return backend_->prepare(c, structure);
 }
 
+/// Counters of a node are those of all its kernels; its first span carries them.
+void CudaProfiler::add_counters(Timeline& timeline, const Step& step) {
+  Result<std::unique_ptr<NodeCounters>> counters =
+      NodeCounters::open(backend_->gpu().index, structure_.nodes.size());
+  Result<std::map<std::int32_t, std::map<std::string, double>>> found = failure(Errors{});
+  if (counters) {
+    backend_->observe(counters->get());
+    const auto timer = backend_->timer();
+    found = (*counters)->count([&]() -> Done {
+      const Result<Nanoseconds> time = timer->time(step);
+      if (!time) return failure(time.error());
+      return std::monostate{};
+    });
+    backend_->observe(nullptr);
+  }
+  if (!counters || !found) {
+    why_no_counters_ = (counters ? found.error() : counters.error()).front().message;
+    return;
+  }
+  for (Span& span : timeline.spans) {
+    const auto node = span.nodes.empty() ? found->end() : found->find(span.nodes.front());
+    if (node == found->end()) continue;
+    span.counters = std::move(node->second);
+    span.counters["dram_bytes"] = span.counters["dram_read_bytes"] + span.counters["dram_write_bytes"];
+    found->erase(node);
+  }
+}
+
 Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   backend_->observe(tracer_.get());
   const auto timer = backend_->timer();
@@ -31,7 +60,10 @@ Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   backend_->observe(nullptr);
   if (!time) return failure(time.error());
   if (!trace) return failure(trace.error());
-  return attribute(*trace, structure_, features(step).tokens + padding_sequences(features(step), plan_));
+  Result<Timeline> timeline =
+      attribute(*trace, structure_, features(step).tokens + padding_sequences(features(step), plan_));
+  if (timeline && counting_) add_counters(*timeline, step);
+  return timeline;
 }
 
 }  // namespace inferometer

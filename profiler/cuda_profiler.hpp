@@ -17,6 +17,11 @@ class CudaProfiler final : public Backend {
   void keep_logits(bool keep) override { backend_->keep_logits(keep); }
   std::unique_ptr<StepTimer> timer() override { return backend_->timer(); }
 
+  /// Whether run() reads hardware counters too: that takes some more runs of the step.
+  void count(bool counting) { counting_ = counting; }
+  /// Empty, or why there are no counters.
+  const std::string& why_no_counters() const { return why_no_counters_; }
+
  private:
   CudaProfiler(std::unique_ptr<ActivityTracer> tracer, std::unique_ptr<CudaBackend> backend)
       : tracer_(std::move(tracer)), backend_(std::move(backend)) {}
@@ -24,6 +29,9 @@ class CudaProfiler final : public Backend {
   std::unique_ptr<CudaBackend> backend_;
   Structure structure_;
   Plan plan_;
+  bool counting_ = false;
+  std::string why_no_counters_;
+  void add_counters(Timeline& timeline, const Step& step);
 };
 
 }  // namespace inferometer

@@ -211,8 +211,10 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .queue = {.stream = stream.get(),
                                             .processors = gpu.processors,
                                             .hopper = gpu.hopper(),
-                                            .overlap = plan.launch.overlap && gpu.hopper()}};
+                                            .overlap = plan.launch.overlap && gpu.hopper() &&
+                                                       (observer == nullptr || !observer->apart())}};
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
+    if (kernel_of(structure, i, ready.pass.features.tokens).first != i) continue;  // it ran with the first
     if (observer != nullptr) observer->begin(static_cast<std::int32_t>(i));
     const Done done = launch_node(context, i);
     if (observer != nullptr) observer->end();
@@ -227,7 +229,7 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
   }
   const cuda::RecordedGraph* graph = nullptr;
-  if (ready.recorded) {
+  if (ready.recorded && (observer == nullptr || !observer->apart())) {
     const std::pair key{static_cast<std::int64_t>(ready.step->slices.size()), ready.splits};
     auto known = graphs.find(key);
     if (known == graphs.end()) {

@@ -18,6 +18,8 @@ class NodeObserver {
   virtual ~NodeObserver() = default;
   virtual void begin(std::int32_t node) = 0;
   virtual void end() = 0;
+  /// Whether each node's kernels must run apart from all others: launched eagerly, without overlap.
+  virtual bool apart() const { return false; }
 };
 
 /// Runs the graph on an NVIDIA GPU: matrix products by cuBLASLt or our own kernels, the rest by our own.

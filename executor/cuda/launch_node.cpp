@@ -267,7 +267,7 @@ struct Launch {
 
 Done launch_node(const NodeContext& context, std::size_t index) {
   const NodeRange kernel = kernel_of(context.structure, index, context.pass.features.tokens);
-  if (kernel.first != index) return {};  // it ran with the first
+  require(kernel.first == index, "the first node of a kernel");
   Launch launch{context, context.structure.nodes[index]};
   if (kernel.last != index) {
     launch.joined = &context.structure.nodes[kernel.last];

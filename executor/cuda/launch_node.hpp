@@ -33,7 +33,8 @@ struct NodeContext {
   Queue queue;
 };
 
-/// Enqueues the kernels of node `index` of the structure; of nodes that share one, with the first.
+/// Enqueues the kernels of node `index` of the structure, and of the nodes that run in its kernel.
+/// requires the first node of a kernel
 [[nodiscard]] Done launch_node(const NodeContext& context, std::size_t index);
 
 }  // namespace inferometer::cuda
