@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "executor/cuda/kernels/kernels.hpp"
+#include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "executor/weights/seeded_weights.hpp"
 #include "model/seeded.hpp"
@@ -89,7 +90,7 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
   constants.memory = std::move(*memory);
   for (std::size_t i = 0; i < structure.weights.size(); ++i) {
     const WeightSpec& spec = structure.weights[i];
-    Constant constant{.data = constants.memory.data() + offsets[i].value, .maps = std::nullopt};
+    Constant constant{.data = constants.memory.data() + offsets[i].value, .map = std::nullopt};
     if (reader == nullptr) {
       fill(spec, seed, constant.data, nullptr);
     } else if (const Done done = copy(spec, *reader, constant.data); !done) {
@@ -97,16 +98,13 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
     }
     if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && spec.format.dtype == DType::bf16 &&
         spec.columns % 8 == 0) {
-      constant.maps.emplace();
-      for (const std::int32_t rows : {64, 128}) {
-        const Result<CUtensorMap> map = tensor_map({.data = constant.data,
-                                                    .rows = spec.rows,
-                                                    .columns = spec.columns,
-                                                    .stride = spec.columns,
-                                                    .box_rows = rows});
-        if (!map) return failure(map.error());
-        (*constant.maps)[rows == 64 ? 0 : 1] = *map;
-      }
+      const Result<CUtensorMap> map = tensor_map({.data = constant.data,
+                                                  .rows = spec.rows,
+                                                  .columns = spec.columns,
+                                                  .stride = spec.columns,
+                                                  .box_rows = streamed_rows});
+      if (!map) return failure(map.error());
+      constant.map = *map;
     }
     constants.all.push_back(constant);
   }

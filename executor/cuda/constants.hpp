@@ -1,7 +1,6 @@
 #pragma once
 #include <cuda.h>
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -14,8 +13,7 @@ namespace inferometer::cuda {
 /// A weight on the device, row-major in the spec's dtype.
 struct Constant {
   char* data = nullptr;
-  /// Of matrices whose rows hardware can copy: boxes of 64 rows, and of 128.
-  std::optional<std::array<CUtensorMap, 2>> maps;
+  std::optional<CUtensorMap> map;  ///< of matrices whose rows hardware can copy
 };
 
 /// All weights of a structure, in one allocation.

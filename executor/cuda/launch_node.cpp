@@ -158,12 +158,9 @@ struct Launch {
     const Result<CUtensorMap> x = tensor_map(
         {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = tokens});
     if (!x) return failure(x.error());
-    product_streamed(few,
-                     {.w = (*constant(0).maps)[streamed_tile_rows(tokens) == 64 ? 0 : 1],
-                      .x = *x,
-                      .partial = c.scratch.streamed,
-                      .flags = c.scratch.flags},
-                     c.queue);
+    product_streamed(
+        few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},
+        c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const {

@@ -109,7 +109,7 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_tile_rows(token_tile(tokens))});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
       ASSERT_TRUE(map_w && map_x);
       const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
@@ -147,7 +147,7 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .x_stride = x.in().stride,
                                 .y_stride = right.out().stride},
                                nullptr));
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_tile_rows(token_tile(tokens))});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {

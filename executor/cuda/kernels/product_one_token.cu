@@ -4,12 +4,13 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 8, threads = warps * 32, stages = 3;
-constexpr int chunk =
-    4096;  // elements of a stage: 8 KiB, enough to hide the latency of memory with 24 in flight
+constexpr int warps = 8, threads = warps * 32;
+/// Elements that each warp has on their way: 24 KiB, with those of seven others enough to hide the latency of
+/// memory; and of a copy, at most.
+constexpr int ring = 12288, most_chunk = 4096, most_stages = 8;
 
 constexpr std::size_t shared_bytes(std::int64_t in) {
-  return static_cast<std::size_t>(warps * stages * chunk * 2 + in * 2 + warps * stages * 8);
+  return static_cast<std::size_t>(warps * ring * 2 + in * 2 + warps * most_stages * 8);
 }
 
 __device__ __forceinline__ float dot(const uint4& a, const uint4& b) {
@@ -78,9 +79,10 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  auto* stage = reinterpret_cast<Bf16*>(memory) + warp * stages * chunk;
-  auto* x = reinterpret_cast<uint4*>(memory + warps * stages * chunk * 2);
-  auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * stages;
+  auto* stage = reinterpret_cast<Bf16*>(memory) + warp * ring;
+  auto* x = reinterpret_cast<uint4*>(memory + warps * ring * 2);
+  auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * most_stages;
+  const int chunk = min(most_chunk, a.in), stages = min(most_stages, ring / chunk);
   const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
   const int pieces = (a.in + chunk - 1) / chunk, rows = first < a.out ? (a.out - first + step - 1) / step : 0;
   const int total = rows * pieces;

@@ -4,28 +4,26 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int consumers = 256, threads = consumers + 32;  // two warpgroups that multiply, one warp that loads
+/// Two warpgroups that take turns along k, of which the first writes; one warp that loads.
+constexpr int writers = 128, consumers = 2 * writers, threads = consumers + 32;
 
-/// Of few tokens, tiles of 64 rows keep the parts of a tile few, and the warpgroups take turns along k. Of
-/// more, tiles of 128 rows read the tokens less often, and each warpgroup has 64 of the rows.
+/// What a stage holds of a tile: `columns` along k, in boxes of 64.
 template <int N>
 struct Shape {
-  static constexpr int rows = streamed_tile_rows(N), boxes = rows == 64 ? 2 : 1, columns = boxes * 64;
-  static constexpr int stage_bytes = boxes * 64 * (rows + N) * 2;
-  static constexpr bool turns = rows == 64;
-  // Even where warpgroups take turns, so that a stage is always the same one's: a barrier's phase can be told
-  // from the one before it only, which nobody may miss.
-  static constexpr int depth = 220 * 1024 / stage_bytes / (turns ? 2 : 1) * (turns ? 2 : 1);
-  static constexpr int writers = turns ? 128 : 256;  ///< threads that hold a tile's sums in the end
+  static constexpr int boxes = N <= 32 ? 4 : 2, columns = boxes * 64;
+  static constexpr int stage_bytes = boxes * 64 * (streamed_rows + N) * 2;
+  // Even, so that a stage is always the same warpgroup's: a barrier's phase can be told from the one before
+  // it only, which nobody may miss.
+  static constexpr int depth = 208 * 1024 / stage_bytes / 2 * 2;
 };
 template <int N>
 struct Stage {
-  std::uint16_t w[Shape<N>::boxes][Shape<N>::rows * 64], x[Shape<N>::boxes][N * 64];
+  std::uint16_t w[Shape<N>::boxes][streamed_rows * 64], x[Shape<N>::boxes][N * 64];
 };
 template <int N>
 struct Shared {
   Stage<N> stage[Shape<N>::depth];
-  float sums[Shape<N>::turns ? N / 2 : 1][128];  ///< of the warpgroup that does not write
+  float sums[N / 2][writers];  ///< of the warpgroup that does not write
   std::uint64_t full[Shape<N>::depth], empty[Shape<N>::depth];
 };
 
@@ -52,7 +50,7 @@ struct Work {
   std::int64_t steps, units;
   __device__ __forceinline__ explicit Work(const FewTokensProduct& a)
       : steps((a.in + Shape<N>::columns - 1) / Shape<N>::columns),
-        units((a.out + Shape<N>::rows - 1) / Shape<N>::rows * steps) {}
+        units((a.out + streamed_rows - 1) / streamed_rows * steps) {}
   __device__ __forceinline__ Range of(std::int64_t block) const {
     return {units * block / gridDim.x, units * (block + 1) / gridDim.x};
   }
@@ -70,7 +68,7 @@ __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const
   const auto load_w = [&](std::int64_t u) {
     expect_bytes(shared.full + (u - mine.from) % S::depth, S::stage_bytes);
     each_box(u, [&](int s, int b, int column) {
-      copy_box(shared.stage[s].w[b], &tiles.w, column, static_cast<int>(u / work.steps) * S::rows,
+      copy_box(shared.stage[s].w[b], &tiles.w, column, static_cast<int>(u / work.steps) * streamed_rows,
                shared.full + s);
     });
   };
@@ -95,7 +93,6 @@ __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const
 template <int N>
 __device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const Work<N>& work,
                            std::int64_t tile_end) {
-  constexpr int writers = Shape<N>::writers;
   int others = 0;
   while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
   std::uint32_t* flags = tiles.flags + blockIdx.x + 1;
@@ -114,7 +111,7 @@ __device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const 
 template <int N>
 __device__ void store_tile(const float (&d)[N / 2], const FewTokensProduct& a, std::int64_t tile) {
   const int lane = threadIdx.x % 32;
-  const std::int64_t row = tile * Shape<N>::rows + threadIdx.x / 32 * 16 + lane / 4;
+  const std::int64_t row = tile * streamed_rows + threadIdx.x / 32 * 16 + lane / 4;
 #pragma unroll
   for (int i = 0; i < N / 2; ++i) {
     const std::int64_t out = row + i % 4 / 2 * 8;
@@ -143,7 +140,7 @@ __global__ void __launch_bounds__(threads, 1)
   if (threadIdx.x == 0) {
     for (int s = 0; s < S::depth; ++s) {
       init_barrier(shared.full + s, 1);
-      init_barrier(shared.empty + s, S::writers / 32);
+      init_barrier(shared.empty + s, writers / 32);
     }
     publish_barriers();
   }
@@ -160,12 +157,12 @@ __global__ void __launch_bounds__(threads, 1)
     float d[N / 2] = {};
     for (; at < to; ++at) {
       const int s = static_cast<int>((at - mine.from) % S::depth);
-      if (S::turns && (at - mine.from) % 2 != group) continue;
+      if ((at - mine.from) % 2 != group) continue;
       wait(shared.full + s, static_cast<unsigned>((at - mine.from) / S::depth % 2));
       products_begin();
 #pragma unroll
       for (int b = 0; b < S::boxes; ++b) {
-        const std::uint64_t w = tile_descriptor(shared.stage[s].w[b] + (S::turns ? 0 : group * 64 * 64)),
+        const std::uint64_t w = tile_descriptor(shared.stage[s].w[b]),
                             x = tile_descriptor(shared.stage[s].x[b]);
 #pragma unroll
         for (int k = 0; k < 4; ++k) multiply_tile<N>(d, w + 2 * k, x + 2 * k, 1);
@@ -173,26 +170,24 @@ __global__ void __launch_bounds__(threads, 1)
       products_end();
       if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
     }
-    if constexpr (S::turns) {
-      if (group == 1) {
+    if (group == 1) {
 #pragma unroll
-        for (int i = 0; i < N / 2; ++i) shared.sums[i][in_group] = d[i];
-      }
-      meet<consumers>(1);
-      if (group == 0) {
-#pragma unroll
-        for (int i = 0; i < N / 2; ++i) d[i] += shared.sums[i][in_group];
-      }
-      meet<consumers>(1);
-      if (group == 1) continue;
+      for (int i = 0; i < N / 2; ++i) shared.sums[i][in_group] = d[i];
     }
+    meet<consumers>(1);
+    if (group == 0) {
+#pragma unroll
+      for (int i = 0; i < N / 2; ++i) d[i] += shared.sums[i][in_group];
+    }
+    meet<consumers>(1);
+    if (group == 1) continue;
     if (from != tile * work.steps) {  // a block before this one began the tile, and will add
-      float* partial = tiles.partial + static_cast<std::int64_t>(blockIdx.x) * S::writers * (N / 2) +
+      float* partial = tiles.partial + static_cast<std::int64_t>(blockIdx.x) * writers * (N / 2) +
                        static_cast<int>(threadIdx.x);
 #pragma unroll
-      for (int i = 0; i < N / 2; ++i) __stcg(partial + i * S::writers, d[i]);
+      for (int i = 0; i < N / 2; ++i) __stcg(partial + i * writers, d[i]);
       __threadfence();
-      meet<S::writers>(2);
+      meet<writers>(2);
       if (threadIdx.x == 0) raise(tiles.flags + blockIdx.x);
       continue;
     }
@@ -205,7 +200,7 @@ __global__ void __launch_bounds__(threads, 1)
 template <int N>
 void start(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
   const auto ceil_div = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
-  const std::int64_t units = ceil_div(a.in, Shape<N>::columns) * ceil_div(a.out, Shape<N>::rows);
+  const std::int64_t units = ceil_div(a.in, Shape<N>::columns) * ceil_div(a.out, streamed_rows);
   const auto blocks = static_cast<unsigned>(units < queue.processors ? units : queue.processors);
   launch(queue, &streamed<N>, blocks, threads, sizeof(Shared<N>) + 1024, tiles, a);
 }

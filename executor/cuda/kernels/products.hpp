@@ -40,19 +40,19 @@ inline constexpr std::int32_t most_streamed_tokens = 64;
 constexpr std::int32_t token_tile(std::int64_t tokens) {
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : 64;
 }
-/// Rows of W of a tile, for so many tokens.
-constexpr std::int32_t streamed_tile_rows(std::int32_t) { return 64; }
+/// Rows of W of a tile.
+inline constexpr std::int32_t streamed_rows = 64;
 
 /// Up to 64 tokens on matrix units. Tiles of W times steps along k are dealt out evenly to all
 /// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv
 /// 2301.03598).
 struct StreamedTiles {
-  CUtensorMap w, x;  ///< boxes of 64 columns by streamed_tile_rows(n) and by n = token_tile(tokens) rows
+  CUtensorMap w, x;                ///< boxes of 64 columns by streamed_rows and by token_tile(tokens) rows
   float* partial = nullptr;        ///< streamed_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
 constexpr std::int64_t streamed_partials(std::int64_t processors) {
-  return processors * 128 * most_streamed_tokens;
+  return processors * streamed_rows * most_streamed_tokens;
 }
 /// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
 void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue);
