@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,7 @@ Library find_library();
 struct FoundBackend {
   std::unique_ptr<Backend> backend;
   std::string why_not;
+  std::map<std::string, std::string> facts = {};  ///< what reports say of it: GPU, driver, ...
   /// Why profiles have no hardware counters; empty where they have. Asked after the work.
   std::function<std::string()> why_no_counters = [] { return "this backend has none"; };
 };

@@ -38,6 +38,7 @@ int run_command(const Context& context, const RunOptions& options) {
   made.device = scenario->baseline.cluster.device.name;
   made.calibration = scenario->calibration.source;
   made.level = scenario->calibration.level;
+  made.more = found.facts;
   if (options.profile && found.backend) {
     const std::string why = found.why_no_counters();
     made.more["counters"] = why.empty() ? "CUPTI range profiler" : "not available: " + why;

@@ -159,6 +159,28 @@ const std::array list{
           return Edits{{"launch.graphs", "true"}};
         },
         &needs_gpu},
+    Optimization{"fused-rope-kv", "6.1 operator fusion", "rotary embedding and cache write in one kernel",
+                 "saves a launch and reading the keys again",
+                 [](const Case&) {
+                   return Edits{{"fusion.rope_kv", "true"}};
+                 },
+                 &needs_gpu},
+    Optimization{"fused-norm-product", "6.1 operator fusion",
+                 "steps of one token: a norm inside the product that reads it",
+                 "saves a launch; each multiprocessor norms the row for itself",
+                 [](const Case&) {
+                   return Edits{{"fusion.norm_product", "true"}};
+                 },
+                 &needs_gpu},
+    Optimization{
+        "fused-gated-product", "6.1 operator fusion",
+        "steps of one token: the gated activation inside the product that reads it",
+        "saves a launch, but every multiprocessor repeats the activation: it costs more where the block is "
+        "wide",
+        [](const Case&) {
+          return Edits{{"fusion.gated_product", "true"}};
+        },
+        &needs_gpu},
     Optimization{
         "dependent-launch", "beside the survey",
         "each kernel is set up, and its weights fetched, while the one before drains",

@@ -19,6 +19,7 @@ class CudaProfiler final : public Backend {
 
   /// Whether run() reads hardware counters too: that takes some more runs of the step.
   void count(bool counting) { counting_ = counting; }
+  const cuda::Gpu& gpu() const { return backend_->gpu(); }
   /// Empty, or why there are no counters.
   const std::string& why_no_counters() const { return why_no_counters_; }
 

@@ -1,6 +1,7 @@
 #include "scenarios/study.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/seeded.hpp"
 
@@ -48,8 +49,16 @@ Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, 
   const std::unique_ptr<StepTimer> timer = backend.timer();
   const std::vector<PhaseRange> phases = phases_of(steps.size());
   std::vector<std::vector<Nanoseconds>> times(phases.size());
+  // Beyond the asked-for repeats until the medians of the first and the second half agree, but not for ever.
+  const auto steady = [](const std::vector<Nanoseconds>& all) {
+    const auto half = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
+    const double a = static_cast<double>(samples_of({all.begin(), half}).median.count());
+    const double b = static_cast<double>(samples_of({half, all.end()}).median.count());
+    return std::abs(a - b) <= 0.01 * a;
+  };
   // The first pass warms caches, primitive caches and pages, and finds the tokens that the others repeat.
-  for (std::int64_t pass = 0; pass <= repeats; ++pass) {
+  for (std::int64_t pass = 0; pass <= 3 * repeats; ++pass) {
+    if (pass > repeats && std::all_of(times.begin(), times.end(), steady)) break;
     for (std::size_t p = 0; p < phases.size(); ++p) {
       for (std::size_t i = phases[p].first; i < phases[p].first + phases[p].count; ++i) {
         if (i > 0) feed(steps[i], backend.output());
