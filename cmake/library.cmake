@@ -20,6 +20,12 @@ function(inferometer_library name)
   list(TRANSFORM LIB_DEPENDS PREPEND inferometer_ OUTPUT_VARIABLE depends)
   target_link_libraries(${target} ${scope} inferometer_options ${depends} ${LIB_LINKS})
   file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
-  string(JOIN " " arrows ${folder} ${name} ${LIB_DEPENDS})
+  inferometer_arrows(${folder} ${name} ${LIB_DEPENDS})
+endfunction()
+
+# Notes arrows of a library, also of one, or of a part of one, that this build leaves out: the sources that are
+# not compiled are held to them too.
+function(inferometer_arrows folder name)
+  string(JOIN " " arrows ${folder} ${name} ${ARGN})
   set_property(GLOBAL APPEND_STRING PROPERTY INFEROMETER_ARROWS "${arrows}\n")
 endfunction()

@@ -41,7 +41,7 @@ std::map<std::string, Library> libraries() {
       for (const std::string& d : depends[next]) open.push_back(d);
     }
     Library library{folder, {}};
-    for (const std::string& n : seen) library.reachable.insert(folder_of[n]);
+    for (const std::string& n : seen) library.reachable.insert(folder_of.at(n));
     result[folder] = library;
   }
   return result;
