@@ -46,7 +46,7 @@ Result<Attempt> calibrate_host(Backend& backend, std::int64_t repeats) {
 }  // namespace
 #endif
 
-int calibrate_command(const Context& context, const CalibrateOptions& options) {
+int calibrate_command([[maybe_unused]] const Context& context, const CalibrateOptions& options) {
   if (options.backend != "cpu")
     return tell({{"--backend " + options.backend + ": only cpu can be calibrated here"}}, wrong_input);
   if (options.repeats < 1 || options.repeats > 1000)
