@@ -62,7 +62,7 @@ std::string row_of(const Structure& structure, std::size_t node, std::int64_t to
 
 StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
   std::vector<RoleSum> sums;
-  const auto label = [&](std::size_t node) { return row_of(structure, node, phase.features.tokens); };
+  const auto label = [&](std::size_t node) { return row_of(structure, node, phase.tokens_run); };
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const Estimate& e = phase.prediction.nodes[i];
     RoleSum& s = sum_of(sums, label(i));

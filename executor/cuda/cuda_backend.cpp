@@ -72,6 +72,7 @@ struct CudaBackend::Impl {
   void release();
   Done load(const Case& c, const MemoryUse& planned);
   Done make_scratch(const Case& c, Bytes naive_scores);
+  Done check(const Step& step) const;
   Done reserve(const Ready& ready);
   Result<Ready> ready(const Step& step);
   Done enqueue(const Ready& ready);
@@ -97,6 +98,8 @@ Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
   // Padding may widen a batch to the next bucket.
   std::int64_t widest = c.workload.batch;
   for (const std::int64_t b : plan.launch.batch_buckets) widest = std::max(widest, b);
+  // Rows of logits are few unless a prompt is scored as a whole.
+  const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
   std::int64_t total = 0;
   const auto place = [&](std::int64_t bytes) {
     const std::int64_t at = total;
@@ -104,12 +107,15 @@ Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
     return at;
   };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
-                     largest = place(std::max(widest, c.workload.batch) * 8), zeroed = total,
+                     largest = place(most_rows * 8), zeroed = total,
                      streamed = place(cuda::streamed_partials(gpu.processors) * 4),
                      decode =
                          place(cuda::decode_partials(std::max(parts, widest * kv_heads), 1, 1, v_dim) * 4),
                      scores = place(naive_scores.value);
   if (const Done done = assign(scratch.memory, DeviceBuffer::of(Bytes{total})); !done) return done;
+  scratch.sequences = widest;
+  scratch.logit_rows = most_rows;
+  scratch.score_bytes = naive_scores;
   char* at = scratch.memory.data();
   scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
   scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
@@ -141,6 +147,24 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
                      : 1;
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
   return make_scratch(c, planned.workspace);
+}
+
+/// Refuses a step that the workload, which memory was made for, says nothing of.
+Done CudaBackend::Impl::check(const Step& step) const {
+  const auto refuse = [](const char* what, std::int64_t has, std::int64_t most) {
+    return failure("backend cuda: a step with " + std::to_string(has) + " " + what + "; there is room for " +
+                   std::to_string(most));
+  };
+  const Features f = features(step);
+  if (f.sequences > scratch.sequences) return refuse("sequences", f.sequences, scratch.sequences);
+  if (f.logit_rows > scratch.logit_rows) return refuse("rows of logits", f.logit_rows, scratch.logit_rows);
+  if (plan.kernels.attention != AttentionKernel::naive) return std::monostate{};
+  for (const AttentionSlice& s : f.slices) {
+    const Bytes scores = size_of(kv_heads * group * s.fresh * (s.cached + s.fresh), DType::f32);
+    if (scores > scratch.score_bytes)
+      return refuse("bytes of attention scores", scores.value, scratch.score_bytes.value);
+  }
+  return std::monostate{};
 }
 
 /// Memory that a step needs and earlier ones did not.
@@ -176,6 +200,7 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
   const Features asked = features(step);
   made.rows = asked.logit_rows;
   made.recorded = recorded(asked, plan);
+  if (const Done fits = check(step); !fits) return failure(fits.error());
   if (Result<StepInputs> own = step_inputs(step, state.shape(), vocab); !own) return failure(own.error());
   for (std::int64_t i = padding_sequences(asked, plan); i > 0; --i) {
     made.step->slices.push_back(

@@ -9,6 +9,8 @@ namespace inferometer::cuda {
 /// Memory that kernels need beside their operands.
 struct Scratch {
   DeviceBuffer memory;
+  std::int64_t sequences = 0, logit_rows = 0;  ///< of the largest step that there is room for
+  Bytes score_bytes{0};
   float* streamed = nullptr;         ///< streamed_partials() floats
   float* decode = nullptr;           ///< decode_partials() floats of the largest batch
   float* scores = nullptr;           ///< of naive attention
