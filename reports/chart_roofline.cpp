@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "reports/charts.hpp"
@@ -99,8 +100,12 @@ std::string roofline_chart(const StudyResult& study) {
     return ridge;
   };
   double ridge = roof(device.vector.value.value, "vector", 20);
-  for (const auto& [dtype, rate] : device.matrix)
-    ridge = std::max(ridge, roof(rate.value.value, std::string{name(dtype)}, 0));
+  std::map<double, std::string> roofs;  // dtypes of one rate share a line
+  for (const auto& [dtype, rate] : device.matrix) {
+    std::string& title = roofs[rate.value.value];
+    title += (title.empty() ? "" : ", ") + std::string{name(dtype)};
+  }
+  for (const auto& [rate, title] : roofs) ridge = std::max(ridge, roof(rate, title, 0));
   const double start = std::max(x.low, y.low / bandwidth), end = std::min(ridge, x.high);
   content += svg_line(x.at(start), y.at(start * bandwidth), x.at(end), y.at(end * bandwidth), "roof");
   content += svg_text(x.at(start * 1.6), y.at(start * 1.2 * bandwidth) + 4, "value",

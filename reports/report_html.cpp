@@ -14,7 +14,7 @@ constexpr std::string_view style = R"css(
   --panel: #1d2126; --rule: #343b43; --predicted: #43618c; --measured: #7fb0f0; --gap: #4a525c;
   --prefill: #ee8a70; --decode: #7fb0f0; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 24px 20px 60px; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 1240px; padding: 24px 20px 60px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 28px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 40px 0 8px; }
 h3 { font-size: 16px; margin: 24px 0 6px; } p { margin: 6px 0; } .soft, figcaption, caption { color: var(--soft); }
@@ -90,7 +90,7 @@ std::string why_section(const StudyResult& study) {
       "columns of a row sum to its measured time or change, or to the predicted one where nothing was "
       "measured.</p>\n";
   for (const PhaseResult& phase : baseline.phases) text += html(step_table(baseline, phase));
-  text += "<h3>Each variant against the baseline</h3>\n";
+  if (study.variants.size() > 1) text += "<h3>Each variant against the baseline</h3>\n";
   for (std::size_t i = 1; i < study.variants.size(); ++i) {
     const VariantResult& v = study.variants[i];
     text +=
