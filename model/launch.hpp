@@ -6,11 +6,13 @@
 
 namespace inferometer {
 
-/// Whether a step is replayed from a recorded graph: decode steps are, whose shape is one of a few; steps with
-/// prompts are launched eagerly, as engines do.
+/// Whether a step is replayed from a recorded graph: decode steps are, whose shape is one of a few; steps
+/// with prompts are launched eagerly, as engines do.
 inline bool recorded(const Features& features, const Plan& plan) {
-  return plan.launch.graphs && std::all_of(features.slices.begin(), features.slices.end(),
-                                           [](const AttentionSlice& s) { return s.fresh == 1; });
+  // The naive kernel's launches depend on how long each sequence is.
+  if (!plan.launch.graphs || plan.kernels.attention == AttentionKernel::naive) return false;
+  return std::all_of(features.slices.begin(), features.slices.end(),
+                     [](const AttentionSlice& s) { return s.fresh == 1; });
 }
 
 /// Sequences of one token that fill a recorded step up to its bucket; 0 where no bucket is wide enough.

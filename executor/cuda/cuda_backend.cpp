@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
@@ -64,7 +65,8 @@ struct CudaBackend::Impl {
   cuda::Scratch scratch;
   DeviceBuffer arena, rope;
   std::int64_t rope_positions = 0;
-  std::map<std::pair<std::int64_t, std::int32_t>, cuda::RecordedGraph> graphs;  ///< by (sequences, splits)
+  /// By sequences, rows of logits and splits of attention: all else that launches depend on is on the device.
+  std::map<std::tuple<std::int64_t, std::int64_t, std::int32_t>, cuda::RecordedGraph> graphs;
   NodeObserver* observer = nullptr;
   Output output;
   bool keep_logits = false;
@@ -255,7 +257,8 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   }
   const cuda::RecordedGraph* graph = nullptr;
   if (ready.recorded && (observer == nullptr || !observer->apart())) {
-    const std::pair key{static_cast<std::int64_t>(ready.step->slices.size()), ready.splits};
+    const std::tuple key{static_cast<std::int64_t>(ready.step->slices.size()), ready.pass.features.logit_rows,
+                         ready.splits};
     auto known = graphs.find(key);
     if (known == graphs.end()) {
       // Libraries load what they need at a first run, which a recording must not contain.
