@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "executor/weights/safetensors.hpp"
-#include "model/case.hpp"
+#include "model/backend.hpp"
 #include "model/document.hpp"
 #include "model/hf_config.hpp"
 #include "model/step.hpp"
@@ -131,6 +131,40 @@ inline std::vector<Step> steps_of(const Expected& e, std::int64_t block, std::si
   }
   for (std::size_t i = 0; i < decode_steps; ++i) add({e.tokens[i]});
   return steps;
+}
+
+/// Runs a fixture one way; the relative L2 error of the logits of the prefill and all decode steps.
+inline double logits_error(Backend& backend, const fs::path& folder, const Way& way, std::size_t pieces) {
+  const fs::path config = folder / "config.json";
+  const auto model = read_hf_config(text_of(config), config.string(), folder.filename().string());
+  EXPECT_TRUE(model) << to_string(model.error());
+  const Expected e = read_expected(folder, way.reference);
+  Case c;
+  c.models["model"] = *model;
+  c.plan = way.plan;
+  c.workload = {.batch = 1,
+                .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
+                .output_tokens = decode_steps + 1};
+  const auto structure = compile(*model, c.plan);
+  EXPECT_TRUE(structure) << to_string(structure.error());
+  const auto prepared = backend.prepare(c, *structure);
+  EXPECT_TRUE(prepared) << to_string(prepared.error());
+  if (!prepared) return 1;
+  backend.keep_logits(true);
+  const std::vector<Step> steps = steps_of(e, c.plan.kv.block_tokens, pieces);
+  RelativeError error;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto run = backend.run(bind(*structure, features(steps[i])), steps[i]);
+    EXPECT_TRUE(run) << to_string(run.error());
+    if (!run) return 1;
+    if (i + 1 < pieces) continue;
+    const std::size_t row = i + 1 - pieces;
+    error.add(backend.output().logits, e.logits[row]);
+    if (way.reference.empty()) {
+      EXPECT_EQ(backend.output().tokens[0], e.tokens[row]) << way.name << ", step " << row;
+    }
+  }
+  return error.value();
 }
 
 }  // namespace inferometer

@@ -24,38 +24,9 @@ class Logits : public testing::TestWithParam<std::string> {
  protected:
   fs::path folder() const { return fs::path{INFEROMETER_FIXTURES} / "logits" / GetParam(); }
 
-  /// Runs the fixture one way; the relative L2 error of the logits of the prefill and all decode steps.
   double error_of(const Way& way, std::size_t pieces = 1) {
-    const fs::path config = folder() / "config.json";
-    const auto model = read_hf_config(text_of(config), config.string(), GetParam());
-    EXPECT_TRUE(model) << to_string(model.error());
-    const Expected e = read_expected(folder(), way.reference);
-    Case c;
-    c.models["model"] = *model;
-    c.plan = way.plan;
-    c.workload = {.batch = 1,
-                  .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
-                  .output_tokens = decode_steps + 1};
-    const auto structure = compile(*model, c.plan);
-    EXPECT_TRUE(structure) << to_string(structure.error());
     CpuBackend backend({.threads = 2, .weights = folder()});
-    const auto prepared = backend.prepare(c, *structure);
-    EXPECT_TRUE(prepared) << to_string(prepared.error());
-    if (!prepared) return 1;
-    backend.keep_logits(true);
-    const std::vector<Step> steps = steps_of(e, c.plan.kv.block_tokens, pieces);
-    RelativeError error;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const auto run = backend.run(bind(*structure, features(steps[i])), steps[i]);
-      EXPECT_TRUE(run) << to_string(run.error());
-      if (i + 1 < pieces) continue;
-      const std::size_t row = i + 1 - pieces;
-      error.add(backend.output().logits, e.logits[row]);
-      if (way.reference.empty()) {
-        EXPECT_EQ(backend.output().tokens[0], e.tokens[row]) << way.name << ", step " << row;
-      }
-    }
-    return error.value();
+    return logits_error(backend, folder(), way, pieces);
   }
 };
 

@@ -34,33 +34,9 @@ class GpuLogits : public cuda::OnGpu, public testing::WithParamInterface<std::st
  protected:
   fs::path folder() const { return fs::path{INFEROMETER_FIXTURES} / "logits" / GetParam(); }
   double error_of(const Way& way, std::size_t pieces = 1) {
-    const fs::path config = folder() / "config.json";
-    const auto model = read_hf_config(text_of(config), config.string(), GetParam());
-    EXPECT_TRUE(model) << to_string(model.error());
-    const Expected e = read_expected(folder(), way.reference);
-    Case c;
-    c.models["model"] = *model;
-    c.plan = way.plan;
-    c.workload = {.batch = 1,
-                  .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
-                  .output_tokens = decode_steps + 1};
-    const auto structure = compile(*model, c.plan);
-    EXPECT_TRUE(structure) << to_string(structure.error());
     auto backend = CudaBackend::open({.device = 0, .weights = folder()});
     EXPECT_TRUE(backend) << to_string(backend.error());
-    const auto prepared = (*backend)->prepare(c, *structure);
-    EXPECT_TRUE(prepared) << to_string(prepared.error());
-    if (!prepared) return 1;
-    (*backend)->keep_logits(true);
-    const std::vector<Step> steps = steps_of(e, c.plan.kv.block_tokens, pieces);
-    RelativeError error;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const auto time = (*backend)->timer()->time(steps[i]);
-      EXPECT_TRUE(time) << to_string(time.error());
-      if (!time) return 1;
-      if (i + 1 >= pieces) error.add((*backend)->output().logits, e.logits[i + 1 - pieces]);
-    }
-    return error.value();
+    return backend ? logits_error(**backend, folder(), way, pieces) : 1;
   }
 };
 
