@@ -23,18 +23,23 @@ Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estima
     e.compute += estimates[v].compute;
     e.link += estimates[v].link;
   }
-  // Resources are counted in seconds of their full use, so that each one's capacity is 1.
-  if (e.memory.count() > 0) task.demands.push_back({memory, e.memory.count()});
-  if (e.compute.count() > 0) task.demands.push_back({compute, e.compute.count()});
-  if (e.link.count() > 0) task.demands.push_back({link, e.link.count()});
+  // A dependent launch sets a kernel up while the one before drains.
+  if (c.plan.launch.overlap) task.overlap = estimates[kernel.first].parts.launch;
+  // Resources are counted in seconds of their full use, so that each one's capacity is 1. Beside a launch the
+  // use of a tiny kernel may be lost to rounding: it is never more than what is left of the time.
+  const double left = (task.alone - task.overlap).count();
+  const auto use = [&](Resource resource, Seconds full) {
+    if (full.count() > 0) task.demands.push_back({resource, std::min(full.count(), left)});
+  };
+  use(memory, e.memory);
+  use(compute, e.compute);
+  use(link, e.link);
   const int self = kernel_of_node[kernel.first];
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
     for (const auto edge : boost::make_iterator_range(in_edges(v, graph))) {
       if (const int other = kernel_of_node[source(edge, graph)]; other != self) task.after.push_back(other);
     }
   }
-  // A dependent launch sets a kernel up while the one before drains.
-  if (c.plan.launch.overlap) task.overlap = estimates[kernel.first].parts.launch;
   if (eager) task.host = c.cluster.device.host_dispatch.value;
   return task;
 }
