@@ -43,14 +43,14 @@ void cuda_backend() {
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
   const Result<cuda::Gpu> gpu = cuda::find_gpu(0);
   if (!gpu) return say(false, "CUDA backend", "built, but: " + gpu.error().front().message);
-  const auto version = [](int v) { return fmt::format("{}.{}", v / 1000, v % 1000 / 10); };
   say(true, "CUDA backend",
       fmt::format(
           "{}, compute capability {}.{}, {} multiprocessors, {:.1f} of {:.1f} GiB available, driver for "
           "CUDA {}, runtime {}",
           gpu->name, gpu->major, gpu->minor, gpu->processors,
           static_cast<double>(gpu->available.value) / (1 << 30),
-          static_cast<double>(gpu->memory.value) / (1 << 30), version(gpu->driver), version(gpu->runtime)));
+          static_cast<double>(gpu->memory.value) / (1 << 30), cuda::cuda_version(gpu->driver),
+          cuda::cuda_version(gpu->runtime)));
   say(gpu->hopper(), "  Hopper kernels",
       gpu->hopper() ? "weight streams and tiled attention" : "portable kernels and cuBLASLt run instead");
 #else

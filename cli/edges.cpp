@@ -104,11 +104,10 @@ FoundBackend find_backend(const std::string& name, const std::string& weights,
     (*backend)->count(counters);
     const CudaProfiler* profiler = backend->get();
     const cuda::Gpu& gpu = profiler->gpu();
-    const auto version = [](int v) { return fmt::format("CUDA {}.{}", v / 1000, v % 1000 / 10); };
     std::map<std::string, std::string> facts{
         {"GPU", fmt::format("{}, compute capability {}.{}", gpu.name, gpu.major, gpu.minor)},
-        {"GPU driver", version(gpu.driver)},
-        {"GPU runtime", version(gpu.runtime)}};
+        {"GPU driver", "CUDA " + cuda::cuda_version(gpu.driver)},
+        {"GPU runtime", "CUDA " + cuda::cuda_version(gpu.runtime)}};
     return {std::move(*backend), "", std::move(facts), [profiler] { return profiler->why_no_counters(); }};
 #else
     return {nullptr, "no CUDA device: this build has no CUDA backend"};

@@ -1,22 +1,16 @@
 #include "executor/cuda/constants.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/tensor_map.hpp"
+#include "executor/weights/half.hpp"
 #include "executor/weights/seeded_weights.hpp"
 #include "model/seeded.hpp"
 
 namespace inferometer::cuda {
 namespace {
-
-/// Round to nearest, ties to even.
-std::uint16_t bf16_of(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  return static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
-}
 
 std::int64_t elements(const WeightSpec& spec) { return spec.matrices * spec.rows * spec.columns; }
 
@@ -54,7 +48,7 @@ Done copy(const WeightSpec& spec, const WeightReader& reader, char* to) {
       const void* from = values.data();
       if (spec.format.dtype == DType::bf16) {
         halves.resize(static_cast<std::size_t>(n));
-        std::transform(values.begin(), values.begin() + n, halves.begin(), bf16_of);
+        std::transform(values.begin(), values.begin() + n, halves.begin(), float_to_bf16);
         from = halves.data();
       }
       const Bytes start = size_of((m * size.rows + row) * size.columns, spec.format.dtype);

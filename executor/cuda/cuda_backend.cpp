@@ -203,14 +203,17 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
   made.rows = asked.logit_rows;
   made.recorded = recorded(asked, plan);
   if (const Done fits = check(step); !fits) return failure(fits.error());
-  if (Result<StepInputs> own = step_inputs(step, state.shape(), vocab); !own) return failure(own.error());
-  for (std::int64_t i = padding_sequences(asked, plan); i > 0; --i) {
-    made.step->slices.push_back(
-        {.sequence = -i, .tokens = {0}, .fresh = 1, .cached = 0, .block_table = {state.padding_block()}});
-  }
-  const CacheShape with_padding{state.shape().blocks + 1, state.shape().block_tokens};
-  Result<StepInputs> inputs_of_step = step_inputs(*made.step, with_padding, vocab);
+  Result<StepInputs> inputs_of_step = step_inputs(*made.step, state.shape(), vocab);
   if (!inputs_of_step) return failure(inputs_of_step.error());
+  if (const std::int64_t padding = padding_sequences(asked, plan); padding > 0) {
+    for (std::int64_t i = padding; i > 0; --i) {
+      made.step->slices.push_back(
+          {.sequence = -i, .tokens = {0}, .fresh = 1, .cached = 0, .block_table = {state.padding_block()}});
+    }
+    // Only what pads may name the block behind the cache.
+    inputs_of_step = step_inputs(*made.step, {state.shape().blocks + 1, state.shape().block_tokens}, vocab);
+    if (!inputs_of_step) return failure(inputs_of_step.error());
+  }
   made.pass = pass_of(structure, *made.step, std::move(*inputs_of_step));
   std::int64_t longest = 1, decoding = 0;
   for (const Slice& s : made.step->slices) {

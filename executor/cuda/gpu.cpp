@@ -4,6 +4,10 @@
 
 namespace inferometer::cuda {
 
+std::string cuda_version(int number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
 Result<Gpu> find_gpu(int index) {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) return failure("no CUDA device");
@@ -24,8 +28,7 @@ Result<Gpu> find_gpu(int index) {
           .minor = p.minor,
           .processors = p.multiProcessorCount,
           .memory = Bytes{static_cast<std::int64_t>(total)},
-          .available = Bytes{static_cast<std::int64_t>(available)},
-          .cache = Bytes{p.l2CacheSize}};
+          .available = Bytes{static_cast<std::int64_t>(available)}};
   cudaDriverGetVersion(&gpu.driver);
   cudaRuntimeGetVersion(&gpu.runtime);
   return gpu;

@@ -14,11 +14,13 @@ struct Gpu {
   int major = 0, minor = 0;  ///< compute capability
   int processors = 0;        ///< streaming multiprocessors
   Bytes memory{0}, available{0};
-  Bytes cache{0};               ///< L2
   int driver = 0, runtime = 0;  ///< CUDA versions, such as 13000
 
   bool hopper() const { return major == 9; }
 };
+
+/// "13.0" for 13000.
+std::string cuda_version(int number);
 
 /// errors  no driver, no such device
 [[nodiscard]] Result<Gpu> find_gpu(int index);

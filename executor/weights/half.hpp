@@ -10,6 +10,13 @@ inline float bf16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
+/// Rounds to the nearest, ties to even. NaN stays NaN.
+inline std::uint16_t float_to_bf16(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if (std::isnan(x)) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
+}
+
 /// IEEE 754 half precision.
 inline float f16_to_float(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;

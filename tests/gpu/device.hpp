@@ -1,7 +1,6 @@
 #pragma once
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -10,6 +9,7 @@
 #include "executor/cuda/device_buffer.hpp"
 #include "executor/cuda/gpu.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
+#include "executor/weights/half.hpp"
 #include "model/operators/operand.hpp"
 #include "model/seeded.hpp"
 
@@ -36,15 +36,6 @@ class OnGpu : public testing::Test {
   Gpu gpu;
   Queue queue;
 };
-
-inline float half_to_float(std::uint16_t x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-inline std::uint16_t float_to_half(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  if (std::isnan(x)) return 0x7fc0;
-  return static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
-}
 
 /// An array on the device, made from values on the host.
 template <class T>
@@ -88,14 +79,14 @@ class Matrix {
     const std::vector<Bf16> all = array_.values();
     std::vector<double> result;
     for (std::int64_t i = 0; i < rows_ * width_; ++i)
-      result.push_back(half_to_float(all[static_cast<std::size_t>(i / width_ * stride_ + i % width_)]));
+      result.push_back(bf16_to_float(all[static_cast<std::size_t>(i / width_ * stride_ + i % width_)]));
     return result;
   }
   /// Whether no value was written behind a row's end.
   bool gaps_untouched() const {
     const std::vector<Bf16> all = array_.values();
     for (std::int64_t i = 0; i < rows_ * stride_; ++i) {
-      if (i % stride_ >= width_ && !std::isnan(half_to_float(all[static_cast<std::size_t>(i)]))) return false;
+      if (i % stride_ >= width_ && !std::isnan(bf16_to_float(all[static_cast<std::size_t>(i)]))) return false;
     }
     return true;
   }
@@ -108,7 +99,7 @@ class Matrix {
   static std::vector<Bf16> fill(std::int64_t rows, std::int64_t width, std::int64_t stride, F value) {
     std::vector<Bf16> all(static_cast<std::size_t>(rows * stride), 0x7fc0);
     for (std::int64_t i = 0; i < rows * width; ++i)
-      all[static_cast<std::size_t>(i / width * stride + i % width)] = float_to_half(value(i));
+      all[static_cast<std::size_t>(i / width * stride + i % width)] = float_to_bf16(value(i));
     return all;
   }
   std::int64_t rows_, width_, stride_;
