@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "executor/cuda/kernels/kernels.hpp"
+#include "executor/cuda/kernels/packing.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "executor/weights/half.hpp"
@@ -14,13 +15,22 @@ namespace {
 
 std::int64_t elements(const WeightSpec& spec) { return spec.matrices * spec.rows * spec.columns; }
 
-void fill(const WeightSpec& spec, std::uint64_t seed, char* to, cudaStream_t stream) {
-  const WeightExtent size = extent(spec);
-  for (const WeightPart& part : spec.parts) {
-    const SeededScale scale = seeded_scale(spec, part);
-    const std::int64_t start = (part.matrix * size.rows + part.row) * size.columns;
-    fill_seeded({.out = to + size_of(start, spec.format.dtype).value,
-                 .f32 = spec.format.dtype == DType::f32,
+/// What is filled in from a seed or a checkpoint: matrix `matrix` of a weight in `dtype`, which the stored
+/// format is made of.
+struct Values {
+  const WeightSpec& spec;
+  std::int64_t matrix = 0;
+  DType dtype = DType::bf16;
+  char* to = nullptr;
+};
+
+void fill(const Values& v, std::uint64_t seed, cudaStream_t stream) {
+  const WeightExtent size = extent(v.spec);
+  for (const WeightPart& part : v.spec.parts) {
+    if (part.matrix != v.matrix) continue;
+    const SeededScale scale = seeded_scale(v.spec, part);
+    fill_seeded({.out = v.to + size_of(part.row * size.columns, v.dtype).value,
+                 .f32 = v.dtype == DType::f32,
                  .count = part.rows,
                  .columns = size.columns,
                  .key = tensor_key(seed, part.tensor),
@@ -36,40 +46,63 @@ void fill(const WeightSpec& spec, std::uint64_t seed, char* to, cudaStream_t str
 }
 
 /// Reads in runs of some megabytes, so that the host never holds a whole tensor twice.
-Done copy(const WeightSpec& spec, const WeightReader& reader, char* to) {
-  const WeightExtent size = extent(spec);
+Done copy(const Values& v, const WeightReader& reader) {
+  const WeightExtent size = extent(v.spec);
   const std::int64_t run = std::max<std::int64_t>(1, (1 << 22) / size.columns);
   std::vector<float> values(static_cast<std::size_t>(run * size.columns));
   std::vector<std::uint16_t> halves;
-  for (std::int64_t m = 0; m < spec.matrices; ++m) {
-    for (std::int64_t row = 0; row < size.rows; row += run) {
-      const std::int64_t count = std::min(run, size.rows - row), n = count * size.columns;
-      reader.read(spec, m, row, count, values.data());
-      const void* from = values.data();
-      if (spec.format.dtype == DType::bf16) {
-        halves.resize(static_cast<std::size_t>(n));
-        std::transform(values.begin(), values.begin() + n, halves.begin(), float_to_bf16);
-        from = halves.data();
-      }
-      const Bytes start = size_of((m * size.rows + row) * size.columns, spec.format.dtype);
-      const auto bytes = static_cast<std::size_t>(size_of(n, spec.format.dtype).value);
-      const Done done =
-          checked(cudaMemcpy(to + start.value, from, bytes, cudaMemcpyHostToDevice), "copying weights");
-      if (!done) return done;
+  for (std::int64_t row = 0; row < size.rows; row += run) {
+    const std::int64_t count = std::min(run, size.rows - row), n = count * size.columns;
+    reader.read(v.spec, v.matrix, row, count, values.data());
+    const void* from = values.data();
+    if (v.dtype == DType::bf16) {
+      halves.resize(static_cast<std::size_t>(n));
+      std::transform(values.begin(), values.begin() + n, halves.begin(), float_to_bf16);
+      from = halves.data();
     }
+    const Bytes start = size_of(row * size.columns, v.dtype);
+    const auto bytes = static_cast<std::size_t>(size_of(n, v.dtype).value);
+    const Done done =
+        checked(cudaMemcpy(v.to + start.value, from, bytes, cudaMemcpyHostToDevice), "copying weights");
+    if (!done) return done;
   }
   return std::monostate{};
 }
 
+/// Makes matrix `matrix` of a format with scales of its bf16 values.
+void pack(const WeightSpec& spec, std::int64_t matrix, const Bf16* values, const Constant& to) {
+  const std::int64_t count = spec.rows * spec.columns;
+  if (spec.format.dtype == DType::fp8) {
+    quantize_fp8_weight({.values = values,
+                         .q = reinterpret_cast<std::uint8_t*>(to.data) + matrix * count,
+                         .scale = reinterpret_cast<float*>(to.scales) + matrix,
+                         .count = count},
+                        {});
+    return;
+  }
+  require(false, "a format that supported.cpp refuses");
+}
+
 }  // namespace
 
-std::vector<Bytes> weight_offsets(const Structure& structure) {
-  std::vector<Bytes> offsets{Bytes{0}};
+Places places_of(const Structure& structure) {
+  Places places;
+  const auto place = [&](std::int64_t elements, DType dtype) {
+    const Bytes at = places.total;
+    places.total += Bytes{(size_of(elements, dtype).value + 255) / 256 * 256};
+    return at;
+  };
   for (const WeightSpec& spec : structure.weights) {
-    const std::int64_t end = (offsets.back() + size_of(elements(spec), spec.format.dtype)).value;
-    offsets.push_back(Bytes{(end + 255) / 256 * 256});
+    Place p{.data = place(elements(spec), spec.format.dtype)};
+    if (spec.format.dtype == DType::fp8) p.scales = place(spec.matrices, DType::f32);
+    if (spec.format.dtype == DType::int4) {
+      const std::int64_t groups = spec.matrices * spec.rows * spec.format.groups(spec.columns);
+      p.scales = place(groups, DType::f16);
+      p.zeros = place(groups, DType::int4);
+    }
+    places.all.push_back(p);
   }
-  return offsets;
+  return places;
 }
 
 Result<Constants> load_constants(const Structure& structure, const WeightReader* reader, std::uint64_t seed,
@@ -77,18 +110,38 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
   if (reader != nullptr) {
     if (Errors errors = reader->check(structure); !errors.empty()) return failure(std::move(errors));
   }
-  const std::vector<Bytes> offsets = weight_offsets(structure);
+  const Places places = places_of(structure);
   Constants constants;
-  Result<DeviceBuffer> memory = DeviceBuffer::of(offsets.back());
+  Result<DeviceBuffer> memory = DeviceBuffer::of(places.total);
   if (!memory) return failure(memory.error());
   constants.memory = std::move(*memory);
+  DeviceBuffer staging;  // a matrix of bf16 values that a packed format is made of
   for (std::size_t i = 0; i < structure.weights.size(); ++i) {
     const WeightSpec& spec = structure.weights[i];
-    Constant constant{.data = constants.memory.data() + offsets[i].value, .map = std::nullopt};
-    if (reader == nullptr) {
-      fill(spec, seed, constant.data, nullptr);
-    } else if (const Done done = copy(spec, *reader, constant.data); !done) {
-      return failure(done.error());
+    const Place& place = places.all[i];
+    char* base = constants.memory.data();
+    Constant constant{.data = base + place.data.value,
+                      .scales = base + place.scales.value,
+                      .zeros = base + place.zeros.value,
+                      .map = std::nullopt};
+    const bool packed = spec.format.dtype != DType::bf16 && spec.format.dtype != DType::f32;
+    const WeightExtent size = extent(spec);
+    if (const Bytes need = size_of(size.rows * size.columns, DType::bf16); packed && need > staging.size()) {
+      staging = {};
+      Result<DeviceBuffer> made = DeviceBuffer::of(need);
+      if (!made) return failure(made.error());
+      staging = std::move(*made);
+    }
+    for (std::int64_t m = 0; m < spec.matrices; ++m) {
+      const DType dtype = packed ? DType::bf16 : spec.format.dtype;
+      const std::int64_t start = size_of(m * size.rows * size.columns, spec.format.dtype).value;
+      const Values values{spec, m, dtype, packed ? staging.data() : constant.data + start};
+      if (reader == nullptr) {
+        fill(values, seed, nullptr);
+      } else if (const Done done = copy(values, *reader); !done) {
+        return failure(done.error());
+      }
+      if (packed) pack(spec, m, reinterpret_cast<const Bf16*>(staging.data()), constant);
     }
     if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && spec.format.dtype == DType::bf16 &&
         spec.columns % 8 == 0) {

@@ -13,6 +13,10 @@ namespace inferometer::cuda {
 /// A weight on the device, row-major in the spec's dtype.
 struct Constant {
   char* data = nullptr;
+  /// fp8: f32 [matrices]   int4: f16 [matrices, rows, groups]
+  char* scales = nullptr;
+  /// int4: [matrices, rows, groups], two to a byte
+  char* zeros = nullptr;
   std::optional<CUtensorMap> map;  ///< of matrices whose rows hardware can copy
 };
 
@@ -22,10 +26,19 @@ struct Constants {
   std::vector<Constant> all;  ///< of Structure::weights
 };
 
-/// Where each weight starts when they lie one after another, and where the last one ends.
-std::vector<Bytes> weight_offsets(const Structure& structure);
+/// Where the parts of a weight lie in the allocation of all weights.
+struct Place {
+  Bytes data{0}, scales{0}, zeros{0};
+};
+/// One after another, each part at a multiple of 256 bytes.
+struct Places {
+  std::vector<Place> all;  ///< of Structure::weights
+  Bytes total{0};
+};
+Places places_of(const Structure& structure);
 
-/// Seeded weights are made on the device; a checkpoint's are read and copied.
+/// Seeded weights are made on the device; a checkpoint's are read and copied. Formats with scales are made of
+/// bf16 values on the device, a matrix at a time.
 /// seed: used when reader is null
 [[nodiscard]] Result<Constants> load_constants(const Structure& structure, const WeightReader* reader,
                                                std::uint64_t seed, const Gpu& gpu);
