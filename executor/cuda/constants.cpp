@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "executor/cuda/kernels/experts.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/packing.hpp"
 #include "executor/cuda/kernels/products.hpp"
@@ -67,6 +68,22 @@ Done copy(const Values& v, const WeightReader& reader) {
     if (!done) return done;
   }
   return std::monostate{};
+}
+
+/// A map over the rows of all experts, which lie one after another. Copies move bytes: two e4m3 count as one
+/// element.
+Result<CUtensorMap> map_experts(const WeightSpec& spec, const char* data) {
+  const std::int64_t columns = size_of(spec.columns, spec.format.dtype).value / 2;
+  return tensor_map({.data = data,
+                     .rows = spec.matrices * spec.rows,
+                     .columns = columns,
+                     .stride = columns,
+                     .box_rows = expert_box_rows});
+}
+bool multiplied_by_experts(const WeightSpec& spec) {
+  const DType dtype = spec.format.dtype;
+  return spec.matrices > 1 && spec.rows > 1 && (dtype == DType::bf16 || dtype == DType::fp8) &&
+         size_of(spec.columns, dtype).value % 16 == 0;
 }
 
 /// Makes matrix `matrix` of a format with scales of its bf16 values.
@@ -150,6 +167,11 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
                                                   .columns = spec.columns,
                                                   .stride = spec.columns,
                                                   .box_rows = streamed_rows});
+      if (!map) return failure(map.error());
+      constant.map = *map;
+    }
+    if (gpu.hopper() && multiplied_by_experts(spec)) {
+      const Result<CUtensorMap> map = map_experts(spec, constant.data);
       if (!map) return failure(map.error());
       constant.map = *map;
     }

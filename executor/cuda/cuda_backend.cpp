@@ -63,6 +63,7 @@ struct CudaBackend::Impl {
   cuda::CachedState state;
   cuda::DeviceInputs inputs;
   cuda::Scratch scratch;
+  cuda::ExpertScratch experts;
   DeviceBuffer arena, rope;
   std::int64_t rope_positions = 0;
   /// By sequences, rows of logits and splits of attention: all else that launches depend on is on the device.
@@ -74,6 +75,7 @@ struct CudaBackend::Impl {
   void release();
   Done load(const Case& c, const MemoryUse& planned);
   Done make_scratch(const Case& c, Bytes naive_scores);
+  Done make_room_for_experts(std::int64_t tokens);
   Done check(const Step& step) const;
   Done reserve(const Ready& ready);
   Result<Ready> ready(const Step& step);
@@ -89,6 +91,7 @@ void CudaBackend::Impl::release() {
   state = {};
   inputs = {};
   scratch = {};
+  experts = {};
   arena = {};
   rope = {};
   rope_positions = 0;
@@ -148,7 +151,16 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
                      ? std::max(1, cuda::decode_occupancy(layer.head_dim)) * gpu.processors
                      : 1;
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
+  if (const Done done = make_room_for_experts(c.workload.batch * c.workload.prompt_tokens); !done)
+    return done;
   return make_scratch(c, planned.workspace);
+}
+
+Done CudaBackend::Impl::make_room_for_experts(std::int64_t tokens) {
+  auto made = cuda::make_expert_scratch(structure, tokens, gpu);
+  if (!made) return failure(made.error());
+  experts = std::move(*made);
+  return std::monostate{};
 }
 
 /// Refuses a step that the workload, which memory was made for, says nothing of.
@@ -174,6 +186,10 @@ Done CudaBackend::Impl::reserve(const Ready& ready) {
   if (ready.pass.memory.total > arena.size()) {
     graphs.clear();
     if (const Done done = assign(arena, DeviceBuffer::of(ready.pass.memory.total)); !done) return done;
+  }
+  if (ready.pass.features.tokens > experts.tokens) {
+    graphs.clear();
+    if (const Done done = make_room_for_experts(ready.pass.features.tokens); !done) return done;
   }
   const cuda::InputLimits need = cuda::limits_of(*ready.step, group), have = inputs.limits();
   const cuda::InputLimits most{std::max(need.tokens, have.tokens), std::max(need.sequences, have.sequences),
@@ -233,6 +249,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .constants = constants,
                                   .inputs = inputs,
                                   .scratch = scratch,
+                                  .experts = experts,
                                   .gpu = gpu,
                                   .products = products,
                                   .rope = reinterpret_cast<const float*>(rope.data()),
@@ -357,11 +374,12 @@ Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure
   m.v_dim = a.head_dim;
   m.rotary = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
   if (const Done loaded = m.load(c, planned); !loaded) return failure(loaded.error());
-  return MemoryUse{.weights = m.constants.memory.size(),
-                   .kv = m.state.bytes(),
-                   .activations = m.arena.size(),
-                   .workspace = m.scratch.memory.size() + cuda::CublasLt::workspace_size,
-                   .capacity = planned.capacity};
+  return MemoryUse{
+      .weights = m.constants.memory.size(),
+      .kv = m.state.bytes(),
+      .activations = m.arena.size(),
+      .workspace = m.scratch.memory.size() + m.experts.memory.size() + cuda::CublasLt::workspace_size,
+      .capacity = planned.capacity};
 }
 
 Result<Timeline> CudaBackend::run(const Graph& graph, const Step& step) {

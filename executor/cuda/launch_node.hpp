@@ -1,6 +1,7 @@
 #pragma once
 #include "executor/cuda/constants.hpp"
 #include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/expert_scratch.hpp"
 #include "executor/cuda/inputs.hpp"
 #include "executor/cuda/state.hpp"
 
@@ -27,6 +28,7 @@ struct NodeContext {
   const Constants& constants;
   const DeviceInputs& inputs;
   const Scratch& scratch;
+  const ExpertScratch& experts;
   const Gpu& gpu;
   CublasLt& products;
   const float* rope = nullptr;  ///< [positions, rotary]

@@ -3,6 +3,7 @@
 #include <bit>
 #include <set>
 
+#include "executor/cuda/kernels/experts.hpp"
 #include "executor/cuda/kernels/products.hpp"
 
 namespace inferometer::cuda {
@@ -10,6 +11,8 @@ namespace {
 
 /// Why an operator does not run here, empty where it does.
 struct WhyNot {
+  bool hopper = false;
+
   std::string operator()(const Linear& o) const {
     return o.x == DType::bf16 && o.w.dtype == DType::bf16
                ? ""
@@ -20,12 +23,31 @@ struct WhyNot {
     if (o.v_in_k) return "latent attention is not executed";
     return o.v_dim <= 512 ? "" : "attention with values wider than 512 is not executed";
   }
+  std::string operator()(const Router& o) const {
+    return o.experts <= most_experts && o.top_k <= most_chosen && o.groups <= most_expert_groups
+               ? ""
+               : "routing among more than " + std::to_string(most_experts) + " experts in " +
+                     std::to_string(most_expert_groups) + " groups, or to more than " +
+                     std::to_string(most_chosen) + " of them, is not executed";
+  }
+  std::string operator()(const ExpertLinear& o) const {
+    if (o.kernel == ExpertKernel::loop) return "kernels.experts: loop is not executed; grouped is";
+    if (!hopper) return "products of experts need compute capability 9.0";
+    if (o.x != o.w.dtype || (o.x != DType::bf16 && o.x != DType::fp8))
+      return "products of experts of " + std::string{name(o.x)} + " inputs and " +
+             std::string{name(o.w.dtype)} + " weights are not executed; bf16 by bf16 and fp8 by fp8 are";
+    return size_of(o.in, o.x).value % 16 == 0
+               ? ""
+               : "products of experts of " + std::to_string(o.in) +
+                     " inputs are not executed; rows of a multiple of 16 bytes are";
+  }
   template <class Op>
   std::string operator()(const Op&) const {
-    constexpr bool runs =
-        std::is_same_v<Op, Embedding> || std::is_same_v<Op, GatherRows> || std::is_same_v<Op, RmsNorm> ||
-        std::is_same_v<Op, AddRmsNorm> || std::is_same_v<Op, RopeApply> || std::is_same_v<Op, KvWrite> ||
-        std::is_same_v<Op, GatedActivation> || std::is_same_v<Op, Add> || std::is_same_v<Op, Argmax>;
+    constexpr bool runs = std::is_same_v<Op, Embedding> || std::is_same_v<Op, GatherRows> ||
+                          std::is_same_v<Op, RmsNorm> || std::is_same_v<Op, AddRmsNorm> ||
+                          std::is_same_v<Op, RopeApply> || std::is_same_v<Op, KvWrite> ||
+                          std::is_same_v<Op, GatedActivation> || std::is_same_v<Op, Add> ||
+                          std::is_same_v<Op, Argmax> || std::is_same_v<Op, ExpertCombine>;
     return runs ? "" : std::string{Op::name} + " is not executed";
   }
 };
@@ -54,7 +76,7 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
   }
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const StructureNode& node = structure.nodes[i];
-    refuse(std::visit(WhyNot{}, node.op));
+    refuse(std::visit(WhyNot{gpu.hopper()}, node.op));
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");

@@ -51,7 +51,8 @@ TEST_P(GpuLogits, EqualThoseOfHuggingFace) {
 TEST_P(GpuLogits, DoNotDependOnHowThePromptIsCut) { EXPECT_LE(error_of(ways().front(), 3), 2e-2); }
 
 INSTANTIATE_TEST_SUITE_P(Families, GpuLogits,
-                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral"));
+                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral",
+                                         "qwen3_moe", "gpt_oss"));
 
 /// A network with heads that the tiled kernels are compiled for, against itself: every way of running a step
 /// gives the same tokens' logits, within what rounding to bf16 leaves.
