@@ -115,16 +115,14 @@ __device__ __forceinline__ unsigned subtract(unsigned x, unsigned y) {
   return *reinterpret_cast<const unsigned*>(&d);
 }
 
-/// 32 columns of 8 tokens each, from column `half` * 64 + `two` * 32 of a unit; x as multiply_unit has it.
+/// 32 columns of 8 tokens, from column `half` * 64 + `two` * 32 of a unit and token `tile` * 8; x as
+/// multiply_unit has it.
 template <int N, bool Whole>
-__device__ __forceinline__ void load_tokens(unsigned (&b)[N / 8][4], std::uint32_t x, int half, int two) {
+__device__ __forceinline__ void load_tokens(unsigned (&b)[4], std::uint32_t x, int half, int two, int tile) {
   const int row = static_cast<int>(threadIdx.x) % 8, piece = two * 4 + static_cast<int>(threadIdx.x) % 32 / 8;
-#pragma unroll
-  for (int t = 0; t < N / 8; ++t) {
-    const int at =
-        Whole ? half * 128 + piece * 16 : half * N * 128 + (t * 8 + row) * 128 + (piece ^ row) * 16;
-    load_matrices<false>(b[t], x + static_cast<unsigned>(at));
-  }
+  const int at =
+      Whole ? half * 128 + piece * 16 : half * N * 128 + (tile * 8 + row) * 128 + (piece ^ row) * 16;
+  load_matrices<false>(b, x + static_cast<unsigned>(at));
 }
 
 /// total += of this warp's 32 rows of the unit in stage s.   total [2][N / 8][4]: 16 rows, 8 tokens, and of
@@ -152,24 +150,29 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Shared<N,
       uint4 words[S::together];
 #pragma unroll
       for (int r = 0; r < S::together; ++r) words[r] = q[(first + r) * 64 + half * 32];
-      unsigned b[tiles][4];
 #pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        if (k % 2 == 0) load_tokens<N, Whole>(b, x, half, k / 2);
+      for (int two = 0; two < 2; ++two) {
+        unsigned a[S::together][2][4];
 #pragma unroll
         for (int r = 0; r < S::together; ++r) {
-          unsigned a[4];
-          unpack(a, k == 0 ? words[r].x : k == 1 ? words[r].y : k == 2 ? words[r].z : words[r].w);
+          unpack(a[r][0], two == 0 ? words[r].x : words[r].z);
+          unpack(a[r][1], two == 0 ? words[r].y : words[r].w);
           if constexpr (!S::sums) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i) a[i] = subtract(a[i], offset[(first + r) * 2 + i % 2]);
+            for (int i = 0; i < 8; ++i)
+              a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], offset[(first + r) * 2 + i % 2]);
           }
-#pragma unroll
-          for (int t = 0; t < tiles; ++t) multiply_add(d[r][t], a, b[t][k % 2 * 2], b[t][k % 2 * 2 + 1]);
         }
-        if constexpr (S::sums) {
 #pragma unroll
-          for (int t = 0; t < tiles; ++t) multiply_add(sum[t], ones, b[t][k % 2 * 2], b[t][k % 2 * 2 + 1]);
+        for (int t = 0; t < tiles; ++t) {
+          unsigned b[4];
+          load_tokens<N, Whole>(b, x, half, two, t);
+#pragma unroll
+          for (int k = 0; k < 2; ++k) {
+#pragma unroll
+            for (int r = 0; r < S::together; ++r) multiply_add(d[r][t], a[r][k], b[2 * k], b[2 * k + 1]);
+            if constexpr (S::sums) multiply_add(sum[t], ones, b[2 * k], b[2 * k + 1]);
+          }
         }
       }
     }
@@ -254,8 +257,8 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
 #ifdef INFEROMETER_HOPPER
   using S = Shape<N, Whole>;
   extern __shared__ unsigned char memory[];
-  auto& shared =
-      *reinterpret_cast<Shared<N, Whole>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
+  // Offset, not cast, so that the compiler knows that it is shared memory.
+  auto& shared = *reinterpret_cast<Shared<N, Whole>*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
   const Work work(a.product);
   const Range mine = work.of(blockIdx.x);
   allow_next();
