@@ -157,7 +157,10 @@ struct Launch {
         product_int4_one_token(few, int4_weights(constant(0)), int4_split(), {}, c.queue);
         break;
       case ProductKernel::int4_streamed:
-        done = stream_int4(few);
+        done = multiply_int4(few, &product_int4_streamed);
+        break;
+      case ProductKernel::int4_tiled:
+        done = multiply_int4(few, &product_int4_tiled);
         break;
       case ProductKernel::int4_unpacked:
         unpack_int4(c.scratch.unpacked, int4_weights(constant(0)), o.out, o.in, c.queue);
@@ -171,22 +174,19 @@ struct Launch {
     }
     return done;
   }
-  /// Of the tokens, in boxes of as many as an instruction of the matrix units takes.
-  static Result<CUtensorMap> token_map(const FewTokensProduct& few) {
-    return tensor_map({.data = few.x,
-                       .rows = few.tokens,
-                       .columns = few.in,
-                       .stride = few.x_stride,
-                       .box_rows = token_tile(few.tokens)});
+  /// Of the tokens, in boxes of `rows`.
+  static Result<CUtensorMap> token_map(const FewTokensProduct& few, std::int32_t rows) {
+    return tensor_map(
+        {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = rows});
   }
-  Done stream_int4(const FewTokensProduct& few) const {
-    const Result<CUtensorMap> x = token_map(few);
+  Done multiply_int4(const FewTokensProduct& few, decltype(&product_int4_tiled) product) const {
+    const Result<CUtensorMap> x = token_map(few, int4_token_tile(few.tokens));
     if (!x) return failure(x.error());
-    product_int4(few, int4_weights(constant(0)), *x, int4_split(), c.queue);
+    product(few, int4_weights(constant(0)), *x, int4_split(), c.queue);
     return {};
   }
   Done stream(const FewTokensProduct& few) const {
-    const Result<CUtensorMap> x = token_map(few);
+    const Result<CUtensorMap> x = token_map(few, token_tile(few.tokens));
     if (!x) return failure(x.error());
     product_streamed(
         few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},

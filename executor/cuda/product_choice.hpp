@@ -13,6 +13,7 @@ enum class ProductKernel : std::uint8_t {
   streamed,
   int4_one_token,
   int4_streamed,
+  int4_tiled,
   int4_unpacked,  ///< to bf16 in scratch memory, and then the library
 };
 

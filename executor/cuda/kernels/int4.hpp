@@ -57,9 +57,13 @@ struct Int4Split {
   float* partial = nullptr;        ///< int4_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
-inline constexpr std::int32_t most_int4_tokens = 64;
+inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 512;
+/// Tokens of a tile, to which the kernels below pad them.
+constexpr std::int32_t int4_token_tile(std::int64_t tokens) {
+  return tokens <= 64 ? token_tile(tokens) : 128;
+}
 constexpr std::int64_t int4_partials(std::int64_t processors) {
-  return processors * int4_rows * most_int4_tokens;
+  return processors * int4_rows * int4_token_tile(most_int4_tiled_tokens);
 }
 
 /// One token, whose row each block holds whole. FewTokensProduct::w is not read.
@@ -67,9 +71,15 @@ constexpr std::int64_t int4_partials(std::int64_t processors) {
 void product_int4_one_token(const FewTokensProduct& a, const Int4Weights& w, const Int4Split& split,
                             const Prologue& prologue, const Queue& queue);
 bool int4_one_token_fits(std::int64_t in);
-/// Up to 64 tokens.   x: boxes of 64 columns by token_tile(tokens) rows
-/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_int4_tokens
-void product_int4(const FewTokensProduct& a, const Int4Weights& w, const CUtensorMap& x,
-                  const Int4Split& split, const Queue& queue);
+/// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
+/// and each group's sum scaled.
+/// x: boxes of 64 columns by int4_token_tile(tokens) rows
+/// requires in % 8 == 0, 16-byte aligned operands
+void product_int4_streamed(const FewTokensProduct& a, const Int4Weights& w, const CUtensorMap& x,
+                           const Int4Split& split, const Queue& queue);
+/// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
+/// tokens; each 128 of them unpack the weights again.   Else as above.
+void product_int4_tiled(const FewTokensProduct& a, const Int4Weights& w, const CUtensorMap& x,
+                        const Int4Split& split, const Queue& queue);
 
 }  // namespace inferometer::cuda

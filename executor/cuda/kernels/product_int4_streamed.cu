@@ -1,8 +1,7 @@
 #include <cuda_fp16.h>
 
-#include "executor/cuda/kernels/int4.hpp"
+#include "executor/cuda/kernels/int4.cuh"
 #include "executor/cuda/kernels/mma.cuh"
-#include "executor/cuda/kernels/prologue.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -15,7 +14,11 @@ using Kind = Prologue::Kind;
 /// by one group in boxes of 64 columns.
 template <int N, bool Whole>
 struct Shape {
-  static constexpr int sets = N <= 16 ? 4 : 2, consumers = sets * writers, threads = consumers + 32;
+  static_assert(N <= 32);
+  static constexpr int sets = N <= 8    ? 4
+                              : N <= 16 ? 3
+                                        : 2,
+                       consumers = sets * writers, threads = consumers + 32;
   static constexpr int x_bytes = Whole ? 0 : N * int4_group * 2;
   static constexpr int stage_bytes = int4_q_bytes + int4_scale_bytes + int4_zero_bytes + x_bytes;
   static constexpr int sum_bytes = (sets - 1) * writers * N * 4;
@@ -26,8 +29,6 @@ struct Shape {
   // Sums of x correct for the zero points at the cost of an instruction for two of weights; with more tokens
   // subtracting from the weights themselves is cheaper.
   static constexpr bool sums = N <= 16;
-  // Of a warp's two runs of 16 rows, how many share what is read of x, as far as registers suffice.
-  static constexpr int together = N <= 32 ? 2 : 1;
 };
 /// x lies behind it.
 template <int N, bool Whole>
@@ -50,44 +51,19 @@ struct Arguments {
 };
 
 #ifdef INFEROMETER_HOPPER
-struct Range {
-  int from, to;
-};
-/// Units are dealt out evenly to the blocks, one after another as they lie in memory.
-struct Work {
-  int groups, units;
-  __device__ __forceinline__ explicit Work(const FewTokensProduct& a)
-      : groups(static_cast<int>(int4_groups(a.in))), units(static_cast<int>(int4_units(a.out, a.in))) {}
-  __device__ __forceinline__ Range of(unsigned block) const {
-    const auto all = static_cast<std::int64_t>(units);
-    return {static_cast<int>(all * block / gridDim.x), static_cast<int>(all * (block + 1) / gridDim.x)};
-  }
-};
-
-__device__ __forceinline__ void raise(std::uint32_t* flag) {
-  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
-}
-__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
-  std::uint32_t up = 0;
-  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
-}
-
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
 template <int N, bool Whole>
 __device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, const Arguments& a,
-                            const Work& work, Range mine) {
+                            const Int4Work& work, Range mine) {
   using S = Shape<N, Whole>;
   const auto load_w = [&](int u) {
     const int s = (u - mine.from) % S::depth;
-    const auto unit = static_cast<std::int64_t>(u);
     expect_bytes(shared.full + s, S::stage_bytes);
-    copy_bulk(shared.q[s], a.w.q + unit * (int4_q_bytes / 4), int4_q_bytes, shared.full + s);
-    copy_bulk(shared.scales[s], a.w.scales + unit * int4_rows, int4_scale_bytes, shared.full + s);
-    copy_bulk(shared.zeros[s], a.w.zeros + unit * int4_zero_bytes, int4_zero_bytes, shared.full + s);
+    copy_unit(shared.q[s], shared.scales[s], shared.zeros[s], a.w, u, shared.full + s);
   };
   const auto load_x = [&](int u) {
     if constexpr (Whole) return;
-    const int s = (u - mine.from) % S::depth, column = u % work.groups * int4_group;
+    const int s = (u - mine.from) % S::depth, column = work.group(u) * int4_group;
 #pragma unroll
     for (int b = 0; b < 2; ++b)
       copy_box(shared.x() + (s * 2 + b) * N * 64, &map, column + b * 64, 0, shared.full + s);
@@ -102,17 +78,6 @@ __device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, co
     load_w(u);
     load_x(u);
   }
-}
-
-/// 16 x 16 weights as 128 + q, which bf16 holds exactly.
-__device__ __forceinline__ void unpack(unsigned (&a)[4], unsigned word) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) a[i] = (word >> (4 * i) & 0x000f000fU) | 0x43004300U;
-}
-__device__ __forceinline__ unsigned subtract(unsigned x, unsigned y) {
-  const __nv_bfloat162 d =
-      __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&x), *reinterpret_cast<const __nv_bfloat162*>(&y));
-  return *reinterpret_cast<const unsigned*>(&d);
 }
 
 /// 32 columns of 8 tokens, from column `half` * 64 + `two` * 32 of a unit and token `tile` * 8; x as
@@ -140,114 +105,64 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Shared<N,
   // Of this lane's first row and those 8, 16 and 24 below: 128 + zero, twice.
   unsigned offset[4];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) offset[i] = 0x43004300U | (zero_bits >> (4 * i) & 15U) * 0x10001U;
+  for (int i = 0; i < 4; ++i) offset[i] = zero_pair(zero_bits >> (4 * i) & 15U);
   const auto* q = reinterpret_cast<const uint4*>(shared.q[s]) + warp * 128 + lane;
+  float d[2][tiles][4] = {}, sum[tiles][4] = {};
 #pragma unroll
-  for (int first = 0; first < 2; first += S::together) {
-    float d[S::together][tiles][4] = {}, sum[tiles][4] = {};
+  for (int half = 0; half < 2; ++half) {
+    const uint4 words[2] = {q[half * 32], q[64 + half * 32]};
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      uint4 words[S::together];
+    for (int two = 0; two < 2; ++two) {
+      unsigned a[2][2][4];
 #pragma unroll
-      for (int r = 0; r < S::together; ++r) words[r] = q[(first + r) * 64 + half * 32];
+      for (int r = 0; r < 2; ++r) {
+        unpack_word(a[r][0], two == 0 ? words[r].x : words[r].z);
+        unpack_word(a[r][1], two == 0 ? words[r].y : words[r].w);
+        if constexpr (!S::sums) {
 #pragma unroll
-      for (int two = 0; two < 2; ++two) {
-        unsigned a[S::together][2][4];
-#pragma unroll
-        for (int r = 0; r < S::together; ++r) {
-          unpack(a[r][0], two == 0 ? words[r].x : words[r].z);
-          unpack(a[r][1], two == 0 ? words[r].y : words[r].w);
-          if constexpr (!S::sums) {
-#pragma unroll
-            for (int i = 0; i < 8; ++i)
-              a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], offset[(first + r) * 2 + i % 2]);
-          }
-        }
-#pragma unroll
-        for (int t = 0; t < tiles; ++t) {
-          unsigned b[4];
-          load_tokens<N, Whole>(b, x, half, two, t);
-#pragma unroll
-          for (int k = 0; k < 2; ++k) {
-#pragma unroll
-            for (int r = 0; r < S::together; ++r) multiply_add(d[r][t], a[r][k], b[2 * k], b[2 * k + 1]);
-            if constexpr (S::sums) multiply_add(sum[t], ones, b[2 * k], b[2 * k + 1]);
-          }
+          for (int i = 0; i < 8; ++i)
+            a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], offset[r * 2 + i % 2]);
         }
       }
-    }
-#pragma unroll
-    for (int i = 0; i < S::together * 2; ++i) {
-      const int r = i / 2, h = i % 2;
-      const unsigned bits = (first + r == 0 ? scale_bits.x : scale_bits.y) >> (16 * h) & 0xffffU;
-      const float scale = __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
-      const float zero = __uint_as_float(offset[(first + r) * 2 + h] & 0xffff0000U);
 #pragma unroll
       for (int t = 0; t < tiles; ++t) {
+        unsigned b[4];
+        load_tokens<N, Whole>(b, x, half, two, t);
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          float value = d[r][t][h * 2 + e];
-          if constexpr (S::sums) value = fmaf(-zero, sum[t][e], value);
-          float& to = total[((first + r) * tiles + t) * 4 + h * 2 + e];
-          to = fmaf(scale, value, to);
+        for (int k = 0; k < 2; ++k) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) multiply_add(d[r][t], a[r][k], b[2 * k], b[2 * k + 1]);
+          if constexpr (S::sums) multiply_add(sum[t], ones, b[2 * k], b[2 * k + 1]);
         }
       }
     }
   }
-}
-
-/// Adds what the blocks behind this one found of the tile that ends at `tile_end`.
-template <int N>
-__device__ void add_others(float (&total)[N], const Int4Split& split, const Work& work, int tile_end) {
-  int others = 0;
-  while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
-  std::uint32_t* flags = split.flags + blockIdx.x + 1;
-  for (int i = threadIdx.x; i < others; i += writers) wait_for(flags + i);
-  meet<writers>(2);
-  for (int i = 0; i < others; ++i) {
-    const float* from = split.partial + static_cast<std::int64_t>(blockIdx.x + 1 + i) * writers * N +
-                        static_cast<int>(threadIdx.x);
 #pragma unroll
-    for (int j = 0; j < N; ++j) total[j] += __ldcg(from + j * writers);
+  for (int i = 0; i < 4; ++i) {
+    const int r = i / 2, h = i % 2;
+    const float scale = half_bits(r == 0 ? scale_bits.x : scale_bits.y, h);
+    const float zero = __uint_as_float(offset[i] & 0xffff0000U);
+#pragma unroll
+    for (int t = 0; t < tiles; ++t) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        float value = d[r][t][h * 2 + e];
+        if constexpr (S::sums) value = fmaf(-zero, sum[t][e], value);
+        float& to = total[(r * tiles + t) * 4 + h * 2 + e];
+        to = fmaf(scale, value, to);
+      }
+    }
   }
-  meet<writers>(2);
-  for (int i = threadIdx.x; i < others; i += writers) flags[i] = 0;
 }
 
 template <int N>
 __device__ void store_tile(const float (&total)[N], const FewTokensProduct& a, int tile) {
-  const int lane = threadIdx.x % 32;
-  const std::int64_t row =
-      static_cast<std::int64_t>(tile) * int4_rows + static_cast<int>(threadIdx.x / 32) * 32 + lane / 4;
+  const int row = static_cast<int>(threadIdx.x) / 32 * 32 + static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    const std::int64_t out = row + i / (N / 2) * 16 + i % 4 / 2 * 8;
-    const int token = i % (N / 2) / 4 * 8 + lane % 4 * 2 + i % 2;
-    if (out >= a.out || token >= a.tokens) continue;
-    if (a.y_f32) {
-      static_cast<float*>(a.y)[token * a.y_stride + out] = total[i];
-    } else {
-      static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(total[i]);
-    }
+    store(a, static_cast<std::int64_t>(tile) * int4_rows + row + i / (N / 2) * 16 + i % 4 / 2 * 8,
+          i % (N / 2) / 4 * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + i % 2, total[i]);
   }
-}
-
-/// What the first set does with a tile, or its part of one, that all sets have added up.
-template <int N>
-__device__ void finish_tile(float (&total)[N], const Arguments& a, const Work& work, int from, int to) {
-  const int tile = (to - 1) / work.groups, tile_end = (tile + 1) * work.groups;
-  if (from != tile * work.groups) {  // a block before this one began the tile, and will add
-    float* partial =
-        a.split.partial + static_cast<std::int64_t>(blockIdx.x) * writers * N + static_cast<int>(threadIdx.x);
-#pragma unroll
-    for (int i = 0; i < N; ++i) __stcg(partial + i * writers, total[i]);
-    __threadfence();
-    meet<writers>(2);
-    if (threadIdx.x == 0) raise(a.split.flags + blockIdx.x);
-    return;
-  }
-  if (to < tile_end) add_others<N>(total, a.split, work, tile_end);
-  store_tile<N>(total, a.product, tile);
 }
 #endif
 
@@ -259,7 +174,7 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
   extern __shared__ unsigned char memory[];
   // Offset, not cast, so that the compiler knows that it is shared memory.
   auto& shared = *reinterpret_cast<Shared<N, Whole>*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
-  const Work work(a.product);
+  const Int4Work work(a.product, N);
   const Range mine = work.of(blockIdx.x);
   allow_next();
   if (threadIdx.x == 0) {
@@ -284,7 +199,7 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
   const int set = threadIdx.x / writers, in_set = threadIdx.x % writers;
   const std::uint32_t x = shared_address(shared.x());
   for (int at = mine.from; at < mine.to;) {
-    const int from = at, to = min((at / work.groups + 1) * work.groups, mine.to);
+    const int from = at, to = min((work.tile(at) + 1) * work.groups, mine.to);
     float total[N] = {};
     for (; at < to; ++at) {
       const int i = at - mine.from, s = i % S::depth;
@@ -292,7 +207,7 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
       wait(shared.full + s, static_cast<unsigned>(i / S::depth % 2));
       multiply_unit<N, Whole>(
           total, shared, s,
-          x + static_cast<unsigned>(Whole ? at % work.groups * (int4_group * 2) : s * S::x_bytes));
+          x + static_cast<unsigned>(Whole ? work.group(at) * (int4_group * 2) : s * S::x_bytes));
       __syncwarp();
       if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
     }
@@ -309,7 +224,9 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
       }
     }
     meet<S::consumers>(1);
-    if (set == 0) finish_tile<N>(total, a, work, from, to);
+    if (set != 0) continue;
+    if (complete_tile<writers>(total, a.split, work, from, to))
+      store_tile<N>(total, a.product, work.row_tile(from));
   }
 #endif
 }
@@ -348,18 +265,16 @@ void product_int4_one_token(const FewTokensProduct& product, const Int4Weights& 
   }
 }
 
-void product_int4(const FewTokensProduct& product, const Int4Weights& w, const CUtensorMap& x,
-                  const Int4Split& split, const Queue& queue) {
+void product_int4_streamed(const FewTokensProduct& product, const Int4Weights& w, const CUtensorMap& x,
+                           const Int4Split& split, const Queue& queue) {
   const Arguments a{product, w, split, {}};
-  switch (token_tile(product.tokens)) {
+  switch (int4_token_tile(product.tokens)) {
     case 8:
       return start<8, false, Kind::none>(x, a, queue);
     case 16:
       return start<16, false, Kind::none>(x, a, queue);
-    case 32:
-      return start<32, false, Kind::none>(x, a, queue);
     default:
-      return start<64, false, Kind::none>(x, a, queue);
+      return start<32, false, Kind::none>(x, a, queue);
   }
 }
 
