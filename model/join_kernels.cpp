@@ -20,7 +20,8 @@ bool feeds_only(const Structure& s, std::size_t i) {
 
 bool plain_product(const AnyOperator& op) {
   const auto* linear = std::get_if<Linear>(&op);
-  return linear != nullptr && linear->x == linear->w.dtype && !linear->bias;
+  if (linear == nullptr || linear->bias) return false;
+  return linear->x == linear->w.dtype || (linear->x == DType::bf16 && linear->w.dtype == DType::int4);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "executor/cuda/kernels/experts.hpp"
+#include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/packing.hpp"
 #include "executor/cuda/kernels/products.hpp"
@@ -97,10 +98,21 @@ void pack(const WeightSpec& spec, std::int64_t matrix, const Bf16* values, const
                         {});
     return;
   }
+  if (spec.format.dtype == DType::int4) {
+    pack_int4(int4_matrix(int4_weights(to), matrix, spec.rows, spec.columns), values, spec.rows, spec.columns,
+              {});
+    return;
+  }
   require(false, "a format that supported.cpp refuses");
 }
 
 }  // namespace
+
+Int4Weights int4_weights(const Constant& c) {
+  return {.q = reinterpret_cast<std::uint32_t*>(c.data),
+          .scales = reinterpret_cast<std::uint16_t*>(c.scales),
+          .zeros = reinterpret_cast<std::uint8_t*>(c.zeros)};
+}
 
 Places places_of(const Structure& structure) {
   Places places;
@@ -110,13 +122,14 @@ Places places_of(const Structure& structure) {
     return at;
   };
   for (const WeightSpec& spec : structure.weights) {
+    if (spec.format.dtype == DType::int4) {
+      const std::int64_t groups = spec.matrices * int4_units(spec.rows, spec.columns) * int4_rows;
+      const Bytes data = place(groups * int4_group, DType::int4), scales = place(groups, DType::f16);
+      places.all.push_back({.data = data, .scales = scales, .zeros = place(groups, DType::int4)});
+      continue;
+    }
     Place p{.data = place(elements(spec), spec.format.dtype)};
     if (spec.format.dtype == DType::fp8) p.scales = place(spec.matrices, DType::f32);
-    if (spec.format.dtype == DType::int4) {
-      const std::int64_t groups = spec.matrices * spec.rows * spec.format.groups(spec.columns);
-      p.scales = place(groups, DType::f16);
-      p.zeros = place(groups, DType::int4);
-    }
     places.all.push_back(p);
   }
   return places;

@@ -6,19 +6,21 @@
 
 #include "executor/cuda/device_buffer.hpp"
 #include "executor/cuda/gpu.hpp"
+#include "executor/cuda/kernels/int4.hpp"
 #include "executor/weights/weight_reader.hpp"
 
 namespace inferometer::cuda {
 
-/// A weight on the device, row-major in the spec's dtype.
+/// A weight on the device, row-major in the spec's dtype; int4 as Int4Weights says.
 struct Constant {
   char* data = nullptr;
-  /// fp8: f32 [matrices]   int4: f16 [matrices, rows, groups]
-  char* scales = nullptr;
-  /// int4: [matrices, rows, groups], two to a byte
-  char* zeros = nullptr;
+  char* scales = nullptr;          ///< fp8: f32 [matrices]   int4: Int4Weights
+  char* zeros = nullptr;           ///< int4: Int4Weights
   std::optional<CUtensorMap> map;  ///< of matrices whose rows hardware can copy
 };
+
+/// requires an int4 weight
+Int4Weights int4_weights(const Constant& constant);
 
 /// All weights of a structure, in one allocation.
 struct Constants {

@@ -105,6 +105,10 @@ Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
   for (const std::int64_t b : plan.launch.batch_buckets) widest = std::max(widest, b);
   // Rows of logits are few unless a prompt is scored as a whole.
   const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
+  std::int64_t largest_int4 = 0;
+  for (const WeightSpec& w : structure.weights) {
+    if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
+  }
   std::int64_t total = 0;
   const auto place = [&](std::int64_t bytes) {
     const std::int64_t at = total;
@@ -113,7 +117,10 @@ Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
   };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
                      largest = place(most_rows * 8), zeroed = total,
-                     streamed = place(cuda::streamed_partials(gpu.processors) * 4),
+                     streamed = place(std::max(cuda::streamed_partials(gpu.processors),
+                                               cuda::int4_partials(gpu.processors)) *
+                                      4),
+                     unpacked = place(largest_int4 * 2),
                      decode =
                          place(cuda::decode_partials(std::max(parts, widest * kv_heads), 1, 1, v_dim) * 4),
                      scores = place(naive_scores.value);
@@ -126,6 +133,7 @@ Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
   scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
   scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
   scratch.streamed = reinterpret_cast<float*>(at + streamed);
+  scratch.unpacked = reinterpret_cast<std::uint16_t*>(at + unpacked);
   scratch.decode = reinterpret_cast<float*>(at + decode);
   scratch.scores = reinterpret_cast<float*>(at + scores);
   return checked(cudaMemset(at, 0, static_cast<std::size_t>(zeroed)), "clearing scratch memory");

@@ -7,7 +7,15 @@
 namespace inferometer::cuda {
 
 /// How a product is computed.
-enum class ProductKernel : std::uint8_t { cublaslt, one_token, streamed };
+enum class ProductKernel : std::uint8_t {
+  cublaslt,
+  one_token,
+  streamed,
+  int4_one_token,
+  int4_streamed,
+  int4_tiled,
+  int4_unpacked,  ///< to bf16 in scratch memory, and then the library
+};
 
 /// What a choice depends on beside the node.
 struct ProductLimits {

@@ -5,6 +5,7 @@
 
 #include "executor/cuda/kernels/experts.hpp"
 #include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/kernels/int4.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -14,10 +15,10 @@ struct WhyNot {
   bool hopper = false;
 
   std::string operator()(const Linear& o) const {
-    return o.x == DType::bf16 && o.w.dtype == DType::bf16
+    return o.x == DType::bf16 && (o.w.dtype == DType::bf16 || o.w.dtype == DType::int4)
                ? ""
                : "products of " + std::string{name(o.x)} + " inputs and " + std::string{name(o.w.dtype)} +
-                     " weights are not executed; bf16 by bf16 is";
+                     " weights are not executed; bf16 by bf16 and by int4 are";
   }
   std::string operator()(const Attention& o) const {
     if (o.v_in_k) return "latent attention is not executed";
@@ -80,7 +81,9 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");
-    if (product->in % 8 != 0 || !one_token_fits(product->in))
+    const bool fits =
+        product->w.dtype == DType::int4 ? int4_one_token_fits(product->in) : one_token_fits(product->in);
+    if (product->in % 8 != 0 || !fits)
       refuse("fusion.norm_product, gated_product: products of " + std::to_string(product->in) +
              " inputs are not joined; multiples of 8 that fit shared memory are");
     const auto* gate = std::get_if<GatedActivation>(&structure.nodes[i - 1].op);

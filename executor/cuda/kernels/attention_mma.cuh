@@ -1,32 +1,11 @@
 #pragma once
 #include "executor/cuda/kernels/attention_tiles.cuh"
+#include "executor/cuda/kernels/mma.cuh"
 
 // Sixteen rows of queries against tiles of keys in shared memory, by one warp on matrix units (mma.sync).
 // source: Dao, "FlashAttention-2", arXiv 2307.08691; fragment layouts: PTX ISA 9.0, mma.m16n8k16
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
-
-/// d += a b   a [16, 16], b [16, 8] in bf16, d [16, 8] in f32
-__device__ __forceinline__ void multiply_add(float (&d)[4], const unsigned (&a)[4], unsigned b0,
-                                             unsigned b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-template <bool Transposed>
-__device__ __forceinline__ void load_matrices(unsigned (&r)[4], std::uint32_t address) {
-  if constexpr (Transposed) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(address));
-  } else {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(address));
-  }
-}
 
 /// Queries, running maxima and sums, and outputs of 16 rows. Lane l holds of rows l / 4 and l / 4 + 8 the
 /// columns 2 (l % 4) and 2 (l % 4) + 1 of each 8. Tiles of keys and values lie as [D / 64][Keys][64].

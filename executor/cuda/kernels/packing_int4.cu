@@ -1,0 +1,108 @@
+#include <cuda_fp16.h>
+
+#include "executor/cuda/kernels/device.cuh"
+#include "executor/cuda/kernels/int4.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+constexpr unsigned threads = 256;
+constexpr int words = int4_q_bytes / 4;
+
+struct Extent {
+  std::int64_t out, in;
+};
+/// Row and column of the matrix where unit `unit` begins.
+__device__ __forceinline__ Extent origin(std::int64_t unit, std::int64_t in) {
+  const std::int64_t groups = int4_groups(in);
+  return {unit / groups * int4_rows, unit % groups * int4_group};
+}
+
+/// A warp for the two rows whose zero points share a byte.
+__global__ void __launch_bounds__(threads) find_scales(Int4Weights to, const Bf16* values, Extent size) {
+  const int lane = threadIdx.x % 32, pair = static_cast<int>(blockIdx.y) * (threads / 32) + threadIdx.x / 32;
+  const std::int64_t unit = blockIdx.x;
+  const Extent at = origin(unit, size.in);
+  const int row = pair / 8 * 16 + pair % 8;
+  unsigned zeros = 0;
+  for (int h = 0; h < 2; ++h) {
+    const std::int64_t out = at.out + row + 8 * h;
+    float low = 0, high = 0;
+    for (int i = lane; i < int4_group; i += 32) {
+      if (out >= size.out || at.in + i >= size.in) continue;
+      const float x = to_float(values[out * size.in + at.in + i]);
+      low = fminf(low, x);
+      high = fmaxf(high, x);
+    }
+    low = -warp_max(-low);
+    high = warp_max(high);
+    const __half scale = __float2half_rn((high - low) / 15.0F);
+    const float step = __half2float(scale);
+    if (step > 0) zeros |= static_cast<unsigned>(fminf(rintf(-low / step), 15.0F)) << (4 * h);
+    if (lane == 0) to.scales[unit * int4_rows + int4_place(row + 8 * h)] = __half_as_ushort(scale);
+  }
+  if (lane == 0) to.zeros[unit * int4_zero_bytes + int4_place(row) / 2] = static_cast<std::uint8_t>(zeros);
+}
+
+struct ScaleAndZero {
+  float scale, zero;
+};
+__device__ __forceinline__ ScaleAndZero factors(const Int4Weights& w, std::int64_t unit, int row) {
+  const int place = int4_place(row);
+  return {__half2float(__ushort_as_half(w.scales[unit * int4_rows + place])),
+          static_cast<float>(w.zeros[unit * int4_zero_bytes + place / 2] >> (place % 2 * 4) & 15)};
+}
+
+__global__ void __launch_bounds__(threads) quantize(Int4Weights to, const Bf16* values, Extent size) {
+  const std::int64_t unit = blockIdx.x;
+  const Extent at = origin(unit, size.in);
+  const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
+  unsigned bits = 0;
+  for (int pair = 0; pair < 4; ++pair) {
+    const Int4Place p = int4_pair(word, pair);
+    const ScaleAndZero f = factors(to, unit, p.row);
+    for (int e = 0; e < 2; ++e) {
+      const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
+      if (out >= size.out || in >= size.in || f.scale == 0) continue;
+      const float q = rintf(to_float(values[out * size.in + in]) / f.scale) + f.zero;
+      bits |= static_cast<unsigned>(fminf(fmaxf(q, 0.0F), 15.0F)) << (4 * pair + 16 * e);
+    }
+  }
+  to.q[unit * words + word] = bits;
+}
+
+__global__ void __launch_bounds__(threads) unpack(Bf16* to, Int4Weights w, Extent size) {
+  take_turn();
+  const std::int64_t unit = blockIdx.x;
+  const Extent at = origin(unit, size.in);
+  const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
+  const unsigned bits = w.q[unit * words + word];
+  for (int pair = 0; pair < 4; ++pair) {
+    const Int4Place p = int4_pair(word, pair);
+    const ScaleAndZero f = factors(w, unit, p.row);
+    for (int e = 0; e < 2; ++e) {
+      const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
+      if (out >= size.out || in >= size.in) continue;
+      const auto q = static_cast<float>(bits >> (4 * pair + 16 * e) & 15);
+      to[out * size.in + in] = to_bf16((q - f.zero) * f.scale);
+    }
+  }
+}
+
+}  // namespace
+
+void pack_int4(const Int4Weights& to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
+               const Queue& queue) {
+  const auto units = static_cast<unsigned>(int4_units(out, in));
+  find_scales<<<dim3(units, int4_rows / 2 / (threads / 32)), threads, 0, queue.stream>>>(to, values,
+                                                                                         {out, in});
+  quantize<<<dim3(units, words / threads), threads, 0, queue.stream>>>(to, values, {out, in});
+}
+
+void unpack_int4(std::uint16_t* to, const Int4Weights& w, std::int64_t out, std::int64_t in,
+                 const Queue& queue) {
+  launch(queue, &unpack, dim3(static_cast<unsigned>(int4_units(out, in)), words / threads), threads, 0, to, w,
+         Extent{out, in});
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,75 @@
+#pragma once
+#include "executor/cuda/kernels/int4.hpp"
+#include "executor/cuda/kernels/prologue.cuh"
+
+// Tiles of a product dealt out evenly to all blocks, whoever ends up with how many parts of one (stream-K,
+// Osama et al., arXiv 2301.03598).
+#ifdef INFEROMETER_HOPPER
+namespace inferometer::cuda {
+
+struct Range {
+  int from, to;
+};
+
+/// Units of int4 weights times tiles of tokens: first along k, then the tokens, then the rows.
+struct Int4Work {
+  int groups, token_tiles, units;
+  __device__ __forceinline__ Int4Work(const FewTokensProduct& a, int tile_tokens)
+      : groups(static_cast<int>(int4_groups(a.in))),
+        token_tiles((a.tokens + tile_tokens - 1) / tile_tokens),
+        units(static_cast<int>(int4_units(a.out, a.in)) * token_tiles) {}
+  __device__ __forceinline__ Range of(unsigned block) const {
+    const auto all = static_cast<std::int64_t>(units);
+    return {static_cast<int>(all * block / gridDim.x), static_cast<int>(all * (block + 1) / gridDim.x)};
+  }
+  __device__ __forceinline__ int group(int u) const { return u % groups; }
+  __device__ __forceinline__ int tile(int u) const { return u / groups; }
+  __device__ __forceinline__ int row_tile(int u) const { return tile(u) / token_tiles; }
+  __device__ __forceinline__ int token_tile(int u) const { return tile(u) % token_tiles; }
+};
+
+__device__ __forceinline__ void raise(std::uint32_t* flag) {
+  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
+}
+__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
+  std::uint32_t up = 0;
+  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
+}
+
+/// What a block does with its part [from, to) of a tile: hands the sums to the block that began it, or adds
+/// those of the blocks behind to its own. Called by the first Writers threads; uses barrier 2.
+/// returns whether this block began the tile: `total` is then complete
+template <int Writers, int Count>
+__device__ bool complete_tile(float (&total)[Count], const Int4Split& split, const Int4Work& work, int from,
+                              int to) {
+  const int tile_end = (work.tile(from) + 1) * work.groups;
+  const auto place = [&](unsigned block) {
+    return split.partial + static_cast<std::int64_t>(block) * Writers * Count + static_cast<int>(threadIdx.x);
+  };
+  if (work.group(from) != 0) {
+    float* partial = place(blockIdx.x);
+#pragma unroll
+    for (int i = 0; i < Count; ++i) __stcg(partial + i * Writers, total[i]);
+    __threadfence();
+    meet<Writers>(2);
+    if (threadIdx.x == 0) raise(split.flags + blockIdx.x);
+    return false;
+  }
+  if (to == tile_end) return true;
+  int others = 0;
+  while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
+  std::uint32_t* flags = split.flags + blockIdx.x + 1;
+  for (int i = threadIdx.x; i < others; i += Writers) wait_for(flags + i);
+  meet<Writers>(2);
+  for (int i = 0; i < others; ++i) {
+    const float* partial = place(blockIdx.x + 1 + i);
+#pragma unroll
+    for (int j = 0; j < Count; ++j) total[j] += __ldcg(partial + j * Writers);
+  }
+  meet<Writers>(2);
+  for (int i = threadIdx.x; i < others; i += Writers) flags[i] = 0;
+  return true;
+}
+
+}  // namespace inferometer::cuda
+#endif

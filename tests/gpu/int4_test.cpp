@@ -1,0 +1,207 @@
+#include "executor/cuda/kernels/int4.hpp"
+#include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/tensor_map.hpp"
+#include "model/operators/linear.hpp"
+#include "tests/executor/int4_matrix.hpp"
+#include "tests/gpu/device.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+/// Weights packed on the device, and what the host makes of the same values. What packing must write is
+/// poisoned before.
+struct Packed {
+  Packed(std::int64_t out_rows, std::int64_t inputs, std::uint64_t seed, bool with_host = true)
+      : out(out_rows),
+        in(inputs),
+        w(Matrix::random(out, in, seed, 1.0F, 0)),
+        q(std::vector<std::uint32_t>(units() * int4_q_bytes / 4, 0x5a5a5a5a)),
+        scales(std::vector<std::uint16_t>(units() * int4_rows, 0x7e00)),
+        zeros(std::vector<std::uint8_t>(units() * int4_zero_bytes, 0x5a)) {
+    pack_int4(weights(), w.data(), out, in, {});
+    if (!with_host) return;
+    const std::vector<double> values = w.values();
+    host = to_int4({values.begin(), values.end()}, out, in);
+  }
+  std::size_t units() const { return static_cast<std::size_t>(int4_units(out, in)); }
+  Int4Weights weights() const { return {q.data(), scales.data(), zeros.data()}; }
+  std::vector<double> expected(const Matrix& x, std::int64_t tokens) const {
+    const Linear op{.tokens = tokens, .in = in, .out = out, .w = {DType::int4}};
+    return reference(op, {x.values(), host.q, host.scales, host.zeros})[0];
+  }
+  std::int64_t out, in;
+  Matrix w;
+  Array<std::uint32_t> q;
+  Array<std::uint16_t> scales;
+  Array<std::uint8_t> zeros;
+  Int4Matrix host;
+};
+
+struct GpuInt4 : OnGpu {
+  void SetUp() override {
+    OnGpu::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    const auto processors = static_cast<std::size_t>(gpu.processors);
+    partial.emplace(std::vector<float>(static_cast<std::size_t>(int4_partials(gpu.processors)), NAN));
+    flags.emplace(std::vector<std::uint32_t>(processors, 0));
+  }
+  Int4Split split() const { return {partial->data(), flags->data()}; }
+  void multiply(const Packed& w, const Matrix& x, std::int64_t tokens, void* y, std::int64_t stride,
+                bool f32) {
+    const FewTokensProduct a{.x = x.data(),
+                             .x_stride = x.in().stride,
+                             .y = y,
+                             .y_stride = stride,
+                             .y_f32 = f32,
+                             .tokens = static_cast<std::int32_t>(tokens),
+                             .in = static_cast<std::int32_t>(w.in),
+                             .out = static_cast<std::int32_t>(w.out)};
+    const auto map = tensor_map({x.data(), tokens, w.in, x.in().stride, int4_token_tile(tokens)});
+    ASSERT_TRUE(map);
+    if (tokens <= most_int4_streamed_tokens) {
+      product_int4_streamed(a, w.weights(), *map, split(), queue);
+    } else {
+      product_int4_tiled(a, w.weights(), *map, split(), queue);
+    }
+  }
+  std::vector<double> one_token(const Packed& w, const Matrix& x, const Prologue& prologue) {
+    const Array<float> y(std::vector<float>(static_cast<std::size_t>(w.out), NAN));
+    product_int4_one_token({.x = x.data(),
+                            .x_stride = x.in().stride,
+                            .y = y.data(),
+                            .y_stride = w.out,
+                            .y_f32 = true,
+                            .tokens = 1,
+                            .in = static_cast<std::int32_t>(w.in),
+                            .out = static_cast<std::int32_t>(w.out)},
+                           w.weights(), split(), prologue, queue);
+    const auto values = y.values();
+    return {values.begin(), values.end()};
+  }
+  std::optional<Array<float>> partial;
+  std::optional<Array<std::uint32_t>> flags;
+};
+
+constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      {2048, 129}, {4096, 6144 / 8},
+                                       {4104, 333}, {14336, 96}, {1024, 20000}, {8, 7},      {96, 48}};
+/// Sums of 128 + q are corrected for the zero point: that costs some of the precision of f32.
+constexpr double f32_tolerance = 1e-4;
+
+TEST_F(GpuInt4, PackingRoundsAsTheHostDoes) {
+  for (const auto& [in, out] : {std::pair{64, 64}, {72, 200}, {256, 1}, {130, 131}, {31, 17}, {1024, 512}}) {
+    const Packed w(out, in, 2);
+    const Matrix unpacked(out, in, 0);
+    unpack_int4(unpacked.out().data, w.weights(), out, in, queue);
+    std::vector<double> right;
+    for (const float x : w.host.values) right.push_back(bf16_to_float(float_to_bf16(x)));
+    EXPECT_EQ(distance(unpacked.values(), right), 0) << in << " x " << out;
+    const std::vector<double> values = w.w.values();
+    // Half a step of 2 / 15 at most, and what the rounded zero point cuts off.
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(right[i], values[i], 0.14) << i;
+  }
+}
+
+TEST_F(GpuInt4, OneTokenEqualsTheReference) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : extents) {
+    ASSERT_TRUE(int4_one_token_fits(in));
+    const Packed w(out, in, 2);
+    const Matrix x = Matrix::random(1, in, 1);
+    const auto right = w.expected(x, 1);
+    for (int again = 0; again < 3; ++again)
+      EXPECT_LE(distance(one_token(w, x, {}), right), f32_tolerance) << in << " x " << out;
+  }
+}
+
+TEST_F(GpuInt4, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : {std::pair{64, 72}, {4096, 200}, {14336, 50}}) {
+    const Packed w(out, in, 3);
+    const Matrix x = Matrix::random(1, in, 1), second = Matrix::random(1, in, 2, 3.0F);
+    const Matrix weight = Matrix::random(1, in, 4);
+    const auto check = [&](const Prologue& p, const Matrix& row, const char* what) {
+      // Sums in another order may round a few elements of the row the other way.
+      EXPECT_LE(distance(one_token(w, x, p), w.expected(row, 1)), 2e-3) << what << ' ' << in << " x " << out;
+    };
+    const Matrix normed{1, in}, sum{1, in}, sum_there{1, in}, gate{1, in};
+    rms_norm({.x = x.in(), .w = weight.data(), .y = normed.out(), .tokens = 1, .width = in, .eps = 1e-5F},
+             queue);
+    check({.kind = Prologue::Kind::norm, .weight = weight.data(), .eps = 1e-5F}, normed, "norm");
+    add_rms_norm({.x = x.in(),
+                  .residual = second.in(),
+                  .w = weight.data(),
+                  .sum = sum.out(),
+                  .y = normed.out(),
+                  .tokens = 1,
+                  .width = in,
+                  .eps = 1e-5F},
+                 queue);
+    check({.kind = Prologue::Kind::add_norm,
+           .second = second.data(),
+           .weight = weight.data(),
+           .sum = sum_there.out().data,
+           .eps = 1e-5F},
+          normed, "add_norm");
+    EXPECT_EQ(distance(sum_there.values(), sum.values()), 0);
+    EXPECT_TRUE(sum_there.gaps_untouched());
+    gated({.gate = x.in(), .up = second.in(), .y = gate.out(), .tokens = 1, .width = in}, queue);
+    check({.kind = Prologue::Kind::gated, .second = second.data()}, gate, "gated");
+  }
+}
+
+TEST_F(GpuInt4, FewTokensEqualTheReference) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : extents) {
+    const Packed w(out, in, 2);
+    for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 64, 65, 200}) {
+      if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
+      const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out};
+      const auto right = w.expected(x, tokens);
+      multiply(w, x, tokens, y.out().data, y.out().stride, false);
+      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      for (int again = 0; again < 2; ++again) {
+        const Array<float> exact(std::vector<float>(static_cast<std::size_t>(tokens * out), NAN));
+        multiply(w, x, tokens, exact.data(), out, true);
+        const auto values = exact.values();
+        // Weights in bf16 from most_int4_streamed_tokens on.
+        EXPECT_LE(distance({values.begin(), values.end()}, right),
+                  tokens <= most_int4_streamed_tokens ? f32_tolerance : bf16_tolerance)
+            << tokens << ": " << in << " x " << out;
+      }
+    }
+  }
+}
+
+/// Long enough that each block goes round its stages many times; unpacked weights are held to the host's
+/// above, cuBLASLt to the reference elsewhere.
+TEST_F(GpuInt4, ProductsOfWholeLayersEqualThoseOfUnpackedWeights) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt);
+  for (const auto& [in, out] : {std::pair{4096, 28672}, {14336, 4096}, {4096, 6144}, {4096, 4096}}) {
+    const Packed w(out, in, 2, false);
+    const Matrix unpacked(out, in, 0);
+    unpack_int4(unpacked.out().data, w.weights(), out, in, queue);
+    for (const std::int64_t tokens : {1, 8, 16, 32, 64, 128, 300}) {
+      const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out}, right{tokens, out};
+      ASSERT_TRUE(lt->multiply({.x = x.data(),
+                                .w = unpacked.data(),
+                                .y = right.out().data,
+                                .tokens = tokens,
+                                .in = in,
+                                .out = out,
+                                .x_stride = x.in().stride,
+                                .y_stride = right.out().stride},
+                               nullptr));
+      for (int again = 0; again < 5; ++again) multiply(w, x, tokens, y.out().data, y.out().stride, false);
+      EXPECT_LE(distance(y.values(), right.values()), bf16_tolerance) << tokens << ": " << in << " x " << out;
+      if (tokens == 1) {
+        EXPECT_LE(distance(one_token(w, x, {}), right.values()), bf16_tolerance) << in << " x " << out;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace inferometer::cuda
