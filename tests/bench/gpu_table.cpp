@@ -1,7 +1,8 @@
 // What whole steps take on this GPU, beside the least that its bandwidth and matrix units allow, and beside a
 // peer measured on the same machine.
 //
-//   gpu_table [PEER.json]      PEER.json: {"table": [{"model", "phase", "b", "s", "us"}, ...]}
+//   gpu_table [PEER.json|"" [ROWS]]     PEER.json: {"table": [{"model", "phase", "b", "s", "us"}, ...]}
+//                                       ROWS: only those whose "model format phase batch" has this in it
 //
 // Ceilings are measured first: reading and copying 4 GiB, and bf16 products after two seconds of load. A
 // step's floor is the sum over its operators of max(bytes / read bandwidth, FLOPs / matrix rate at its rows).
@@ -16,7 +17,7 @@
 #include "executor/cuda/cuda_backend.hpp"
 #include "executor/cuda/kernels/ceilings.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
-#include "model/settings.hpp"
+#include "model/optimizations.hpp"
 #include "roofline/work.hpp"
 #include "scenarios/scenario.hpp"
 #include "scenarios/study.hpp"
@@ -25,20 +26,25 @@ namespace inferometer {
 namespace {
 
 struct Row {
-  std::string_view model, peer, phase;
+  std::string_view model, peer, format, phase;
   std::int64_t batch, context;
-  double must_ms, goal_ms;
+  double must, goal;
+  bool of_floor = false;  ///< must and goal are multiples of the floor
 };
 // Context of a decode step, prompt of a prefill. What is aimed for: milliseconds on an H200 that reads 4.2
 // TB/s.
 constexpr Row rows[] = {
-    {"llama-3.1-8b", "llama3-8b", "decode", 1, 512, 4.1, 3.85},
-    {"llama-3.1-8b", "llama3-8b", "decode", 32, 2048, 6.5, 6.2},
-    {"llama-3.1-8b", "llama3-8b", "decode", 64, 1024, 6.5, 6.2},
-    {"llama-3.1-8b", "llama3-8b", "decode", 256, 512, 11.1, 10.4},
-    {"llama-3.2-1b", "llama3.2-1b", "decode", 1, 512, 0.85, 0.75},
-    {"llama-3.1-8b", "llama3-8b", "prefill", 1, 2048, 45, 42},
-    {"llama-3.1-8b", "llama3-8b", "prefill", 8, 2048, 380, 360},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "decode", 1, 512, 4.1, 3.85},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "decode", 32, 2048, 6.5, 6.2},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "decode", 64, 1024, 6.5, 6.2},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "decode", 256, 512, 11.1, 10.4},
+    {"llama-3.2-1b", "llama3.2-1b", "bf16", "decode", 1, 512, 0.85, 0.75},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "prefill", 1, 2048, 45, 42},
+    {"llama-3.1-8b", "llama3-8b", "bf16", "prefill", 8, 2048, 380, 360},
+    {"llama-3.1-8b", "", "w4a16", "decode", 1, 512, 1.7, 1.4},
+    {"llama-3.1-8b", "", "w4a16", "decode", 16, 512, 2.3, 1.8},
+    {"mixtral-8x7b", "", "bf16", "decode", 1, 512, 1.5, 1.25, true},
+    {"mixtral-8x7b", "", "bf16", "decode", 32, 512, 1.5, 1.25, true},
 };
 
 double median(std::vector<double> values) {
@@ -129,6 +135,10 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
       .qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true, .norm_product = true};
   c.plan.kv.block_tokens = 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
+  if (row.format != "bf16") {
+    const auto set = apply(c, {std::string{row.format}});
+    require(set.has_value(), "an optimization of that name");
+  }
   return c;
 }
 
@@ -199,7 +209,7 @@ double peer_ms(const nlohmann::json& peer, const Row& row) {
   return 0;
 }
 
-int table(const char* peer_file) {
+int table(const char* peer_file, std::string_view only) {
   nlohmann::json peer = nlohmann::json::object();
   if (peer_file != nullptr) {
     std::ifstream in(peer_file);
@@ -214,28 +224,33 @@ int table(const char* peer_file) {
              ceilings.copy * 1e-12);
   for (const auto& [tokens, rate] : ceilings.matrix)
     fmt::print(", bf16 {:.0f} TFLOP/s at {} rows", rate * 1e-12, tokens);
-  fmt::print("\n\n{:<14} {:<8} {:>5} {:>7} {:>9} {:>9} {:>17} {:>7} {:>15} {:>9} {:>6} {:>13}\n", "model",
-             "phase", "batch", "context", "floor ms", "step ms", "p10 - p90 ms", "/ floor", "must, goal ms",
-             "peer ms", "/ peer", "memory used");
+  fmt::print("\n\n{:<14} {:<6} {:<8} {:>5} {:>7} {:>9} {:>9} {:>17} {:>7} {:>15} {:>9} {:>6} {:>13}\n",
+             "model", "format", "phase", "batch", "context", "floor ms", "step ms", "p10 - p90 ms", "/ floor",
+             "must, goal ms", "peer ms", "/ peer", "memory used");
   const Library library{.root = INFEROMETER_SOURCE "/scenarios", .calibration = {}};
   const auto device = load_device("h200-sxm", library);
   if (!device) return fmt::print(stderr, "{}", to_string(device.error())), 1;
   bool all = true;
   for (const Row& row : rows) {
+    if (fmt::format("{} {} {} {}", row.model, row.format, row.phase, row.batch).find(only) ==
+        std::string::npos)
+      continue;
     const auto model = load_model(std::string{row.model}, library);
     if (!model) return fmt::print(stderr, "{}", to_string(model.error())), 1;
     const auto m = measure(row, case_of(row, *model, *device), **backend, ceilings);
     if (!m) return fmt::print(stderr, "{}", to_string(m.error())), 1;
     const double ms = m->median * 1e3, theirs = peer_ms(peer, row);
-    all = all && ms <= row.must_ms;
+    const double unit = row.of_floor ? m->floor * 1e3 : 1, must = row.must * unit, goal = row.goal * unit;
+    all = all && ms <= must;
     fmt::print(
-        "{:<14} {:<8} {:>5} {:>7} {:>9.3f} {:>9.3f} {:>8.3f} - {:>6.3f} {:>7.3f} {:>6.2f}, {:>5.2f}{} {:>9} "
+        "{:<14} {:<6} {:<8} {:>5} {:>7} {:>9.3f} {:>9.3f} {:>8.3f} - {:>6.3f} {:>7.3f} {:>6.2f}, {:>5.2f}{} "
+        "{:>9} "
         "{:>6} {:>5.1f} of {:>5.1f}\n",
-        row.model, row.phase, row.batch, row.context, m->floor * 1e3, ms, m->low * 1e3, m->high * 1e3,
-        m->median / m->floor, row.must_ms, row.goal_ms,
-        ms <= row.goal_ms   ? "++"
-        : ms <= row.must_ms ? "+ "
-                            : "- ",
+        row.model, row.format, row.phase, row.batch, row.context, m->floor * 1e3, ms, m->low * 1e3,
+        m->high * 1e3, m->median / m->floor, must, goal,
+        ms <= goal   ? "++"
+        : ms <= must ? "+ "
+                     : "- ",
         theirs > 0 ? fmt::format("{:.3f}", theirs) : "-",
         theirs > 0 ? fmt::format("{:.2f}", ms / theirs) : "-", m->used_gib, m->planned_gib);
     std::fflush(stdout);
@@ -246,4 +261,7 @@ int table(const char* peer_file) {
 }  // namespace
 }  // namespace inferometer
 
-int main(int argc, char** argv) { return inferometer::table(argc > 1 ? argv[1] : nullptr); }
+int main(int argc, char** argv) {
+  const bool peer = argc > 1 && *argv[1] != 0;
+  return inferometer::table(peer ? argv[1] : nullptr, argc > 2 ? argv[2] : "");
+}
