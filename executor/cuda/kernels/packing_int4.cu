@@ -7,7 +7,7 @@ namespace inferometer::cuda {
 namespace {
 
 constexpr unsigned threads = 256;
-constexpr int words = int4_q_bytes / 4;
+constexpr int words = sizeof(Int4Unit::q) / 4;
 
 struct Extent {
   std::int64_t out, in;
@@ -19,7 +19,7 @@ __device__ __forceinline__ Extent origin(std::int64_t unit, std::int64_t in) {
 }
 
 /// A warp for the two rows whose zero points share a byte.
-__global__ void __launch_bounds__(threads) find_scales(Int4Weights to, const Bf16* values, Extent size) {
+__global__ void __launch_bounds__(threads) find_scales(Int4Unit* to, const Bf16* values, Extent size) {
   const int lane = threadIdx.x % 32, pair = static_cast<int>(blockIdx.y) * (threads / 32) + threadIdx.x / 32;
   const std::int64_t unit = blockIdx.x;
   const Extent at = origin(unit, size.in);
@@ -39,28 +39,28 @@ __global__ void __launch_bounds__(threads) find_scales(Int4Weights to, const Bf1
     const __half scale = __float2half_rn((high - low) / 15.0F);
     const float step = __half2float(scale);
     if (step > 0) zeros |= static_cast<unsigned>(fminf(rintf(-low / step), 15.0F)) << (4 * h);
-    if (lane == 0) to.scales[unit * int4_rows + int4_place(row + 8 * h)] = __half_as_ushort(scale);
+    if (lane == 0) to[unit].scales[int4_place(row + 8 * h)] = __half_as_ushort(scale);
   }
-  if (lane == 0) to.zeros[unit * int4_zero_bytes + int4_place(row) / 2] = static_cast<std::uint8_t>(zeros);
+  if (lane == 0) to[unit].zeros[int4_place(row) / 2] = static_cast<std::uint8_t>(zeros);
 }
 
 struct ScaleAndZero {
   float scale, zero;
 };
-__device__ __forceinline__ ScaleAndZero factors(const Int4Weights& w, std::int64_t unit, int row) {
+__device__ __forceinline__ ScaleAndZero factors(const Int4Unit& w, int row) {
   const int place = int4_place(row);
-  return {__half2float(__ushort_as_half(w.scales[unit * int4_rows + place])),
-          static_cast<float>(w.zeros[unit * int4_zero_bytes + place / 2] >> (place % 2 * 4) & 15)};
+  return {__half2float(__ushort_as_half(w.scales[place])),
+          static_cast<float>(w.zeros[place / 2] >> (place % 2 * 4) & 15)};
 }
 
-__global__ void __launch_bounds__(threads) quantize(Int4Weights to, const Bf16* values, Extent size) {
+__global__ void __launch_bounds__(threads) quantize(Int4Unit* to, const Bf16* values, Extent size) {
   const std::int64_t unit = blockIdx.x;
   const Extent at = origin(unit, size.in);
   const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
   unsigned bits = 0;
   for (int pair = 0; pair < 4; ++pair) {
     const Int4Place p = int4_pair(word, pair);
-    const ScaleAndZero f = factors(to, unit, p.row);
+    const ScaleAndZero f = factors(to[unit], p.row);
     for (int e = 0; e < 2; ++e) {
       const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
       if (out >= size.out || in >= size.in || f.scale == 0) continue;
@@ -68,18 +68,18 @@ __global__ void __launch_bounds__(threads) quantize(Int4Weights to, const Bf16* 
       bits |= static_cast<unsigned>(fminf(fmaxf(q, 0.0F), 15.0F)) << (4 * pair + 16 * e);
     }
   }
-  to.q[unit * words + word] = bits;
+  to[unit].q[word] = bits;
 }
 
-__global__ void __launch_bounds__(threads) unpack(Bf16* to, Int4Weights w, Extent size) {
+__global__ void __launch_bounds__(threads) unpack(Bf16* to, const Int4Unit* w, Extent size) {
   take_turn();
   const std::int64_t unit = blockIdx.x;
   const Extent at = origin(unit, size.in);
   const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
-  const unsigned bits = w.q[unit * words + word];
+  const unsigned bits = w[unit].q[word];
   for (int pair = 0; pair < 4; ++pair) {
     const Int4Place p = int4_pair(word, pair);
-    const ScaleAndZero f = factors(w, unit, p.row);
+    const ScaleAndZero f = factors(w[unit], p.row);
     for (int e = 0; e < 2; ++e) {
       const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
       if (out >= size.out || in >= size.in) continue;
@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(threads) unpack(Bf16* to, Int4Weights w, Exten
 
 }  // namespace
 
-void pack_int4(const Int4Weights& to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
+void pack_int4(Int4Unit* to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
                const Queue& queue) {
   const auto units = static_cast<unsigned>(int4_units(out, in));
   find_scales<<<dim3(units, int4_rows / 2 / (threads / 32)), threads, 0, queue.stream>>>(to, values,
@@ -99,7 +99,7 @@ void pack_int4(const Int4Weights& to, const std::uint16_t* values, std::int64_t 
   quantize<<<dim3(units, words / threads), threads, 0, queue.stream>>>(to, values, {out, in});
 }
 
-void unpack_int4(std::uint16_t* to, const Int4Weights& w, std::int64_t out, std::int64_t in,
+void unpack_int4(std::uint16_t* to, const Int4Unit* w, std::int64_t out, std::int64_t in,
                  const Queue& queue) {
   launch(queue, &unpack, dim3(static_cast<unsigned>(int4_units(out, in)), words / threads), threads, 0, to, w,
          Extent{out, in});
