@@ -1,4 +1,8 @@
 #include "executor/cuda/kernels/int4.hpp"
+
+#include <optional>
+#include <set>
+
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "model/operators/linear.hpp"
@@ -89,6 +93,31 @@ constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      
                                        {4104, 333}, {14336, 96}, {1024, 20000}, {8, 7},      {96, 48}};
 /// Sums of 128 + q are corrected for the zero point: that costs some of the precision of f32.
 constexpr double f32_tolerance = 1e-4;
+
+TEST(Int4Unit, HasAPlaceForEachValueAndFactor) {
+  std::set<std::pair<int, int>> values;
+  for (int word = 0; word < int4_rows * int4_group / 8; ++word) {
+    for (int pair = 0; pair < 4; ++pair) {
+      const Int4Place p = int4_pair(word, pair);
+      values.insert({p.row, p.column});
+      values.insert({p.row, p.column + 1});
+    }
+  }
+  EXPECT_EQ(values.size(), static_cast<std::size_t>(int4_rows * int4_group));
+  EXPECT_EQ(values.rbegin()->first, int4_rows - 1);
+  std::set<int> factors;
+  for (int row = 0; row < int4_rows; ++row) {
+    factors.insert(int4_place(row));
+    if (row % 16 < 8) {
+      EXPECT_EQ(int4_place(row + 8), int4_place(row) + 1);
+    }
+    if (row % 32 < 16) {
+      EXPECT_EQ(int4_place(row + 16), int4_place(row) + 2);
+    }
+  }
+  EXPECT_EQ(factors.size(), static_cast<std::size_t>(int4_rows));
+  EXPECT_EQ(*factors.rbegin(), int4_rows - 1);
+}
 
 TEST_F(GpuInt4, PackingRoundsAsTheHostDoes) {
   for (const auto& [in, out] : {std::pair{64, 64}, {72, 200}, {256, 1}, {130, 131}, {31, 17}, {1024, 512}}) {

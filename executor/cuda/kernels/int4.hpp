@@ -39,7 +39,8 @@ constexpr Int4Place int4_pair(std::int32_t word, std::int32_t pair) {
 /// values [out, in] bf16
 void pack_int4(Int4Unit* to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
                const Queue& queue);
-/// to [out, in] bf16, dense.   For products of many tokens by a library that knows nothing of groups.
+/// to [out, in] bf16, dense, 16-byte aligned.   For products of many tokens by a library that knows nothing
+/// of groups.
 void unpack_int4(std::uint16_t* to, const Int4Unit* w, std::int64_t out, std::int64_t in, const Queue& queue);
 
 /// What several multiprocessors share that compute parts of one tile.

@@ -71,21 +71,27 @@ __global__ void __launch_bounds__(threads) quantize(Int4Unit* to, const Bf16* va
   to[unit].q[word] = bits;
 }
 
-__global__ void __launch_bounds__(threads) unpack(Bf16* to, const Int4Unit* w, Extent size) {
+/// A thread for eight neighbours of a row: four lanes' words hold two of them each.
+__global__ void __launch_bounds__(threads) unpack(Bf16* to, const Int4Unit* units, Extent size) {
   take_turn();
-  const std::int64_t unit = blockIdx.x;
-  const Extent at = origin(unit, size.in);
-  const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
-  const unsigned bits = w[unit].q[word];
-  for (int pair = 0; pair < 4; ++pair) {
-    const Int4Place p = int4_pair(word, pair);
-    const ScaleAndZero f = factors(w[unit], p.row);
-    for (int e = 0; e < 2; ++e) {
-      const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
-      if (out >= size.out || in >= size.in) continue;
-      const auto q = static_cast<float>(bits >> (4 * pair + 16 * e) & 15);
-      to[out * size.in + in] = to_bf16((q - f.zero) * f.scale);
-    }
+  const Int4Unit& w = units[blockIdx.x];
+  const int i = static_cast<int>(blockIdx.y * threads + threadIdx.x), row = i / 16, eight = i % 16;
+  const Extent at = origin(blockIdx.x, size.in);
+  const std::int64_t out = at.out + row, in = at.in + eight * 8;
+  if (out >= size.out || in >= size.in) return;
+  const int first = row / 16 * 256 + eight / 8 * 128 + row % 8 * 16 + eight % 8 / 2;
+  const int shift = 4 * (row % 16 / 8 + eight % 2 * 2);
+  const ScaleAndZero f = factors(w, row);
+  Eight values;
+#pragma unroll
+  for (int e = 0; e < 8; ++e) {
+    const auto q = static_cast<float>(w.q[first + e / 2 * 4] >> (shift + e % 2 * 16) & 15);
+    values.v[e] = to_bf16((q - f.zero) * f.scale);
+  }
+  if (size.in % 8 == 0) {
+    *reinterpret_cast<Eight*>(to + out * size.in + in) = values;
+  } else {
+    for (int e = 0; e < 8 && in + e < size.in; ++e) to[out * size.in + in + e] = values.v[e];
   }
 }
 
