@@ -99,7 +99,7 @@ void pack(const WeightSpec& spec, std::int64_t matrix, const Bf16* values, const
     return;
   }
   if (spec.format.dtype == DType::int4) {
-    pack_int4(int4_matrix(int4_weights(to), matrix, spec.rows, spec.columns), values, spec.rows, spec.columns,
+    pack_int4(int4_weight(to) + matrix * int4_units(spec.rows, spec.columns), values, spec.rows, spec.columns,
               {});
     return;
   }
@@ -107,12 +107,6 @@ void pack(const WeightSpec& spec, std::int64_t matrix, const Bf16* values, const
 }
 
 }  // namespace
-
-Int4Weights int4_weights(const Constant& c) {
-  return {.q = reinterpret_cast<std::uint32_t*>(c.data),
-          .scales = reinterpret_cast<std::uint16_t*>(c.scales),
-          .zeros = reinterpret_cast<std::uint8_t*>(c.zeros)};
-}
 
 Places places_of(const Structure& structure) {
   Places places;
@@ -123,9 +117,8 @@ Places places_of(const Structure& structure) {
   };
   for (const WeightSpec& spec : structure.weights) {
     if (spec.format.dtype == DType::int4) {
-      const std::int64_t groups = spec.matrices * int4_units(spec.rows, spec.columns) * int4_rows;
-      const Bytes data = place(groups * int4_group, DType::int4), scales = place(groups, DType::f16);
-      places.all.push_back({.data = data, .scales = scales, .zeros = place(groups, DType::int4)});
+      const std::int64_t units = spec.matrices * int4_units(spec.rows, spec.columns);
+      places.all.push_back({.data = place(units * static_cast<std::int64_t>(sizeof(Int4Unit)), DType::int8)});
       continue;
     }
     Place p{.data = place(elements(spec), spec.format.dtype)};
@@ -150,10 +143,8 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
     const WeightSpec& spec = structure.weights[i];
     const Place& place = places.all[i];
     char* base = constants.memory.data();
-    Constant constant{.data = base + place.data.value,
-                      .scales = base + place.scales.value,
-                      .zeros = base + place.zeros.value,
-                      .map = std::nullopt};
+    Constant constant{
+        .data = base + place.data.value, .scales = base + place.scales.value, .map = std::nullopt};
     const bool packed = spec.format.dtype != DType::bf16 && spec.format.dtype != DType::f32;
     const WeightExtent size = extent(spec);
     if (const Bytes need = size_of(size.rows * size.columns, DType::bf16); packed && need > staging.size()) {

@@ -11,16 +11,16 @@
 
 namespace inferometer::cuda {
 
-/// A weight on the device, row-major in the spec's dtype; int4 as Int4Weights says.
+/// A weight on the device, row-major in the spec's dtype; int4 in units with their scales and zero
+/// points.
 struct Constant {
   char* data = nullptr;
-  char* scales = nullptr;          ///< fp8: f32 [matrices]   int4: Int4Weights
-  char* zeros = nullptr;           ///< int4: Int4Weights
+  char* scales = nullptr;          ///< fp8: f32 [matrices]
   std::optional<CUtensorMap> map;  ///< of matrices whose rows hardware can copy
 };
 
 /// requires an int4 weight
-Int4Weights int4_weights(const Constant& constant);
+inline Int4Unit* int4_weight(const Constant& c) { return reinterpret_cast<Int4Unit*>(c.data); }
 
 /// All weights of a structure, in one allocation.
 struct Constants {
@@ -30,7 +30,7 @@ struct Constants {
 
 /// Where the parts of a weight lie in the allocation of all weights.
 struct Place {
-  Bytes data{0}, scales{0}, zeros{0};
+  Bytes data{0}, scales{0};
 };
 /// One after another, each part at a multiple of 256 bytes.
 struct Places {

@@ -91,7 +91,7 @@ struct Launch {
                                .in = static_cast<std::int32_t>(o.in),
                                .out = static_cast<std::int32_t>(o.out)};
     if (o.w.dtype == DType::int4) {
-      product_int4_one_token(one, int4_weights(w), int4_split(), prologue, c.queue);
+      product_int4_one_token(one, int4_weight(w), int4_split(), prologue, c.queue);
     } else {
       product_one_token(one, prologue, c.queue);
     }
@@ -154,7 +154,7 @@ struct Launch {
         done = library(few.w);
         break;
       case ProductKernel::int4_one_token:
-        product_int4_one_token(few, int4_weights(constant(0)), int4_split(), {}, c.queue);
+        product_int4_one_token(few, int4_weight(constant(0)), int4_split(), {}, c.queue);
         break;
       case ProductKernel::int4_streamed:
         done = multiply_int4(few, &product_int4_streamed);
@@ -163,7 +163,7 @@ struct Launch {
         done = multiply_int4(few, &product_int4_tiled);
         break;
       case ProductKernel::int4_unpacked:
-        unpack_int4(c.scratch.unpacked, int4_weights(constant(0)), o.out, o.in, c.queue);
+        unpack_int4(c.scratch.unpacked, int4_weight(constant(0)), o.out, o.in, c.queue);
         done = library(c.scratch.unpacked);
         break;
     }
@@ -182,7 +182,7 @@ struct Launch {
   Done multiply_int4(const FewTokensProduct& few, decltype(&product_int4_tiled) product) const {
     const Result<CUtensorMap> x = token_map(few, int4_token_tile(few.tokens));
     if (!x) return failure(x.error());
-    product(few, int4_weights(constant(0)), *x, int4_split(), c.queue);
+    product(few, int4_weight(constant(0)), *x, int4_split(), c.queue);
     return {};
   }
   Done stream(const FewTokensProduct& few) const {

@@ -1,4 +1,8 @@
 #include "executor/cuda/kernels/int4.hpp"
+
+#include <optional>
+#include <set>
+
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "model/operators/linear.hpp"
@@ -15,25 +19,28 @@ struct Packed {
       : out(out_rows),
         in(inputs),
         w(Matrix::random(out, in, seed, 1.0F, 0)),
-        q(std::vector<std::uint32_t>(units() * int4_q_bytes / 4, 0x5a5a5a5a)),
-        scales(std::vector<std::uint16_t>(units() * int4_rows, 0x7e00)),
-        zeros(std::vector<std::uint8_t>(units() * int4_zero_bytes, 0x5a)) {
-    pack_int4(weights(), w.data(), out, in, {});
+        units(poisoned(int4_units(out, in))) {
+    pack_int4(units.data(), w.data(), out, in, {});
     if (!with_host) return;
     const std::vector<double> values = w.values();
     host = to_int4({values.begin(), values.end()}, out, in);
   }
-  std::size_t units() const { return static_cast<std::size_t>(int4_units(out, in)); }
-  Int4Weights weights() const { return {q.data(), scales.data(), zeros.data()}; }
+  static std::vector<Int4Unit> poisoned(std::int64_t count) {
+    std::vector<Int4Unit> all(static_cast<std::size_t>(count));
+    for (Int4Unit& u : all) {
+      std::fill(std::begin(u.q), std::end(u.q), 0x5a5a5a5aU);
+      std::fill(std::begin(u.scales), std::end(u.scales), static_cast<std::uint16_t>(0x7e00));  // NaN
+      std::fill(std::begin(u.zeros), std::end(u.zeros), static_cast<std::uint8_t>(0x5a));
+    }
+    return all;
+  }
   std::vector<double> expected(const Matrix& x, std::int64_t tokens) const {
     const Linear op{.tokens = tokens, .in = in, .out = out, .w = {DType::int4}};
     return reference(op, {x.values(), host.q, host.scales, host.zeros})[0];
   }
   std::int64_t out, in;
   Matrix w;
-  Array<std::uint32_t> q;
-  Array<std::uint16_t> scales;
-  Array<std::uint8_t> zeros;
+  Array<Int4Unit> units;
   Int4Matrix host;
 };
 
@@ -59,9 +66,9 @@ struct GpuInt4 : OnGpu {
     const auto map = tensor_map({x.data(), tokens, w.in, x.in().stride, int4_token_tile(tokens)});
     ASSERT_TRUE(map);
     if (tokens <= most_int4_streamed_tokens) {
-      product_int4_streamed(a, w.weights(), *map, split(), queue);
+      product_int4_streamed(a, w.units.data(), *map, split(), queue);
     } else {
-      product_int4_tiled(a, w.weights(), *map, split(), queue);
+      product_int4_tiled(a, w.units.data(), *map, split(), queue);
     }
   }
   std::vector<double> one_token(const Packed& w, const Matrix& x, const Prologue& prologue) {
@@ -74,7 +81,7 @@ struct GpuInt4 : OnGpu {
                             .tokens = 1,
                             .in = static_cast<std::int32_t>(w.in),
                             .out = static_cast<std::int32_t>(w.out)},
-                           w.weights(), split(), prologue, queue);
+                           w.units.data(), split(), prologue, queue);
     const auto values = y.values();
     return {values.begin(), values.end()};
   }
@@ -87,11 +94,36 @@ constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      
 /// Sums of 128 + q are corrected for the zero point: that costs some of the precision of f32.
 constexpr double f32_tolerance = 1e-4;
 
+TEST(Int4Unit, HasAPlaceForEachValueAndFactor) {
+  std::set<std::pair<int, int>> values;
+  for (int word = 0; word < int4_rows * int4_group / 8; ++word) {
+    for (int pair = 0; pair < 4; ++pair) {
+      const Int4Place p = int4_pair(word, pair);
+      values.insert({p.row, p.column});
+      values.insert({p.row, p.column + 1});
+    }
+  }
+  EXPECT_EQ(values.size(), static_cast<std::size_t>(int4_rows * int4_group));
+  EXPECT_EQ(values.rbegin()->first, int4_rows - 1);
+  std::set<int> factors;
+  for (int row = 0; row < int4_rows; ++row) {
+    factors.insert(int4_place(row));
+    if (row % 16 < 8) {
+      EXPECT_EQ(int4_place(row + 8), int4_place(row) + 1);
+    }
+    if (row % 32 < 16) {
+      EXPECT_EQ(int4_place(row + 16), int4_place(row) + 2);
+    }
+  }
+  EXPECT_EQ(factors.size(), static_cast<std::size_t>(int4_rows));
+  EXPECT_EQ(*factors.rbegin(), int4_rows - 1);
+}
+
 TEST_F(GpuInt4, PackingRoundsAsTheHostDoes) {
   for (const auto& [in, out] : {std::pair{64, 64}, {72, 200}, {256, 1}, {130, 131}, {31, 17}, {1024, 512}}) {
     const Packed w(out, in, 2);
     const Matrix unpacked(out, in, 0);
-    unpack_int4(unpacked.out().data, w.weights(), out, in, queue);
+    unpack_int4(unpacked.out().data, w.units.data(), out, in, queue);
     std::vector<double> right;
     for (const float x : w.host.values) right.push_back(bf16_to_float(float_to_bf16(x)));
     EXPECT_EQ(distance(unpacked.values(), right), 0) << in << " x " << out;
@@ -182,7 +214,7 @@ TEST_F(GpuInt4, ProductsOfWholeLayersEqualThoseOfUnpackedWeights) {
   for (const auto& [in, out] : {std::pair{4096, 28672}, {14336, 4096}, {4096, 6144}, {4096, 4096}}) {
     const Packed w(out, in, 2, false);
     const Matrix unpacked(out, in, 0);
-    unpack_int4(unpacked.out().data, w.weights(), out, in, queue);
+    unpack_int4(unpacked.out().data, w.units.data(), out, in, queue);
     for (const std::int64_t tokens : {1, 8, 16, 32, 64, 128, 300}) {
       const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out}, right{tokens, out};
       ASSERT_TRUE(lt->multiply({.x = x.data(),

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "model/graph.hpp"
@@ -12,9 +13,10 @@ namespace {
 
 constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
 
-Structure lowered(Plan::Fusion fusion) {
+Structure lowered(Plan::Fusion fusion, DType weights = DType::bf16) {
   Plan plan;
   plan.fusion = fusion;
+  plan.precision.weights = weights;
   const auto structure = compile(tiny_llama(), plan);
   EXPECT_TRUE(structure) << to_string(structure.error());
   return *structure;
@@ -43,6 +45,13 @@ TEST(JoinKernels, NormsInTheOneProductThatReadsThem) {
       {.qkv = true, .gate_up = true, .residual_norm = true, .norm_product = true, .gated_product = true});
   EXPECT_EQ(joined(s, 1), (std::vector<std::string>{"qkv", "gate_up", "down", "lm_head"}));
   EXPECT_TRUE(joined(s, 2).empty()) << "in steps of one token only";
+}
+
+TEST(JoinKernels, NormsAndProductsOfInt4WeightsToo) {
+  const Structure s = lowered({.qkv = true, .gate_up = true, .norm_product = true}, DType::int4);
+  const auto roles = joined(s, 1);
+  EXPECT_EQ(std::count(roles.begin(), roles.end(), "qkv"), 1);
+  EXPECT_EQ(std::count(roles.begin(), roles.end(), "gate_up"), 1);
 }
 
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {

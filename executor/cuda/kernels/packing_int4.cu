@@ -7,7 +7,7 @@ namespace inferometer::cuda {
 namespace {
 
 constexpr unsigned threads = 256;
-constexpr int words = int4_q_bytes / 4;
+constexpr int words = sizeof(Int4Unit::q) / 4;
 
 struct Extent {
   std::int64_t out, in;
@@ -19,7 +19,7 @@ __device__ __forceinline__ Extent origin(std::int64_t unit, std::int64_t in) {
 }
 
 /// A warp for the two rows whose zero points share a byte.
-__global__ void __launch_bounds__(threads) find_scales(Int4Weights to, const Bf16* values, Extent size) {
+__global__ void __launch_bounds__(threads) find_scales(Int4Unit* to, const Bf16* values, Extent size) {
   const int lane = threadIdx.x % 32, pair = static_cast<int>(blockIdx.y) * (threads / 32) + threadIdx.x / 32;
   const std::int64_t unit = blockIdx.x;
   const Extent at = origin(unit, size.in);
@@ -39,28 +39,28 @@ __global__ void __launch_bounds__(threads) find_scales(Int4Weights to, const Bf1
     const __half scale = __float2half_rn((high - low) / 15.0F);
     const float step = __half2float(scale);
     if (step > 0) zeros |= static_cast<unsigned>(fminf(rintf(-low / step), 15.0F)) << (4 * h);
-    if (lane == 0) to.scales[unit * int4_rows + int4_place(row + 8 * h)] = __half_as_ushort(scale);
+    if (lane == 0) to[unit].scales[int4_place(row + 8 * h)] = __half_as_ushort(scale);
   }
-  if (lane == 0) to.zeros[unit * int4_zero_bytes + int4_place(row) / 2] = static_cast<std::uint8_t>(zeros);
+  if (lane == 0) to[unit].zeros[int4_place(row) / 2] = static_cast<std::uint8_t>(zeros);
 }
 
 struct ScaleAndZero {
   float scale, zero;
 };
-__device__ __forceinline__ ScaleAndZero factors(const Int4Weights& w, std::int64_t unit, int row) {
+__device__ __forceinline__ ScaleAndZero factors(const Int4Unit& w, int row) {
   const int place = int4_place(row);
-  return {__half2float(__ushort_as_half(w.scales[unit * int4_rows + place])),
-          static_cast<float>(w.zeros[unit * int4_zero_bytes + place / 2] >> (place % 2 * 4) & 15)};
+  return {__half2float(__ushort_as_half(w.scales[place])),
+          static_cast<float>(w.zeros[place / 2] >> (place % 2 * 4) & 15)};
 }
 
-__global__ void __launch_bounds__(threads) quantize(Int4Weights to, const Bf16* values, Extent size) {
+__global__ void __launch_bounds__(threads) quantize(Int4Unit* to, const Bf16* values, Extent size) {
   const std::int64_t unit = blockIdx.x;
   const Extent at = origin(unit, size.in);
   const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
   unsigned bits = 0;
   for (int pair = 0; pair < 4; ++pair) {
     const Int4Place p = int4_pair(word, pair);
-    const ScaleAndZero f = factors(to, unit, p.row);
+    const ScaleAndZero f = factors(to[unit], p.row);
     for (int e = 0; e < 2; ++e) {
       const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
       if (out >= size.out || in >= size.in || f.scale == 0) continue;
@@ -68,30 +68,36 @@ __global__ void __launch_bounds__(threads) quantize(Int4Weights to, const Bf16* 
       bits |= static_cast<unsigned>(fminf(fmaxf(q, 0.0F), 15.0F)) << (4 * pair + 16 * e);
     }
   }
-  to.q[unit * words + word] = bits;
+  to[unit].q[word] = bits;
 }
 
-__global__ void __launch_bounds__(threads) unpack(Bf16* to, Int4Weights w, Extent size) {
+/// A thread for eight neighbours of a row: four lanes' words hold two of them each.
+__global__ void __launch_bounds__(threads) unpack(Bf16* to, const Int4Unit* units, Extent size) {
   take_turn();
-  const std::int64_t unit = blockIdx.x;
-  const Extent at = origin(unit, size.in);
-  const int word = static_cast<int>(blockIdx.y * threads + threadIdx.x);
-  const unsigned bits = w.q[unit * words + word];
-  for (int pair = 0; pair < 4; ++pair) {
-    const Int4Place p = int4_pair(word, pair);
-    const ScaleAndZero f = factors(w, unit, p.row);
-    for (int e = 0; e < 2; ++e) {
-      const std::int64_t out = at.out + p.row, in = at.in + p.column + e;
-      if (out >= size.out || in >= size.in) continue;
-      const auto q = static_cast<float>(bits >> (4 * pair + 16 * e) & 15);
-      to[out * size.in + in] = to_bf16((q - f.zero) * f.scale);
-    }
+  const Int4Unit& w = units[blockIdx.x];
+  const int i = static_cast<int>(blockIdx.y * threads + threadIdx.x), row = i / 16, eight = i % 16;
+  const Extent at = origin(blockIdx.x, size.in);
+  const std::int64_t out = at.out + row, in = at.in + eight * 8;
+  if (out >= size.out || in >= size.in) return;
+  const int first = row / 16 * 256 + eight / 8 * 128 + row % 8 * 16 + eight % 8 / 2;
+  const int shift = 4 * (row % 16 / 8 + eight % 2 * 2);
+  const ScaleAndZero f = factors(w, row);
+  Eight values;
+#pragma unroll
+  for (int e = 0; e < 8; ++e) {
+    const auto q = static_cast<float>(w.q[first + e / 2 * 4] >> (shift + e % 2 * 16) & 15);
+    values.v[e] = to_bf16((q - f.zero) * f.scale);
+  }
+  if (size.in % 8 == 0) {
+    *reinterpret_cast<Eight*>(to + out * size.in + in) = values;
+  } else {
+    for (int e = 0; e < 8 && in + e < size.in; ++e) to[out * size.in + in + e] = values.v[e];
   }
 }
 
 }  // namespace
 
-void pack_int4(const Int4Weights& to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
+void pack_int4(Int4Unit* to, const std::uint16_t* values, std::int64_t out, std::int64_t in,
                const Queue& queue) {
   const auto units = static_cast<unsigned>(int4_units(out, in));
   find_scales<<<dim3(units, int4_rows / 2 / (threads / 32)), threads, 0, queue.stream>>>(to, values,
@@ -99,7 +105,7 @@ void pack_int4(const Int4Weights& to, const std::uint16_t* values, std::int64_t 
   quantize<<<dim3(units, words / threads), threads, 0, queue.stream>>>(to, values, {out, in});
 }
 
-void unpack_int4(std::uint16_t* to, const Int4Weights& w, std::int64_t out, std::int64_t in,
+void unpack_int4(std::uint16_t* to, const Int4Unit* w, std::int64_t out, std::int64_t in,
                  const Queue& queue) {
   launch(queue, &unpack, dim3(static_cast<unsigned>(int4_units(out, in)), words / threads), threads, 0, to, w,
          Extent{out, in});

@@ -20,7 +20,7 @@ struct Shape {
                                         : 2,
                        consumers = sets * writers, threads = consumers + 32;
   static constexpr int x_bytes = Whole ? 0 : N * int4_group * 2;
-  static constexpr int stage_bytes = int4_q_bytes + int4_scale_bytes + int4_zero_bytes + x_bytes;
+  static constexpr int stage_bytes = sizeof(Int4Unit) + x_bytes;
   static constexpr int sum_bytes = (sets - 1) * writers * N * 4;
   // A multiple of `sets`, so that a stage is always the same set's: a barrier's phase can be told from the
   // one before it only, which nobody may miss.
@@ -34,9 +34,7 @@ struct Shape {
 template <int N, bool Whole>
 struct alignas(1024) Shared {
   using S = Shape<N, Whole>;
-  std::uint32_t q[S::depth][int4_q_bytes / 4];
-  std::uint16_t scales[S::depth][int4_rows];
-  std::uint8_t zeros[S::depth][int4_zero_bytes];
+  Int4Unit w[S::depth];
   float sums[S::sets - 1][N][writers];
   float squares[S::consumers / 32];
   std::uint64_t full[S::depth], empty[S::depth];
@@ -45,7 +43,7 @@ struct alignas(1024) Shared {
 
 struct Arguments {
   FewTokensProduct product;
-  Int4Weights w;
+  const Int4Unit* w;
   Int4Split split;
   Prologue prologue;
 };
@@ -59,14 +57,16 @@ __device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, co
   const auto load_w = [&](int u) {
     const int s = (u - mine.from) % S::depth;
     expect_bytes(shared.full + s, S::stage_bytes);
-    copy_unit(shared.q[s], shared.scales[s], shared.zeros[s], a.w, u, shared.full + s);
+    copy_bulk(shared.w + s, a.w + u, sizeof(Int4Unit), shared.full + s);
   };
+  Int4Position position(work, mine.from);  // of the next load of x
   const auto load_x = [&](int u) {
     if constexpr (Whole) return;
-    const int s = (u - mine.from) % S::depth, column = work.group(u) * int4_group;
+    const int s = (u - mine.from) % S::depth, column = position.group * int4_group;
 #pragma unroll
     for (int b = 0; b < 2; ++b)
       copy_box(shared.x() + (s * 2 + b) * N * 64, &map, column + b * 64, 0, shared.full + s);
+    position.advance(work);
   };
   const int ahead = min(mine.to, mine.from + S::depth);
   for (int u = mine.from; u < ahead; ++u) load_w(u);
@@ -90,23 +90,20 @@ __device__ __forceinline__ void load_tokens(unsigned (&b)[4], std::uint32_t x, i
   load_matrices<false>(b, x + static_cast<unsigned>(at));
 }
 
-/// total += of this warp's 32 rows of the unit in stage s.   total [2][N / 8][4]: 16 rows, 8 tokens, and of
+/// total += of this warp's 32 rows of a unit.   total [2][N / 8][4]: 16 rows, 8 tokens, and of
 /// them what mma.m16n8k16 leaves a lane
 /// x: in shared memory, of the unit's first column
 template <int N, bool Whole>
-__device__ __forceinline__ void multiply_unit(float (&total)[N], const Shared<N, Whole>& shared, int s,
-                                              std::uint32_t x) {
+__device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit& w, std::uint32_t x) {
   using S = Shape<N, Whole>;
   constexpr int tiles = N / 8;
   constexpr unsigned ones[4] = {0x3f803f80U, 0x3f803f80U, 0x3f803f80U, 0x3f803f80U};
   const int warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32, at = warp * 32 + lane / 4 * 4;
-  const uint2 scale_bits = *reinterpret_cast<const uint2*>(shared.scales[s] + at);
-  const unsigned zero_bits = *reinterpret_cast<const std::uint16_t*>(shared.zeros[s] + at / 2);
-  // Of this lane's first row and those 8, 16 and 24 below: 128 + zero, twice.
-  unsigned offset[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) offset[i] = zero_pair(zero_bits >> (4 * i) & 15U);
-  const auto* q = reinterpret_cast<const uint4*>(shared.q[s]) + warp * 128 + lane;
+  const uint2 scale_bits = *reinterpret_cast<const uint2*>(w.scales + at);
+  const unsigned zero_bits = *reinterpret_cast<const std::uint16_t*>(w.zeros + at / 2);
+  // Of this lane's first row and those 8, 16 and 24 below.
+  const auto zero = [&](int i) { return zero_bits >> (4 * i) & 15U; };
+  const auto* q = reinterpret_cast<const uint4*>(w.q) + warp * 128 + lane;
   float d[2][tiles][4] = {}, sum[tiles][4] = {};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -121,7 +118,7 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Shared<N,
         if constexpr (!S::sums) {
 #pragma unroll
           for (int i = 0; i < 8; ++i)
-            a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], offset[r * 2 + i % 2]);
+            a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], zero_pair(zero(r * 2 + i % 2)));
         }
       }
 #pragma unroll
@@ -141,13 +138,13 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Shared<N,
   for (int i = 0; i < 4; ++i) {
     const int r = i / 2, h = i % 2;
     const float scale = half_bits(r == 0 ? scale_bits.x : scale_bits.y, h);
-    const float zero = __uint_as_float(offset[i] & 0xffff0000U);
+    const float offset = __uint_as_float(0x43000000U | zero(i) << 16);  // 128 + zero
 #pragma unroll
     for (int t = 0; t < tiles; ++t) {
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
         float value = d[r][t][h * 2 + e];
-        if constexpr (S::sums) value = fmaf(-zero, sum[t][e], value);
+        if constexpr (S::sums) value = fmaf(-offset, sum[t][e], value);
         float& to = total[(r * tiles + t) * 4 + h * 2 + e];
         to = fmaf(scale, value, to);
       }
@@ -194,20 +191,22 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
     const Eight zeros{};
     for (int i = a.product.in / 8 + threadIdx.x; i < work.groups * (int4_group / 8); i += S::consumers)
       reinterpret_cast<Eight*>(shared.x())[i] = zeros;
-    stage_row<K, S::consumers>(reinterpret_cast<Eight*>(shared.x()), a.product, a.prologue, shared.squares);
+    auto* row = reinterpret_cast<Eight*>(shared.x());
+    make_row<K, S::consumers / 32>(a.product.x, a.product.in, a.prologue, row, shared.squares,
+                                   [&](int e, const Eight& x) { row[e] = x; });
+    meet<S::consumers>(1);
   }
   const int set = threadIdx.x / writers, in_set = threadIdx.x % writers;
   const std::uint32_t x = shared_address(shared.x());
-  for (int at = mine.from; at < mine.to;) {
-    const int from = at, to = min((work.tile(at) + 1) * work.groups, mine.to);
+  for (int from = mine.from, to = 0; from < mine.to; from = to) {
+    const int begin = work.tile(from) * work.groups, done = from - mine.from;
+    to = min(begin + work.groups, mine.to);
     float total[N] = {};
-    for (; at < to; ++at) {
-      const int i = at - mine.from, s = i % S::depth;
-      if (i % S::sets != set) continue;
+    for (int i = done + (set + S::sets - done % S::sets) % S::sets; i < to - mine.from; i += S::sets) {
+      const int s = i % S::depth;
       wait(shared.full + s, static_cast<unsigned>(i / S::depth % 2));
-      multiply_unit<N, Whole>(
-          total, shared, s,
-          x + static_cast<unsigned>(Whole ? work.group(at) * (int4_group * 2) : s * S::x_bytes));
+      const int at = Whole ? (mine.from + i - begin) * int4_group * 2 : s * S::x_bytes;
+      multiply_unit<N, Whole>(total, shared.w[s], x + static_cast<unsigned>(at));
       __syncwarp();
       if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
     }
@@ -226,7 +225,7 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
     meet<S::consumers>(1);
     if (set != 0) continue;
     if (complete_tile<writers>(total, a.split, work, from, to))
-      store_tile<N>(total, a.product, work.row_tile(from));
+      store_tile<N>(total, a.product, work.tile(from));
   }
 #endif
 }
@@ -250,7 +249,7 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 bool int4_one_token_fits(std::int64_t in) { return shared_bytes<8, true>(in) <= 227 * 1024; }
 
-void product_int4_one_token(const FewTokensProduct& product, const Int4Weights& w, const Int4Split& split,
+void product_int4_one_token(const FewTokensProduct& product, const Int4Unit* w, const Int4Split& split,
                             const Prologue& p, const Queue& queue) {
   const Arguments a{product, w, split, p};
   switch (p.kind) {
@@ -265,7 +264,7 @@ void product_int4_one_token(const FewTokensProduct& product, const Int4Weights& 
   }
 }
 
-void product_int4_streamed(const FewTokensProduct& product, const Int4Weights& w, const CUtensorMap& x,
+void product_int4_streamed(const FewTokensProduct& product, const Int4Unit* w, const CUtensorMap& x,
                            const Int4Split& split, const Queue& queue) {
   const Arguments a{product, w, split, {}};
   switch (int4_token_tile(product.tokens)) {

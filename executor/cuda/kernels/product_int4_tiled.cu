@@ -10,22 +10,20 @@ constexpr int consumers = 256, threads = consumers + 32;
 template <int N>
 struct Shape {
   static constexpr int x_bytes = N * int4_group * 2;
-  static constexpr int stage_bytes = int4_q_bytes + int4_scale_bytes + int4_zero_bytes + x_bytes;
+  static constexpr int stage_bytes = sizeof(Int4Unit) + x_bytes;
   static constexpr int depth = 208 * 1024 / stage_bytes;
 };
 template <int N>
 struct alignas(1024) Shared {
   using S = Shape<N>;
   std::uint16_t x[S::depth][2][N * 64];
-  std::uint32_t q[S::depth][int4_q_bytes / 4];
-  std::uint16_t scales[S::depth][int4_rows];
-  std::uint8_t zeros[S::depth][int4_zero_bytes];
+  Int4Unit w[S::depth];
   std::uint64_t full[S::depth], empty[S::depth];
 };
 
 struct Arguments {
   FewTokensProduct product;
-  Int4Weights w;
+  const Int4Unit* w;
   Int4Split split;
 };
 
@@ -76,17 +74,20 @@ template <int N>
 __device__ void load_stages(Shared<N>& shared, const CUtensorMap& map, const Arguments& a,
                             const Int4Work& work, Range mine) {
   using S = Shape<N>;
+  Int4Position next_w(work, mine.from), next_x = next_w;
   const auto load_w = [&](int u) {
     const int s = (u - mine.from) % S::depth;
-    const std::int64_t unit = static_cast<std::int64_t>(work.row_tile(u)) * work.groups + work.group(u);
+    const std::int64_t unit = static_cast<std::int64_t>(next_w.row_tile) * work.groups + next_w.group;
     expect_bytes(shared.full + s, S::stage_bytes);
-    copy_unit(shared.q[s], shared.scales[s], shared.zeros[s], a.w, unit, shared.full + s);
+    copy_bulk(shared.w + s, a.w + unit, sizeof(Int4Unit), shared.full + s);
+    next_w.advance(work);
   };
   const auto load_x = [&](int u) {
-    const int s = (u - mine.from) % S::depth, column = work.group(u) * int4_group;
+    const int s = (u - mine.from) % S::depth, column = next_x.group * int4_group;
 #pragma unroll
     for (int b = 0; b < 2; ++b)
-      copy_box(shared.x[s][b], &map, column + b * 64, work.token_tile(u) * N, shared.full + s);
+      copy_box(shared.x[s][b], &map, column + b * 64, next_x.token_tile * N, shared.full + s);
+    next_x.advance(work);
   };
   const int ahead = min(mine.to, mine.from + S::depth);
   for (int u = mine.from; u < ahead; ++u) load_w(u);
@@ -105,12 +106,11 @@ struct Factors {
   unsigned zero[2];
   __nv_bfloat162 scale[2];
 };
-template <int N>
-__device__ __forceinline__ Factors factors(const Shared<N>& shared, int s) {
+__device__ __forceinline__ Factors factors(const Int4Unit& w) {
   const int at = static_cast<int>(threadIdx.x) % 128 / 32 * 32 + static_cast<int>(threadIdx.x) % 32 / 4 * 4 +
                  static_cast<int>(threadIdx.x) / 128 * 2;
-  const unsigned scales = *reinterpret_cast<const unsigned*>(shared.scales[s] + at);
-  const unsigned zeros = shared.zeros[s][at / 2];
+  const unsigned scales = *reinterpret_cast<const unsigned*>(w.scales + at);
+  const unsigned zeros = w.zeros[at / 2];
   return {{zero_pair(zeros & 15U), zero_pair(zeros >> 4)},
           {__float2bfloat162_rn(half_bits(scales, 0)), __float2bfloat162_rn(half_bits(scales, 1))}};
 }
@@ -126,8 +126,8 @@ __device__ __forceinline__ void unpack_weights(unsigned (&a)[4], unsigned word, 
 template <int N, class F>
 __device__ __forceinline__ void multiply_unit(float (&total)[N / 2], unsigned (&a)[2][4][4],
                                               const Shared<N>& shared, int s, F before_done) {
-  const Factors f = factors(shared, s);
-  const auto* q = reinterpret_cast<const uint4*>(shared.q[s]) +
+  const Factors f = factors(shared.w[s]);
+  const auto* q = reinterpret_cast<const uint4*>(shared.w[s].q) +
                   static_cast<int>(threadIdx.x) % 128 / 32 * 128 + static_cast<int>(threadIdx.x) / 128 * 64 +
                   static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
@@ -200,8 +200,10 @@ __global__ void __launch_bounds__(threads, 1)
     products_wait<0>();
     pin(total);
     release(to - 1);
-    if (complete_tile<consumers>(total, a.split, work, from, to))
-      store_tile<N>(total, a.product, work.row_tile(from), work.token_tile(from) * N);
+    if (complete_tile<consumers>(total, a.split, work, from, to)) {
+      const Int4Position tile(work, from);
+      store_tile<N>(total, a.product, tile.row_tile, tile.token_tile * N);
+    }
   }
 #endif
 }
@@ -215,7 +217,7 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 }  // namespace
 
-void product_int4_tiled(const FewTokensProduct& a, const Int4Weights& w, const CUtensorMap& x,
+void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue) {
   if (int4_token_tile(a.tokens) <= 64) {
     start<64>(x, {a, w, split}, queue);

@@ -1,5 +1,5 @@
-#include "executor/cuda/kernels/products.hpp"
-#include "executor/cuda/kernels/prologue.cuh"
+#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/one_token_row.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -25,6 +25,15 @@ __device__ __forceinline__ float dot(const uint4& a, const uint4& b) {
 }
 
 using Kind = Prologue::Kind;
+
+#ifdef INFEROMETER_HOPPER
+/// The row that is multiplied, in shared memory.
+template <Kind K>
+__device__ void stage_row(Eight* to, const FewTokensProduct& a, const Prologue& p, float* parts) {
+  make_row<K, warps>(a.x, a.in, p, to, parts, [&](int i, const Eight& x) { to[i] = x; });
+  __syncthreads();
+}
+#endif
 
 template <Kind K>
 __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prologue prologue) {
@@ -52,7 +61,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
   }
   take_turn();
   __shared__ float parts[warps];
-  stage_row<K, threads>(reinterpret_cast<Eight*>(x), a, prologue, parts);
+  stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
   float sum = 0;
   for (int c = 0; c < total; ++c) {
     const int s = c % stages, row = c / pieces, piece = c - row * pieces, at = piece * chunk;

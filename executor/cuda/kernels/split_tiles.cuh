@@ -1,6 +1,7 @@
 #pragma once
+#include "executor/cuda/kernels/hopper.cuh"
 #include "executor/cuda/kernels/int4.hpp"
-#include "executor/cuda/kernels/prologue.cuh"
+#include "executor/cuda/kernels/one_token_row.cuh"
 
 // Tiles of a product dealt out evenly to all blocks, whoever ends up with how many parts of one (stream-K,
 // Osama et al., arXiv 2301.03598).
@@ -22,10 +23,22 @@ struct Int4Work {
     const auto all = static_cast<std::int64_t>(units);
     return {static_cast<int>(all * block / gridDim.x), static_cast<int>(all * (block + 1) / gridDim.x)};
   }
-  __device__ __forceinline__ int group(int u) const { return u % groups; }
   __device__ __forceinline__ int tile(int u) const { return u / groups; }
-  __device__ __forceinline__ int row_tile(int u) const { return tile(u) / token_tiles; }
-  __device__ __forceinline__ int token_tile(int u) const { return tile(u) % token_tiles; }
+};
+/// Where a unit of work lies. One divides once and then counts: each division takes as long as a load.
+struct Int4Position {
+  int group, token_tile, row_tile;
+  __device__ __forceinline__ Int4Position(const Int4Work& work, int u)
+      : group(u % work.groups),
+        token_tile(u / work.groups % work.token_tiles),
+        row_tile(u / work.groups / work.token_tiles) {}
+  __device__ __forceinline__ void advance(const Int4Work& work) {
+    if (++group < work.groups) return;
+    group = 0;
+    if (++token_tile < work.token_tiles) return;
+    token_tile = 0;
+    ++row_tile;
+  }
 };
 
 __device__ __forceinline__ void raise(std::uint32_t* flag) {
@@ -46,7 +59,7 @@ __device__ bool complete_tile(float (&total)[Count], const Int4Split& split, con
   const auto place = [&](unsigned block) {
     return split.partial + static_cast<std::int64_t>(block) * Writers * Count + static_cast<int>(threadIdx.x);
   };
-  if (work.group(from) != 0) {
+  if (from != tile_end - work.groups) {
     float* partial = place(blockIdx.x);
 #pragma unroll
     for (int i = 0; i < Count; ++i) __stcg(partial + i * Writers, total[i]);
