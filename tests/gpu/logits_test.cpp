@@ -17,7 +17,8 @@ Plan bf16_plan(bool fused, bool graphs, bool overlap) {
   return plan;
 }
 
-/// Eagerly launched and recorded, fused and not, padded, overlapped, in blocks of 4, with naive attention.
+/// Eagerly launched and recorded, fused and not, padded, overlapped, in blocks of 4, with naive attention,
+/// with a launch per expert.
 std::vector<Way> ways() {
   std::vector<Way> all{{"eager", "bf16_", 2e-2, bf16_plan(false, false, false)},
                        {"fused", "bf16_", 2e-2, bf16_plan(true, false, false)},
@@ -27,6 +28,8 @@ std::vector<Way> ways() {
   all.push_back({"naive, blocks of 4", "bf16_", 2e-2, bf16_plan(false, false, false)});
   all.back().plan.kernels.attention = AttentionKernel::naive;
   all.back().plan.kv.block_tokens = 4;
+  all.push_back({"experts one by one", "bf16_", 2e-2, bf16_plan(true, false, true)});
+  all.back().plan.kernels.experts = ExpertKernel::loop;
   return all;
 }
 
