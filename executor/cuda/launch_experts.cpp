@@ -10,11 +10,9 @@ namespace {
 Done in_one_launch(const NodeContext& c, const ExpertCall& call, In rows) {
   const ExpertLinear& o = call.op;
   const bool fp8 = o.x == DType::fp8;
-  const Result<CUtensorMap> x = tensor_map({.data = rows.data,
-                                            .rows = o.rows(),
-                                            .columns = rows.stride,
-                                            .stride = rows.stride,
-                                            .box_rows = expert_token_tile(o.tokens)});
+  const std::int32_t tile = expert_tile(o.tokens, o.top_k, o.experts);
+  const Result<CUtensorMap> x = tensor_map(
+      {.data = rows.data, .rows = o.rows(), .columns = rows.stride, .stride = rows.stride, .box_rows = tile});
   if (!x) return failure(x.error());
   product_experts({.groups = c.experts.groups,
                    .y = call.y,
@@ -24,7 +22,7 @@ Done in_one_launch(const NodeContext& c, const ExpertCall& call, In rows) {
                    .experts = static_cast<std::int32_t>(o.experts),
                    .in = static_cast<std::int32_t>(o.in),
                    .out = static_cast<std::int32_t>(o.out),
-                   .tokens = static_cast<std::int32_t>(o.tokens),
+                   .tile = tile,
                    .fp8 = fp8},
                   {.w = *call.w.map, .x = *x, .partial = c.experts.partial, .flags = c.scratch.flags},
                   c.queue);

@@ -183,6 +183,7 @@ Stored stored(std::int64_t count, std::uint64_t seed, bool fp8) {
 struct ProductCase {
   Routing routing;
   std::int64_t in, out;
+  std::int32_t tile = 0;  ///< 0: as the backend chooses
 };
 
 class GpuExpertProducts : public OnGpu {
@@ -201,6 +202,7 @@ class GpuExpertProducts : public OnGpu {
                           .w = {fp8 ? DType::fp8 : DType::bf16},
                           .bias = biased};
     const std::int64_t width = fp8 ? c.in / 2 : c.in;
+    const std::int32_t tile = c.tile > 0 ? c.tile : expert_tile(op.tokens, op.top_k, op.experts);
     const Stored x = stored((per_assignment ? op.rows() : op.tokens) * c.in, 1, fp8);
     Stored w = stored(op.experts * op.out * op.in, 2, fp8);
     const std::vector<std::int32_t> ids = r.ids();
@@ -224,7 +226,7 @@ class GpuExpertProducts : public OnGpu {
             .width = width},
            queue);
     const auto map_w = tensor_map({w_there.data(), op.experts * op.out, width, width, expert_box_rows});
-    const auto map_x = tensor_map({rows.data(), op.rows(), width, width, expert_token_tile(op.tokens)});
+    const auto map_x = tensor_map({rows.data(), op.rows(), width, width, tile});
     ASSERT_TRUE(map_w && map_x);
     Arrays<double> reads{x.values, doubles(ids)};
     if (fp8) reads.push_back({x_scale});
@@ -242,11 +244,12 @@ class GpuExpertProducts : public OnGpu {
                        .experts = static_cast<std::int32_t>(op.experts),
                        .in = static_cast<std::int32_t>(op.in),
                        .out = static_cast<std::int32_t>(op.out),
-                       .tokens = static_cast<std::int32_t>(op.tokens),
+                       .tile = tile,
                        .fp8 = fp8},
                       {*map_w, *map_x, partial.data(), flags.data()}, queue);
       // Matrix units keep fewer bits of sums of e4m3 than of bf16.
-      EXPECT_LE(distance(y.values(), right), fp8 ? 1e-2 : bf16_tolerance) << "run " << again;
+      EXPECT_LE(distance(y.values(), right), fp8 ? 1e-2 : bf16_tolerance)
+          << "run " << again << ", tiles of " << tile;
       EXPECT_TRUE(y.gaps_untouched());
     }
     for (const std::uint32_t flag : flags.values()) EXPECT_EQ(flag, 0U);
@@ -275,7 +278,21 @@ TEST_F(GpuExpertProducts, EqualTheReference) {
       check(c, fp8, true, true);
     }
   }
+  for (const std::int32_t tile : {8, 16, 32, 64, 128}) {
+    for (const bool skewed : {false, true}) {
+      check({{"several tiles an expert", 131, 4, 2, skewed}, 528, 200, tile}, false, false, true);
+      check({{"several tiles an expert", 131, 4, 2, skewed}, 1056, 200, tile}, true, true, false);
+    }
+  }
   check({{"rows of 24", 5, 8, 2}, 24, 64}, false, true, false);
+}
+
+TEST(ExpertTile, HoldsWhatAnExpertIsLikelyToHave) {
+  EXPECT_EQ(expert_tile(1, 2, 8), 8);
+  EXPECT_EQ(expert_tile(32, 2, 8), 32);
+  EXPECT_EQ(expert_tile(64, 8, 128), 16);
+  EXPECT_EQ(expert_tile(64, 1, 1), 64);
+  EXPECT_EQ(expert_tile(4096, 2, 8), most_expert_tile);
 }
 
 TEST_F(GpuExperts, CombineEqualsTheReference) {

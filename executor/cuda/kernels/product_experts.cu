@@ -273,7 +273,7 @@ void start(const ExpertProduct& a, const ExpertTiles& tiles, const Queue& queue)
 }  // namespace
 
 void product_experts(const ExpertProduct& a, const ExpertTiles& tiles, const Queue& queue) {
-  switch (expert_token_tile(a.tokens)) {
+  switch (a.tile) {
     case 8:
       return start<64, 8>(a, tiles, queue);
     case 16:
