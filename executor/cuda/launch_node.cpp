@@ -1,6 +1,7 @@
 #include "executor/cuda/launch_node.hpp"
 
 #include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/launch_experts.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
 
@@ -273,65 +274,30 @@ struct Launch {
     return {};
   }
   Done operator()(const Router& o) const {
+    RouterArguments a = routing_rule(o);
     const In logits = in(0);
-    auto* ids = reinterpret_cast<std::int32_t*>(address(node.writes[0]));
-    route({.logits = reinterpret_cast<const float*>(logits.data),
-           .stride = logits.stride,
-           .correction = o.correction ? floats(0) : nullptr,
-           .ids = ids,
-           .weights = reinterpret_cast<float*>(address(node.writes[1])),
-           .tokens = o.tokens,
-           .experts = static_cast<std::int32_t>(o.experts),
-           .top_k = static_cast<std::int32_t>(o.top_k),
-           .softmax = o.score == RouterScore::softmax,
-           .softmax_after_top_k = o.softmax_after_top_k,
-           .normalize = o.normalize,
-           .groups = static_cast<std::int32_t>(o.groups),
-           .top_groups = static_cast<std::int32_t>(o.top_groups),
-           .ranked_by = o.group_rank == GroupRank::none       ? 0
-                        : o.group_rank == GroupRank::best_two ? 2
-                                                              : 1,
-           .scaling = static_cast<float>(o.scaling)},
-          c.queue);
-    group_by_expert({.ids = ids,
+    a.logits = reinterpret_cast<const float*>(logits.data);
+    a.stride = logits.stride;
+    a.correction = o.correction ? floats(0) : nullptr;
+    a.ids = reinterpret_cast<std::int32_t*>(address(node.writes[0]));
+    a.weights = reinterpret_cast<float*>(address(node.writes[1]));
+    route(a, c.queue);
+    group_by_expert({.ids = a.ids,
                      .rows = static_cast<std::int32_t>(o.tokens * o.top_k),
-                     .experts = static_cast<std::int32_t>(o.experts),
-                     .top_k = static_cast<std::int32_t>(o.top_k),
+                     .experts = a.experts,
+                     .top_k = a.top_k,
                      .groups = c.experts.groups},
                     c.queue);
     return {};
   }
-  /// x goes to the order of the experts first: a box of it is then one expert's.
   Done operator()(const ExpertLinear& o) const {
-    const bool fp8 = o.x == DType::fp8;
-    const std::int64_t width = fp8 ? o.in / 2 : o.in;  // copies move two e4m3 at a time
-    const View& read = node.reads[0];
-    const ExpertGroups& groups = c.experts.groups;
-    auto* rows = reinterpret_cast<Bf16*>(c.experts.rows);
-    gather({.x = {in(0).data, fp8 ? buffer(read).columns / 2 : buffer(read).columns},
-            .rows = o.per_assignment ? groups.pairs : groups.tokens,
-            .y = {rows, width},
-            .count = o.rows(),
-            .width = width},
-           c.queue);
-    const Result<CUtensorMap> x = tensor_map({.data = rows,
-                                              .rows = o.rows(),
-                                              .columns = width,
-                                              .stride = width,
-                                              .box_rows = expert_token_tile(o.tokens)});
-    if (!x) return failure(x.error());
-    product_experts({.groups = groups,
-                     .y = out(0),
-                     .w_scales = fp8 ? reinterpret_cast<const float*>(constant(0).scales) : nullptr,
-                     .bias = o.bias ? floats(1) : nullptr,
-                     .experts = static_cast<std::int32_t>(o.experts),
-                     .in = static_cast<std::int32_t>(o.in),
-                     .out = static_cast<std::int32_t>(o.out),
-                     .tokens = static_cast<std::int32_t>(o.tokens),
-                     .fp8 = fp8},
-                    {.w = *constant(0).map, .x = *x, .partial = c.experts.partial, .flags = c.scratch.flags},
-                    c.queue);
-    return {};
+    const In x = in(0);
+    return multiply_experts(c, {.op = o,
+                                .w = constant(0),
+                                .bias = o.bias ? floats(1) : nullptr,
+                                .x = x.data,
+                                .x_stride = x.stride,
+                                .y = out(0)});
   }
   Done operator()(const ExpertCombine& o) const {
     combine_experts({.x = in(0),

@@ -12,7 +12,7 @@ namespace {
 
 /// Why an operator does not run here, empty where it does.
 struct WhyNot {
-  bool hopper = false;
+  bool hopper = false, recorded = false;
 
   std::string operator()(const Linear& o) const {
     return o.x == DType::bf16 && (o.w.dtype == DType::bf16 || o.w.dtype == DType::int4)
@@ -32,8 +32,15 @@ struct WhyNot {
                      std::to_string(most_chosen) + " of them, is not executed";
   }
   std::string operator()(const ExpertLinear& o) const {
-    if (o.kernel == ExpertKernel::loop) return "kernels.experts: loop is not executed; grouped is";
-    if (!hopper) return "products of experts need compute capability 9.0";
+    if (o.kernel == ExpertKernel::loop) {
+      if (recorded)
+        return "kernels.experts: loop waits for the routing on the host and cannot be recorded; set "
+               "launch.graphs to false, or take grouped";
+      return o.x == DType::bf16 && o.w.dtype == DType::bf16
+                 ? ""
+                 : "kernels.experts: loop is executed in bf16 only; grouped in fp8 too";
+    }
+    if (!hopper) return "kernels.experts: grouped needs compute capability 9.0";
     if (o.x != o.w.dtype || (o.x != DType::bf16 && o.x != DType::fp8))
       return "products of experts of " + std::string{name(o.x)} + " inputs and " +
              std::string{name(o.w.dtype)} + " weights are not executed; bf16 by bf16 and fp8 by fp8 are";
@@ -77,7 +84,7 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
   }
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const StructureNode& node = structure.nodes[i];
-    refuse(std::visit(WhyNot{gpu.hopper()}, node.op));
+    refuse(std::visit(WhyNot{gpu.hopper(), c.plan.launch.graphs}, node.op));
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");

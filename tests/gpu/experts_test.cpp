@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "executor/cuda/launch_experts.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "model/operators/moe.hpp"
 #include "tests/gpu/device.hpp"
@@ -27,24 +28,13 @@ void check_router(const Router& op, const std::vector<float>& logits, const Queu
   const auto count = static_cast<std::size_t>(op.tokens * op.top_k);
   const Array<std::int32_t> ids(std::vector<std::int32_t>(count + 8, -1));
   const Array<float> weights(std::vector<float>(count + 8, nan));
-  route({.logits = logits_there.data(),
-         .stride = op.experts,
-         .correction = op.correction ? correction_there.data() : nullptr,
-         .ids = ids.data(),
-         .weights = weights.data(),
-         .tokens = op.tokens,
-         .experts = static_cast<std::int32_t>(op.experts),
-         .top_k = static_cast<std::int32_t>(op.top_k),
-         .softmax = op.score == RouterScore::softmax,
-         .softmax_after_top_k = op.softmax_after_top_k,
-         .normalize = op.normalize,
-         .groups = static_cast<std::int32_t>(op.groups),
-         .top_groups = static_cast<std::int32_t>(op.top_groups),
-         .ranked_by = op.group_rank == GroupRank::none       ? 0
-                      : op.group_rank == GroupRank::best_two ? 2
-                                                             : 1,
-         .scaling = static_cast<float>(op.scaling)},
-        queue);
+  RouterArguments a = routing_rule(op);
+  a.logits = logits_there.data();
+  a.stride = op.experts;
+  a.correction = op.correction ? correction_there.data() : nullptr;
+  a.ids = ids.data();
+  a.weights = weights.data();
+  route(a, queue);
   Arrays<double> reads{doubles(logits)};
   if (op.correction) reads.push_back(doubles(correction));
   const auto right = reference(op, reads);
@@ -78,7 +68,7 @@ std::vector<Router> rules() {
        .scaling = 2.5},
       {.experts = 7, .top_k = 7},
       {.experts = 1, .top_k = 1, .normalize = true},
-      {.experts = 1000, .top_k = 32, .normalize = true},
+      {.experts = 600, .top_k = 32, .normalize = true},
   };
 }
 
@@ -193,6 +183,7 @@ Stored stored(std::int64_t count, std::uint64_t seed, bool fp8) {
 struct ProductCase {
   Routing routing;
   std::int64_t in, out;
+  std::int32_t tile = 0;  ///< 0: as the backend chooses
 };
 
 class GpuExpertProducts : public OnGpu {
@@ -211,6 +202,7 @@ class GpuExpertProducts : public OnGpu {
                           .w = {fp8 ? DType::fp8 : DType::bf16},
                           .bias = biased};
     const std::int64_t width = fp8 ? c.in / 2 : c.in;
+    const std::int32_t tile = c.tile > 0 ? c.tile : expert_tile(op.tokens, op.top_k, op.experts);
     const Stored x = stored((per_assignment ? op.rows() : op.tokens) * c.in, 1, fp8);
     Stored w = stored(op.experts * op.out * op.in, 2, fp8);
     const std::vector<std::int32_t> ids = r.ids();
@@ -234,7 +226,7 @@ class GpuExpertProducts : public OnGpu {
             .width = width},
            queue);
     const auto map_w = tensor_map({w_there.data(), op.experts * op.out, width, width, expert_box_rows});
-    const auto map_x = tensor_map({rows.data(), op.rows(), width, width, expert_token_tile(op.tokens)});
+    const auto map_x = tensor_map({rows.data(), op.rows(), width, width, tile});
     ASSERT_TRUE(map_w && map_x);
     Arrays<double> reads{x.values, doubles(ids)};
     if (fp8) reads.push_back({x_scale});
@@ -252,11 +244,12 @@ class GpuExpertProducts : public OnGpu {
                        .experts = static_cast<std::int32_t>(op.experts),
                        .in = static_cast<std::int32_t>(op.in),
                        .out = static_cast<std::int32_t>(op.out),
-                       .tokens = static_cast<std::int32_t>(op.tokens),
+                       .tile = tile,
                        .fp8 = fp8},
                       {*map_w, *map_x, partial.data(), flags.data()}, queue);
       // Matrix units keep fewer bits of sums of e4m3 than of bf16.
-      EXPECT_LE(distance(y.values(), right), fp8 ? 1e-2 : bf16_tolerance) << "run " << again;
+      EXPECT_LE(distance(y.values(), right), fp8 ? 1e-2 : bf16_tolerance)
+          << "run " << again << ", tiles of " << tile;
       EXPECT_TRUE(y.gaps_untouched());
     }
     for (const std::uint32_t flag : flags.values()) EXPECT_EQ(flag, 0U);
@@ -285,7 +278,21 @@ TEST_F(GpuExpertProducts, EqualTheReference) {
       check(c, fp8, true, true);
     }
   }
+  for (const std::int32_t tile : {8, 16, 32, 64, 128}) {
+    for (const bool skewed : {false, true}) {
+      check({{"several tiles an expert", 131, 4, 2, skewed}, 528, 200, tile}, false, false, true);
+      check({{"several tiles an expert", 131, 4, 2, skewed}, 1056, 200, tile}, true, true, false);
+    }
+  }
   check({{"rows of 24", 5, 8, 2}, 24, 64}, false, true, false);
+}
+
+TEST(ExpertTile, HoldsWhatAnExpertIsLikelyToHave) {
+  EXPECT_EQ(expert_tile(1, 2, 8), 8);
+  EXPECT_EQ(expert_tile(32, 2, 8), 32);
+  EXPECT_EQ(expert_tile(64, 8, 128), 16);
+  EXPECT_EQ(expert_tile(64, 1, 1), 64);
+  EXPECT_EQ(expert_tile(4096, 2, 8), most_expert_tile);
 }
 
 TEST_F(GpuExperts, CombineEqualsTheReference) {

@@ -17,7 +17,8 @@ Plan bf16_plan(bool fused, bool graphs, bool overlap) {
   return plan;
 }
 
-/// Eagerly launched and recorded, fused and not, padded, overlapped, in blocks of 4, with naive attention.
+/// Eagerly launched and recorded, fused and not, padded, overlapped, in blocks of 4, with naive attention,
+/// with a launch per expert.
 std::vector<Way> ways() {
   std::vector<Way> all{{"eager", "bf16_", 2e-2, bf16_plan(false, false, false)},
                        {"fused", "bf16_", 2e-2, bf16_plan(true, false, false)},
@@ -27,6 +28,8 @@ std::vector<Way> ways() {
   all.push_back({"naive, blocks of 4", "bf16_", 2e-2, bf16_plan(false, false, false)});
   all.back().plan.kernels.attention = AttentionKernel::naive;
   all.back().plan.kv.block_tokens = 4;
+  all.push_back({"experts one by one", "bf16_", 2e-2, bf16_plan(true, false, true)});
+  all.back().plan.kernels.experts = ExpertKernel::loop;
   return all;
 }
 
@@ -58,7 +61,8 @@ INSTANTIATE_TEST_SUITE_P(Families, GpuLogits,
 /// gives the same tokens' logits, within what rounding to bf16 leaves.
 class GpuWays : public cuda::OnGpu {
  protected:
-  std::vector<float> logits_of(Plan plan, std::int64_t batch, std::int64_t prompt, std::int64_t pieces) {
+  std::vector<float> logits_of(Plan plan, std::int64_t batch, std::int64_t prompt, std::int64_t pieces,
+                               std::optional<MixtureOfExperts> experts = {}) {
     Case c;
     Architecture a;
     a.layers = 3;
@@ -69,6 +73,7 @@ class GpuWays : public cuda::OnGpu {
     a.intermediate = 1024;
     a.vocab = 1000;
     a.qk_norm = true;
+    a.moe = std::move(experts);
     c.models["model"] = a;
     c.plan = plan;
     c.workload = {.batch = batch, .prompt_tokens = prompt, .output_tokens = 4};
@@ -117,6 +122,28 @@ TEST_F(GpuWays, GiveTheSameLogits) {
         RelativeError error;
         error.add(logits_of(plan, batch, 45, pieces), expected);
         EXPECT_LE(error.value(), 1.5e-2) << batch << " sequences, prompt in " << pieces;
+      }
+    }
+  }
+}
+
+/// The same kernels however they are launched: not a bit may differ, or experts would be chosen differently.
+TEST_F(GpuWays, GiveTheSameLogitsOfExperts) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const MixtureOfExperts experts{.experts = 16,
+                                 .top_k = 3,
+                                 .intermediate = 264,
+                                 .shared_intermediate = 128,
+                                 .normalize_top_k = true,
+                                 .sparse_layer = {true, false, true}};
+  for (const bool fused : {false, true}) {
+    const std::vector<float> expected = logits_of(bf16_plan(fused, false, false), 4, 45, 1, experts);
+    for (const bool graphs : {false, true}) {
+      for (const bool overlap : {false, true}) {
+        RelativeError error;
+        error.add(logits_of(bf16_plan(fused, graphs, overlap), 4, 45, 1, experts), expected);
+        EXPECT_EQ(error.value(), 0) << (fused ? "fused" : "apart") << (graphs ? ", recorded" : ", eager")
+                                    << (overlap ? ", overlapped" : "");
       }
     }
   }

@@ -64,20 +64,22 @@ struct ExpertProduct {
   const float* w_scales = nullptr;  ///< [experts]; null: 1
   const float* bias = nullptr;      ///< [experts, out]; null: 0
   std::int32_t experts = 0, in = 0, out = 0;
-  std::int32_t tokens = 0;  ///< no expert has more rows than these
-  bool fp8 = false;         ///< x and W in e4m3; else bf16
+  std::int32_t tile = 8;  ///< expert_tile(): rows of x that are multiplied at a time
+  bool fp8 = false;       ///< x and W in e4m3; else bf16
 };
 /// Boxes of the maps are 128 bytes wide; two e4m3 count as one element of them.
 struct ExpertTiles {
   CUtensorMap w;                   ///< [experts * out, in], boxes of expert_box_rows rows
-  CUtensorMap x;                   ///< [rows, in], boxes of expert_token_tile(tokens) rows
+  CUtensorMap x;                   ///< [rows, in], boxes of ExpertProduct::tile rows
   float* partial = nullptr;        ///< expert_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
 inline constexpr std::int32_t expert_box_rows = 64, most_expert_tile = 128;
-/// Rows of x of a tile. So long as one tile holds all of an expert's rows, its weights are read once.
-constexpr std::int32_t expert_token_tile(std::int64_t tokens) {
-  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : tokens <= 64 ? 64 : most_expert_tile;
+/// Rows of x of a tile: 8, 16, 32, 64 or 128. One tile holds all that an expert is likely to have, so that
+/// its weights are read once; who has more reads them again while they are cached.
+constexpr std::int32_t expert_tile(std::int64_t tokens, std::int64_t top_k, std::int64_t experts) {
+  const std::int64_t likely = 2 * tokens * top_k / experts + 8, most = tokens < likely ? tokens : likely;
+  return most <= 8 ? 8 : most <= 16 ? 16 : most <= 32 ? 32 : most <= 64 ? 64 : most_expert_tile;
 }
 constexpr std::int64_t expert_partials(std::int64_t processors) {
   return processors * most_expert_tile * most_expert_tile;

@@ -80,6 +80,8 @@ struct GatherArguments {
   std::int64_t count = 0, width = 0;
 };
 void gather(const GatherArguments& a, const Queue& queue);
+/// y[rows[i]] = x[i]
+void scatter(const GatherArguments& a, const Queue& queue);
 
 /// ids[r] = the first index of the largest element.   x [tokens, width], f32
 struct ArgmaxArguments {

@@ -6,8 +6,9 @@ namespace {
 
 constexpr int threads = 256;
 
-template <int Each>
-__global__ void __launch_bounds__(threads) gather_rows(GatherArguments a) {
+/// The row that is looked up is x's, or (Scatter) y's.
+template <int Each, bool Scatter>
+__global__ void __launch_bounds__(threads) move_rows(GatherArguments a) {
   take_turn();
   struct alignas(Each * 2) Piece {
     Bf16 v[Each];
@@ -16,8 +17,19 @@ __global__ void __launch_bounds__(threads) gather_rows(GatherArguments a) {
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (index >= a.count * pieces) return;
   const std::int64_t row = index / pieces, at = index % pieces * Each;
-  *reinterpret_cast<Piece*>(a.y.data + row * a.y.stride + at) =
-      *reinterpret_cast<const Piece*>(a.x.data + static_cast<std::int64_t>(a.rows[row]) * a.x.stride + at);
+  const std::int64_t looked_up = a.rows[row];
+  const std::int64_t from = Scatter ? row : looked_up, to = Scatter ? looked_up : row;
+  *reinterpret_cast<Piece*>(a.y.data + to * a.y.stride + at) =
+      *reinterpret_cast<const Piece*>(a.x.data + from * a.x.stride + at);
+}
+
+template <bool Scatter>
+void move(const GatherArguments& a, const Queue& queue) {
+  if (vectors(a.x, a.width) && vectors(a.y, a.width)) {
+    launch(queue, &move_rows<8, Scatter>, blocks_for(a.count * a.width / 8, threads), threads, 0, a);
+  } else {
+    launch(queue, &move_rows<1, Scatter>, blocks_for(a.count * a.width, threads), threads, 0, a);
+  }
 }
 
 template <class T>
@@ -74,13 +86,8 @@ __global__ void __launch_bounds__(threads) name_largest(ArgmaxArguments a) {
 
 }  // namespace
 
-void gather(const GatherArguments& a, const Queue& queue) {
-  if (vectors(a.x, a.width) && vectors(a.y, a.width)) {
-    launch(queue, &gather_rows<8>, blocks_for(a.count * a.width / 8, threads), threads, 0, a);
-  } else {
-    launch(queue, &gather_rows<1>, blocks_for(a.count * a.width, threads), threads, 0, a);
-  }
-}
+void gather(const GatherArguments& a, const Queue& queue) { move<false>(a, queue); }
+void scatter(const GatherArguments& a, const Queue& queue) { move<true>(a, queue); }
 
 void fill_seeded(const SeededArguments& a, const Queue& queue) {
   const std::int64_t blocks = (a.count * a.columns + threads - 1) / threads;

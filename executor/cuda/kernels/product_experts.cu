@@ -1,4 +1,5 @@
 #include "executor/cuda/kernels/experts.hpp"
+#include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/wgmma_fp8.cuh"
 
 namespace inferometer::cuda {
@@ -33,18 +34,6 @@ struct Shared {
 };
 
 #ifdef INFEROMETER_HOPPER
-template <int Count>
-__device__ __forceinline__ void meet(int barrier) {
-  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
-}
-__device__ __forceinline__ void raise(std::uint32_t* flag) {
-  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
-}
-__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
-  std::uint32_t up = 0;
-  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
-}
-
 /// One warp: how many tiles of N rows the experts before each have.
 template <int N>
 __device__ void count_tiles(const ExpertProduct& a, int* tiles) {
@@ -273,7 +262,7 @@ void start(const ExpertProduct& a, const ExpertTiles& tiles, const Queue& queue)
 }  // namespace
 
 void product_experts(const ExpertProduct& a, const ExpertTiles& tiles, const Queue& queue) {
-  switch (expert_token_tile(a.tokens)) {
+  switch (a.tile) {
     case 8:
       return start<64, 8>(a, tiles, queue);
     case 16:

@@ -1,0 +1,24 @@
+#pragma once
+#include "executor/cuda/kernels/device.cuh"
+
+// How the blocks of a grid that all run at a time, and some warps of a block, wait for each other (compute
+// capability 9.0).
+#ifdef INFEROMETER_HOPPER
+namespace inferometer::cuda {
+
+/// The Count threads of a block that name this barrier. 0 is __syncthreads'.
+template <int Count>
+__device__ __forceinline__ void meet(int barrier) {
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
+}
+/// What this thread wrote before is seen by who waits for the flag.
+__device__ __forceinline__ void raise(std::uint32_t* flag) {
+  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
+}
+__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
+  std::uint32_t up = 0;
+  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
+}
+
+}  // namespace inferometer::cuda
+#endif

@@ -1,0 +1,49 @@
+#include "executor/cuda/supported.hpp"
+
+#include <gtest/gtest.h>
+
+#include "model/structure.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+struct Network {
+  Plan plan;
+  std::int64_t width = 64;  ///< of an expert
+};
+
+/// Why a mixture of experts does not run, one line each; empty where it does.
+std::string refused(const Network& n, int major = 9) {
+  Case c;
+  Architecture a;
+  a.layers = 2;
+  a.hidden = 128;
+  a.heads = 4;
+  a.kv_heads = 2;
+  a.head_dim = 64;
+  a.intermediate = 256;
+  a.vocab = 100;
+  a.moe = MixtureOfExperts{.experts = 8, .top_k = 2, .intermediate = n.width, .sparse_layer = {true, true}};
+  c.models["model"] = a;
+  c.plan = n.plan;
+  const auto structure = compile(a, n.plan);
+  EXPECT_TRUE(structure) << to_string(structure.error());
+  const Errors errors = not_executed(c, *structure, {.major = major, .processors = 132});
+  return errors.empty() ? "" : to_string(errors);
+}
+
+TEST(SupportedOnGpu, MixturesOfExperts) {
+  Plan loop, recorded_loop;
+  loop.kernels.experts = recorded_loop.kernels.experts = ExpertKernel::loop;
+  recorded_loop.launch.graphs = true;
+  EXPECT_EQ(refused({}), "");
+  EXPECT_EQ(refused({.plan = loop}), "");
+  EXPECT_EQ(refused({.plan = loop}, 8), "");
+  EXPECT_NE(refused({}, 8).find("kernels.experts: grouped needs compute capability 9.0"), std::string::npos);
+  EXPECT_NE(refused({.plan = recorded_loop}).find("kernels.experts: loop waits for the routing on the host"),
+            std::string::npos);
+  EXPECT_NE(refused({.plan = {}, .width = 60}).find("products of experts of 60 inputs"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace inferometer::cuda
