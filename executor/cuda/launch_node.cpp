@@ -77,25 +77,32 @@ struct Launch {
              c.queue);
     return {};
   }
-  Int4Split int4_split() const { return {.partial = c.scratch.streamed, .flags = c.scratch.flags}; }
   /// The joined product, of one token, of what the prologue makes of this node's first operand.
   Done multiply(const Prologue& prologue) const {
     const auto& o = std::get<Linear>(*joined_op);
     const View& y = joined->writes[0];
-    const Constant& w = c.constants.all[static_cast<std::size_t>(joined->weights[0])];
-    const FewTokensProduct one{.x = in(0).data,
-                               .w = reinterpret_cast<const Bf16*>(w.data),
-                               .y = address(y),
-                               .y_stride = buffer(y).columns,
-                               .y_f32 = o.y == DType::f32,
-                               .tokens = 1,
-                               .in = static_cast<std::int32_t>(o.in),
-                               .out = static_cast<std::int32_t>(o.out)};
     if (o.w.dtype == DType::int4) {
-      product_int4_one_token(one, int4_weight(w), int4_split(), prologue, c.queue);
-    } else {
-      product_one_token(one, prologue, c.queue);
+      product_int4_one_token({.x = in(0).data,
+                              .y = address(y),
+                              .y_stride = buffer(y).columns,
+                              .y_f32 = o.y == DType::f32,
+                              .tokens = 1,
+                              .in = static_cast<std::int32_t>(o.in),
+                              .out = static_cast<std::int32_t>(o.out)},
+                             int4_weight(c.constants.all[static_cast<std::size_t>(joined->weights[0])]),
+                             int4_split(), prologue, c.queue);
+      return {};
     }
+    product_one_token({.x = in(0).data,
+                       .w = reinterpret_cast<const Bf16*>(
+                           c.constants.all[static_cast<std::size_t>(joined->weights[0])].data),
+                       .y = address(y),
+                       .y_stride = buffer(y).columns,
+                       .y_f32 = o.y == DType::f32,
+                       .tokens = 1,
+                       .in = static_cast<std::int32_t>(o.in),
+                       .out = static_cast<std::int32_t>(o.out)},
+                      prologue, c.queue);
     return {};
   }
   Done operator()(const AddRmsNorm& o) const {
@@ -131,43 +138,8 @@ struct Launch {
                                .tokens = static_cast<std::int32_t>(o.tokens),
                                .in = static_cast<std::int32_t>(o.in),
                                .out = static_cast<std::int32_t>(o.out)};
-    const auto library = [&](const Bf16* w) {
-      return c.products.multiply({.x = x.data,
-                                  .w = w,
-                                  .y = few.y,
-                                  .tokens = o.tokens,
-                                  .in = o.in,
-                                  .out = o.out,
-                                  .x_stride = x.stride,
-                                  .y_stride = y.stride,
-                                  .y_f32 = f32},
-                                 c.queue.stream);
-    };
-    Done done = std::monostate{};
-    switch (choose(o, limits)) {
-      case ProductKernel::one_token:
-        product_one_token(few, {}, c.queue);
-        break;
-      case ProductKernel::streamed:
-        done = stream(few);
-        break;
-      case ProductKernel::cublaslt:
-        done = library(few.w);
-        break;
-      case ProductKernel::int4_one_token:
-        product_int4_one_token(few, int4_weight(constant(0)), int4_split(), {}, c.queue);
-        break;
-      case ProductKernel::int4_streamed:
-        done = multiply_int4(few, &product_int4_streamed);
-        break;
-      case ProductKernel::int4_tiled:
-        done = multiply_int4(few, &product_int4_tiled);
-        break;
-      case ProductKernel::int4_unpacked:
-        unpack_int4(c.scratch.unpacked, int4_weight(constant(0)), o.out, o.in, c.queue);
-        done = library(c.scratch.unpacked);
-        break;
-    }
+    const Done done = o.w.dtype == DType::int4 ? multiply_int4(few, choose_int4(o, limits))
+                                               : multiply(few, choose(o, limits));
     if (o.bias) {
       add_bias(
           {.y = few.y, .stride = y.stride, .f32 = f32, .b = floats(1), .tokens = o.tokens, .width = o.out},
@@ -175,19 +147,55 @@ struct Launch {
     }
     return done;
   }
-  /// Of the tokens, in boxes of `rows`.
-  static Result<CUtensorMap> token_map(const FewTokensProduct& few, std::int32_t rows) {
-    return tensor_map(
-        {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = rows});
+  Done multiply(const FewTokensProduct& few, ProductKernel kernel) const {
+    switch (kernel) {
+      case ProductKernel::one_token:
+        product_one_token(few, {}, c.queue);
+        return {};
+      case ProductKernel::streamed:
+        return stream(few);
+      case ProductKernel::cublaslt:
+        return by_library(few, few.w);
+    }
+    return {};
   }
-  Done multiply_int4(const FewTokensProduct& few, decltype(&product_int4_tiled) product) const {
-    const Result<CUtensorMap> x = token_map(few, int4_token_tile(few.tokens));
+  Done by_library(const FewTokensProduct& p, const Bf16* w) const {
+    return c.products.multiply({.x = p.x,
+                                .w = w,
+                                .y = p.y,
+                                .tokens = p.tokens,
+                                .in = p.in,
+                                .out = p.out,
+                                .x_stride = p.x_stride,
+                                .y_stride = p.y_stride,
+                                .y_f32 = p.y_f32},
+                               c.queue.stream);
+  }
+  Int4Split int4_split() const { return {.partial = c.scratch.streamed, .flags = c.scratch.flags}; }
+  Done multiply_int4(const FewTokensProduct& p, Int4Kernel kernel) const {
+    const Int4Unit* w = int4_weight(constant(0));
+    if (kernel == Int4Kernel::unpacked) {
+      unpack_int4(c.scratch.unpacked, w, p.out, p.in, c.queue);
+      return by_library(p, c.scratch.unpacked);
+    }
+    if (kernel == Int4Kernel::one_token) {
+      product_int4_one_token(p, w, int4_split(), {}, c.queue);
+      return {};
+    }
+    const Result<CUtensorMap> x = tensor_map({.data = p.x,
+                                              .rows = p.tokens,
+                                              .columns = p.in,
+                                              .stride = p.x_stride,
+                                              .box_rows = int4_token_tile(p.tokens)});
     if (!x) return failure(x.error());
-    product(few, int4_weight(constant(0)), *x, int4_split(), c.queue);
+    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(p, w, *x, int4_split(),
+                                                                                  c.queue);
     return {};
   }
   Done stream(const FewTokensProduct& few) const {
-    const Result<CUtensorMap> x = token_map(few, token_tile(few.tokens));
+    const std::int32_t tokens = token_tile(few.tokens);
+    const Result<CUtensorMap> x = tensor_map(
+        {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = tokens});
     if (!x) return failure(x.error());
     product_streamed(
         few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},

@@ -149,5 +149,24 @@ TEST_F(GpuWays, GiveTheSameLogitsOfExperts) {
   }
 }
 
+/// Whatever the kernels of its products are, which differ by how many tokens there are.
+TEST_F(GpuWays, GiveTheSameLogitsOfInt4Weights) {
+  const auto int4 = [](Plan plan) {
+    plan.precision.weights = DType::int4;
+    plan.precision.weights.rules = {{.role = "lm_head", .value = DType::bf16}};
+    return plan;
+  };
+  for (const std::int64_t batch : {1, 3, 9, 20, 40, 70}) {
+    const std::vector<float> expected = logits_of(int4(bf16_plan(false, false, false)), batch, 45, 1);
+    for (const Plan& plan : {bf16_plan(true, false, true), bf16_plan(true, true, true)}) {
+      for (const std::int64_t pieces : {1, 2}) {
+        RelativeError error;
+        error.add(logits_of(int4(plan), batch, 45, pieces), expected);
+        EXPECT_LE(error.value(), 2e-2) << batch << " sequences, prompt in " << pieces;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace inferometer

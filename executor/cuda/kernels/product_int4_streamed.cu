@@ -1,5 +1,3 @@
-#include <cuda_fp16.h>
-
 #include "executor/cuda/kernels/int4.cuh"
 #include "executor/cuda/kernels/mma.cuh"
 
@@ -15,10 +13,9 @@ using Kind = Prologue::Kind;
 template <int N, bool Whole>
 struct Shape {
   static_assert(N <= 32);
-  static constexpr int sets = N <= 8    ? 4
-                              : N <= 16 ? 3
-                                        : 2,
-                       consumers = sets * writers, threads = consumers + 32;
+  // As many as registers suffice for.
+  static constexpr int sets = N <= 8 ? 4 : N <= 16 ? 3 : 2;
+  static constexpr int consumers = sets * writers, threads = consumers + 32;
   static constexpr int x_bytes = Whole ? 0 : N * int4_group * 2;
   static constexpr int stage_bytes = sizeof(Int4Unit) + x_bytes;
   static constexpr int sum_bytes = (sets - 1) * writers * N * 4;
@@ -90,8 +87,8 @@ __device__ __forceinline__ void load_tokens(unsigned (&b)[4], std::uint32_t x, i
   load_matrices<false>(b, x + static_cast<unsigned>(at));
 }
 
-/// total += of this warp's 32 rows of a unit.   total [2][N / 8][4]: 16 rows, 8 tokens, and of
-/// them what mma.m16n8k16 leaves a lane
+/// total += of this warp's 32 rows of a unit.   total [2][N / 8][4]: 16 rows, 8 tokens, and of them what
+/// mma.m16n8k16 leaves a lane
 /// x: in shared memory, of the unit's first column
 template <int N, bool Whole>
 __device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit& w, std::uint32_t x) {
