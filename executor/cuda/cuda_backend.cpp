@@ -249,13 +249,14 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                             .hopper = gpu.hopper(),
                                             .overlap = plan.launch.overlap && gpu.hopper() &&
                                                        (observer == nullptr || !observer->apart())}};
+  NodeObserver* told = scales.wanted() ? nullptr : observer;  // calibrating is no part of the step
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const NodeRange kernel =
         scales.wanted() ? NodeRange{i, i} : kernel_of(structure, i, ready.pass.features.tokens);
     if (kernel.first != i) continue;  // it ran with the first
-    if (observer != nullptr) observer->begin(static_cast<std::int32_t>(i));
+    if (told != nullptr) told->begin(static_cast<std::int32_t>(i));
     const Done done = launch_nodes(context, kernel);
-    if (observer != nullptr) observer->end();
+    if (told != nullptr) told->end();
     if (!done) return done;
   }
   return checked(cudaGetLastError(), "launching kernels");

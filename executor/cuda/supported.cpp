@@ -69,10 +69,10 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     refuse(std::visit(WhyNot{gpu}, node.op));
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
-    if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");
+    if (!gpu.hopper()) refuse("fusion.norm_product, gated_product, quantize: need compute capability 9.0");
     const bool fp8 = product->w.dtype == DType::fp8;
     if (product->in % 8 != 0 || !(fp8 ? one_token_fp8_fits(product->in) : one_token_fits(product->in)))
-      refuse("fusion.norm_product, gated_product: products of " + std::to_string(product->in) +
+      refuse("fusion.norm_product, gated_product, quantize: products of " + std::to_string(product->in) +
              " inputs are not joined; multiples of 8 that fit shared memory are");
     const auto* gate = std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, 1).first].op);
     if (gate != nullptr && gate->activation != Activation::silu)
