@@ -13,10 +13,15 @@ namespace {
 
 constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
 
-Structure lowered(Plan::Fusion fusion, DType weights = DType::bf16) {
+Structure lowered(Plan::Fusion fusion, InputFormat inputs = InputFormat::as_is, DType weights = DType::bf16) {
   Plan plan;
   plan.fusion = fusion;
   plan.precision.weights = weights;
+  if (inputs != InputFormat::as_is) {
+    plan.precision.inputs = inputs;
+    plan.precision.inputs.rules = {{.role = "lm_head", .value = InputFormat::as_is}};
+    plan.precision.weights = inputs == InputFormat::fp8 ? DType::fp8 : DType::int8;
+  }
   const auto structure = compile(tiny_llama(), plan);
   EXPECT_TRUE(structure) << to_string(structure.error());
   return *structure;
@@ -48,10 +53,49 @@ TEST(JoinKernels, NormsInTheOneProductThatReadsThem) {
 }
 
 TEST(JoinKernels, NormsAndProductsOfInt4WeightsToo) {
-  const Structure s = lowered({.qkv = true, .gate_up = true, .norm_product = true}, DType::int4);
+  const Structure s =
+      lowered({.qkv = true, .gate_up = true, .norm_product = true}, InputFormat::as_is, DType::int4);
   const auto roles = joined(s, 1);
   EXPECT_EQ(std::count(roles.begin(), roles.end(), "qkv"), 1);
   EXPECT_EQ(std::count(roles.begin(), roles.end(), "gate_up"), 1);
+}
+
+TEST(JoinKernels, StaticQuantizationInWhateverMakesTheValues) {
+  Plan::Fusion fusion{.qkv = true, .gate_up = true, .residual_norm = true, .quantize = true};
+  const Structure s = lowered(fusion, InputFormat::fp8);
+  // Attention's output is quantised by a node of its own, or in steps of one token in the product behind.
+  EXPECT_EQ(joined(s, any), (std::vector<std::string>{"quantize", "quantize", "quantize"}));
+  EXPECT_EQ(joined(s, 1), (std::vector<std::string>{"quantize", "o", "quantize", "quantize"}));
+  EXPECT_TRUE(joined(lowered(fusion, InputFormat::int8), 1).empty()) << "a scale per token is found first";
+  fusion.quantize = false;
+  EXPECT_TRUE(joined(lowered(fusion, InputFormat::fp8), 1).empty());
+}
+
+TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
+  const Structure s = lowered({.qkv = true,
+                               .gate_up = true,
+                               .residual_norm = true,
+                               .norm_product = true,
+                               .gated_product = true,
+                               .quantize = true},
+                              InputFormat::fp8);
+  const auto kernels = [&](std::int64_t tokens) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+      const NodeRange kernel = kernel_of(s, i, tokens);
+      if (s.nodes[i].layer != 0 || kernel.first != i) continue;
+      all.emplace_back();
+      for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+        all.back() += (n == kernel.first ? "" : " ") + std::string{name(s.nodes[n].role)};
+    }
+    return all;
+  };
+  EXPECT_EQ(kernels(1),
+            (std::vector<std::string>{"norm quantize qkv", "rope", "kv_write", "attention", "quantize o",
+                                      "norm quantize gate_up", "activation quantize down"}));
+  EXPECT_EQ(kernels(2),
+            (std::vector<std::string>{"norm quantize", "qkv", "rope", "kv_write", "attention", "quantize",
+                                      "o", "norm quantize", "gate_up", "activation quantize", "down"}));
 }
 
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {
