@@ -6,8 +6,8 @@
 namespace inferometer {
 namespace {
 
-/// Whether node `i` alone reads what node i - 1 writes last, of that node's layer, and in formats that are
-/// not quantised: then nobody misses what stays inside the kernel.
+/// Whether node `i` alone reads what node i - 1 writes last, of that node's layer: then nobody misses what
+/// stays inside the kernel.
 bool feeds_only(const Structure& s, std::size_t i) {
   const StructureNode &from = s.nodes[i - 1], &to = s.nodes[i];
   const View& between = from.writes.back();
@@ -23,19 +23,39 @@ bool plain_product(const AnyOperator& op) {
   return linear != nullptr && linear->x == linear->w.dtype && !linear->bias;
 }
 
+bool normed(const AnyOperator& op) {
+  const auto* norm = std::get_if<RmsNorm>(&op);
+  return (norm != nullptr && norm->groups == 1) || std::holds_alternative<AddRmsNorm>(op);
+}
+bool gated(const AnyOperator& op) { return std::holds_alternative<GatedActivation>(op); }
+bool static_quantization(const AnyOperator& op) {
+  const auto* quantize = std::get_if<Quantize>(&op);
+  return quantize != nullptr && !quantize->dynamic();
+}
+
+/// Whether a product at `i` runs with the node before it, and with the one before that where they are joined.
+bool product_joins(const Structure& s, std::size_t i, const Plan& plan) {
+  const bool quantized = static_quantization(s.nodes[i - 1].op);
+  if (quantized && !plan.fusion.quantize) return false;
+  if (quantized && s.nodes[i - 1].joins_up_to == 0) return true;
+  const AnyOperator& maker = s.nodes[i - (quantized ? 2 : 1)].op;
+  return (normed(maker) && plan.fusion.norm_product) || (gated(maker) && plan.fusion.gated_product);
+}
+
 }  // namespace
 
 Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
   for (std::size_t i = 1; i < s.nodes.size(); ++i) {
-    const AnyOperator &before = s.nodes[i - 1].op, &op = s.nodes[i].op;
-    const auto* norm = std::get_if<RmsNorm>(&before);
-    const bool normed = (norm != nullptr && norm->groups == 1) || std::holds_alternative<AddRmsNorm>(before);
-    const bool gated = std::holds_alternative<GatedActivation>(before);
+    StructureNode& node = s.nodes[i];
+    const AnyOperator& before = s.nodes[i - 1].op;
     if (plan.fusion.rope_kv && std::holds_alternative<RopeApply>(before) &&
-        std::holds_alternative<KvWrite>(op))
-      s.nodes[i].joins_up_to = std::numeric_limits<std::int64_t>::max();
-    const bool wanted = (normed && plan.fusion.norm_product) || (gated && plan.fusion.gated_product);
-    if (wanted && plain_product(op) && feeds_only(s, i)) s.nodes[i].joins_up_to = 1;
+        std::holds_alternative<KvWrite>(node.op))
+      node.joins_up_to = any;
+    if (plan.fusion.quantize && static_quantization(node.op) && (normed(before) || gated(before)) &&
+        feeds_only(s, i))
+      node.joins_up_to = any;
+    if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
   }
   return {};
 }

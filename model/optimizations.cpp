@@ -181,6 +181,13 @@ const std::array list{
           return Edits{{"fusion.gated_product", "true"}};
         },
         &needs_gpu},
+    Optimization{"fused-quantize", "6.1 operator fusion",
+                 "static quantization of inputs inside the kernel that makes them",
+                 "saves a pass over the inputs of products and a launch; nothing where inputs are not fp8",
+                 [](const Case&) {
+                   return Edits{{"fusion.quantize", "true"}};
+                 },
+                 &needs_gpu},
     Optimization{
         "dependent-launch", "beside the survey",
         "each kernel is set up, and its weights fetched, while the one before drains",

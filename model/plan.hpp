@@ -36,6 +36,7 @@ struct Plan {
     bool rope_kv = false;
     bool norm_product = false;
     bool gated_product = false;
+    bool quantize = false;
   } fusion;
   struct Kernels {
     AttentionKernel attention = AttentionKernel::tiled;
@@ -63,7 +64,9 @@ void fields(P& plan, Visit&& visit) {
   visit(
       "precision.activations", plan.precision.activations,
       "dtype of everything between the products: residual stream, norms, attention inputs, embedding table");
-  visit("precision.inputs", plan.precision.inputs, "what the inputs of matrix products are quantised to");
+  visit("precision.inputs", plan.precision.inputs,
+        "what the inputs of matrix products are quantised to; the static scales of fp8 are calibrated by the "
+        "first step that is executed");
   visit("precision.kv", plan.precision.kv, "dtype of the KV cache, by layer");
   visit("fusion.qkv", plan.fusion.qkv, "query, key and value projections as one product");
   visit("fusion.gate_up", plan.fusion.gate_up, "gate and up projections as one product");
@@ -74,6 +77,9 @@ void fields(P& plan, Visit&& visit) {
         "steps of one token: a norm inside the one product that reads it");
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
+  visit("fusion.quantize", plan.fusion.quantize,
+        "static quantization inside the kernel that makes the values, or in steps of one token inside the "
+        "product that reads them");
   visit("kernels.attention", plan.kernels.attention,
         "attention with scores in memory (naive) or tiled online softmax");
   visit("kernels.experts", plan.kernels.experts,

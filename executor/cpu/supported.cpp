@@ -41,7 +41,7 @@ Errors not_executed(const Case& c, const Structure& structure) {
   }
   for (const StructureNode& node : structure.nodes) {
     if (node.joins_up_to > 0)
-      refuse("fusion.rope_kv, norm_product, gated_product: kernels that join operators are not executed");
+      refuse("fusion.rope_kv, norm_product, gated_product, quantize: kernels that join operators are not executed");
     const auto formats = formats_of(node.op);
     const bool runs =
         !formats ||

@@ -160,13 +160,16 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
       }
       if (packed) pack(spec, m, reinterpret_cast<const Bf16*>(staging.data()), constant);
     }
-    if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && spec.format.dtype == DType::bf16 &&
-        spec.columns % 8 == 0) {
-      const Result<CUtensorMap> map = tensor_map({.data = constant.data,
-                                                  .rows = spec.rows,
-                                                  .columns = spec.columns,
-                                                  .stride = spec.columns,
-                                                  .box_rows = streamed_rows});
+    const bool copied = spec.format.dtype == DType::bf16 || spec.format.dtype == DType::fp8;
+    const std::int64_t row_bytes = size_of(spec.columns, spec.format.dtype).value;
+    if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && copied && row_bytes % 16 == 0) {
+      const Result<CUtensorMap> map =
+          tensor_map({.data = constant.data,
+                      .rows = spec.rows,
+                      .columns = spec.columns,
+                      .stride = spec.columns,
+                      .box_rows = streamed_rows,
+                      .element_bytes = static_cast<std::int32_t>(row_bytes / spec.columns)});
       if (!map) return failure(map.error());
       constant.map = *map;
     }

@@ -11,6 +11,13 @@ struct CublasLt::Plan {
   Plan() = default;
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
+  /// Products of one shape have one plan, whatever their scales are.
+  void scale_by(const Product& p) const {
+    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &p.w_scale,
+                                   sizeof p.w_scale);
+    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &p.x_scale,
+                                   sizeof p.x_scale);
+  }
   ~Plan() {
     if (operation != nullptr) cublasLtMatmulDescDestroy(operation);
     for (const cublasLtMatrixLayout_t layout : {w, x, y}) {
@@ -31,7 +38,8 @@ Result<CublasLt> CublasLt::open() {
 }
 
 Result<const CublasLt::Plan*> CublasLt::plan_of(const Product& p) {
-  std::shared_ptr<const Plan>& known = plans_[{p.tokens, p.in, p.out, p.x_stride, p.y_stride, p.y_f32}];
+  std::shared_ptr<const Plan>& known =
+      plans_[{p.tokens, p.in, p.out, p.x_stride, p.y_stride, p.y_f32, p.fp8()}];
   if (known) return known.get();
   auto plan = std::make_shared<Plan>();
   const auto size = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
@@ -39,8 +47,14 @@ Result<const CublasLt::Plan*> CublasLt::plan_of(const Product& p) {
   const cublasOperation_t transposed = CUBLAS_OP_T;
   cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
                                  sizeof transposed);
-  cublasLtMatrixLayoutCreate(&plan->w, CUDA_R_16BF, size(p.in), size(p.out), p.in);
-  cublasLtMatrixLayoutCreate(&plan->x, CUDA_R_16BF, size(p.in), size(p.tokens), p.x_stride);
+  const cudaDataType values = p.fp8() ? CUDA_R_8F_E4M3 : CUDA_R_16BF;
+  if (p.fp8()) {
+    const std::int8_t fast = 1;  // sums are added to f32 less often: what engines run fp8 with
+    cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast, sizeof fast);
+    plan->scale_by(p);
+  }
+  cublasLtMatrixLayoutCreate(&plan->w, values, size(p.in), size(p.out), p.in);
+  cublasLtMatrixLayoutCreate(&plan->x, values, size(p.in), size(p.tokens), p.x_stride);
   cublasLtMatrixLayoutCreate(&plan->y, p.y_f32 ? CUDA_R_32F : CUDA_R_16BF, size(p.out), size(p.tokens),
                              p.y_stride);
   cublasLtMatmulPreference_t preference = nullptr;
@@ -54,7 +68,8 @@ Result<const CublasLt::Plan*> CublasLt::plan_of(const Product& p) {
     while (a > 2 && stride * element % a != 0) a /= 2;
     return a;
   };
-  const std::uint32_t w_bytes = alignment(p.in, 2), x_bytes = alignment(p.x_stride, 2),
+  const std::uint32_t w_bytes = alignment(p.in, p.fp8() ? 1 : 2),
+                      x_bytes = alignment(p.x_stride, p.fp8() ? 1 : 2),
                       y_bytes = alignment(p.y_stride, p.y_f32 ? 4 : 2);
   const auto align = [&](cublasLtMatmulPreferenceAttributes_t attribute, std::uint32_t bytes) {
     cublasLtMatmulPreferenceSetAttribute(preference, attribute, &bytes, sizeof bytes);
@@ -81,6 +96,7 @@ Done CublasLt::multiply(const Product& p, cudaStream_t stream) {
   const Result<const Plan*> plan = plan_of(p);
   if (!plan) return failure(plan.error());
   const Plan& q = **plan;
+  if (p.fp8()) q.scale_by(p);
   const float one = 1, zero = 0;
   const cublasStatus_t status =
       cublasLtMatmul(handle_.get(), q.operation, &one, p.w, q.w, p.x, q.x, &zero, p.y, q.y, p.y, q.y,

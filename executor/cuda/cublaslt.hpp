@@ -11,11 +11,16 @@
 namespace inferometer::cuda {
 
 /// y = x Wᵀ   x [tokens, in], W [out, in] bf16; y [tokens, out] bf16 or f32; f32 sums
+/// With scales (f32 [1], on the device) y = x_scale w_scale x Wᵀ of e4m3 values; in and out are multiples of
+/// 16.
 struct Product {
   const void *x = nullptr, *w = nullptr;
   void* y = nullptr;
   std::int64_t tokens = 0, in = 0, out = 0, x_stride = 0, y_stride = 0;
   bool y_f32 = false;
+  const float *x_scale = nullptr, *w_scale = nullptr;
+
+  bool fp8() const { return w_scale != nullptr; }
 };
 
 /// Products by cuBLASLt, with the algorithm that its heuristics rank first for each shape.
@@ -33,7 +38,7 @@ class CublasLt {
   struct Close {
     void operator()(cublasLtHandle_t handle) const { cublasLtDestroy(handle); }
   };
-  using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>;
+  using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool, bool>;
   Result<const Plan*> plan_of(const Product& p);
 
   std::unique_ptr<cublasLtContext, Close> handle_;

@@ -64,6 +64,7 @@ struct CudaBackend::Impl {
   cuda::DeviceInputs inputs;
   cuda::Scratch scratch;
   cuda::ExpertScratch experts;
+  cuda::InputScales scales;
   DeviceBuffer arena, rope;
   std::int64_t rope_positions = 0;
   /// By sequences, rows of logits and splits of attention: all else that launches depend on is on the device.
@@ -92,6 +93,7 @@ void CudaBackend::Impl::release() {
   inputs = {};
   scratch = {};
   experts = {};
+  scales = {};
   arena = {};
   rope = {};
   rope_positions = 0;
@@ -150,6 +152,9 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
                      ? std::max(1, cuda::decode_occupancy(layer.head_dim)) * gpu.processors
                      : 1;
+  auto room = cuda::InputScales::of(structure);
+  if (!room) return failure(room.error());
+  scales = std::move(*room);
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
   if (const Done done = make_room_for_experts(c.workload.batch * c.workload.prompt_tokens); !done)
     return done;
@@ -248,6 +253,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .state = state,
                                   .constants = constants,
                                   .inputs = inputs,
+                                  .scales = scales,
                                   .scratch = scratch,
                                   .experts = experts,
                                   .gpu = gpu,
@@ -261,9 +267,11 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                             .overlap = plan.launch.overlap && gpu.hopper() &&
                                                        (observer == nullptr || !observer->apart())}};
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
-    if (kernel_of(structure, i, ready.pass.features.tokens).first != i) continue;  // it ran with the first
+    const NodeRange kernel =
+        scales.wanted() ? NodeRange{i, i} : kernel_of(structure, i, ready.pass.features.tokens);
+    if (kernel.first != i) continue;  // it ran with the first
     if (observer != nullptr) observer->begin(static_cast<std::int32_t>(i));
-    const Done done = launch_node(context, i);
+    const Done done = launch_nodes(context, kernel);
     if (observer != nullptr) observer->end();
     if (!done) return done;
   }
@@ -274,6 +282,10 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   inputs.send(ready.pass, group, stream.get());
   for (const StateOperation& o : ready.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
+  }
+  if (scales.wanted()) {
+    if (const Done done = enqueue(ready); !done) return failure(done.error());
+    scales.found();
   }
   const cuda::RecordedGraph* graph = nullptr;
   if (ready.recorded && (observer == nullptr || !observer->apart())) {

@@ -24,9 +24,11 @@ class NodeObserver {
 
 /// Runs the graph on an NVIDIA GPU: matrix products by cuBLASLt or our own kernels, the rest by our own.
 ///
-/// bf16; one device. prepare() makes room for the workload of its Case: steps may name sequences and blocks
-/// beyond neither. Decode steps are replayed from recorded graphs where the Plan asks for it, one graph per
-/// batch bucket and split of attention; a bucket is filled up with sequences of one token.
+/// bf16, or products of fp8 by fp8 whose input scales are calibrated by the first step after prepare()
+/// (input_scales.hpp); one device. prepare() makes room for the workload of its Case: steps may name
+/// sequences and blocks beyond neither. Decode steps are replayed from recorded graphs where the Plan asks
+/// for it, one graph per batch bucket and split of attention; a bucket is filled up with sequences of one
+/// token.
 class CudaBackend final : public Backend {
  public:
   /// errors  no driver, no such device

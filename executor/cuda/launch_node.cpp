@@ -1,6 +1,9 @@
 #include "executor/cuda/launch_node.hpp"
 
-#include "executor/cuda/kernels/products.hpp"
+#include <span>
+
+#include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/kernels/quantize.hpp"
 #include "executor/cuda/launch_experts.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
@@ -24,9 +27,7 @@ Gate gate_of(Activation activation) {
 struct Launch {
   const NodeContext& c;
   const StructureNode& node;
-  /// The node that runs in this one's kernel, where there is one.
-  const StructureNode* joined = nullptr;
-  const AnyOperator* joined_op = nullptr;
+  std::span<const StructureNode> joined;  ///< nodes that run in this one's kernel, behind it
 
   const Buffer& buffer(const View& v) const {
     return c.structure.buffers[static_cast<std::size_t>(v.buffer)];
@@ -64,7 +65,7 @@ struct Launch {
     return {};
   }
   Done operator()(const RmsNorm& o) const {
-    if (joined != nullptr) {
+    if (joins_product()) {
       return multiply({.kind = Prologue::Kind::norm, .weight = halves(0), .eps = static_cast<float>(o.eps)});
     }
     rms_norm({.x = in(0),
@@ -73,17 +74,43 @@ struct Launch {
               .tokens = o.tokens,
               .groups = o.groups,
               .width = o.width,
-              .eps = static_cast<float>(o.eps)},
+              .eps = static_cast<float>(o.eps),
+              .q = quantized()},
              c.queue);
     return {};
   }
+  bool joins_product() const { return !joined.empty() && std::holds_alternative<Linear>(joined.back().op); }
+  /// Where a Quantize node writes, with the scale of its values.
+  QuantizedOut quantized_by(const StructureNode& n) const {
+    const View& q = n.writes[0];
+    return {reinterpret_cast<std::uint8_t*>(address(q)), buffer(q).columns, c.scales.scale(q.buffer)};
+  }
+  /// The same of the one that is joined, if any.
+  QuantizedOut quantized() const {
+    const bool any = !joined.empty() && std::holds_alternative<Quantize>(joined.front().op);
+    return any ? quantized_by(joined.front()) : QuantizedOut{};
+  }
   /// The joined product, of one token, of what the prologue makes of this node's first operand.
   Done multiply(const Prologue& prologue) const {
-    const auto& o = std::get<Linear>(*joined_op);
-    const View& y = joined->writes[0];
+    const StructureNode& to = joined.back();
+    const auto& o = std::get<Linear>(to.op);
+    const View& y = to.writes[0];
+    const Constant& w = c.constants.all[static_cast<std::size_t>(to.weights[0])];
+    if (o.w.dtype == DType::fp8) {
+      product_one_token_fp8({.w = reinterpret_cast<const std::uint8_t*>(w.data),
+                             .x_scale = c.scales.scale(to.reads[0].buffer),
+                             .w_scale = reinterpret_cast<const float*>(w.scales),
+                             .y = address(y),
+                             .y_stride = buffer(y).columns,
+                             .y_f32 = o.y == DType::f32,
+                             .tokens = 1,
+                             .in = static_cast<std::int32_t>(o.in),
+                             .out = static_cast<std::int32_t>(o.out)},
+                            in(0).data, prologue, c.queue);
+      return {};
+    }
     product_one_token({.x = in(0).data,
-                       .w = reinterpret_cast<const Bf16*>(
-                           c.constants.all[static_cast<std::size_t>(joined->weights[0])].data),
+                       .w = reinterpret_cast<const Bf16*>(w.data),
                        .y = address(y),
                        .y_stride = buffer(y).columns,
                        .y_f32 = o.y == DType::f32,
@@ -94,7 +121,7 @@ struct Launch {
     return {};
   }
   Done operator()(const AddRmsNorm& o) const {
-    if (joined != nullptr) {
+    if (joins_product()) {
       return multiply({.kind = Prologue::Kind::add_norm,
                        .second = in(1).data,
                        .weight = halves(0),
@@ -108,11 +135,61 @@ struct Launch {
                   .y = out(1),
                   .tokens = o.tokens,
                   .width = o.width,
-                  .eps = static_cast<float>(o.eps)},
+                  .eps = static_cast<float>(o.eps),
+                  .q = quantized()},
                  c.queue);
     return {};
   }
   Done operator()(const Linear& o) const {
+    Done done = o.w.dtype == DType::fp8 ? fp8_product(o) : bf16_product(o);
+    if (o.bias) {
+      const Out y = out(0);
+      add_bias({.y = y.data,
+                .stride = y.stride,
+                .f32 = o.y == DType::f32,
+                .b = floats(1),
+                .tokens = o.tokens,
+                .width = o.out},
+               c.queue);
+    }
+    return done;
+  }
+  Done fp8_product(const Linear& o) const {
+    const View &x = node.reads[0], &y = node.writes[0];
+    const Fp8Product few{.x = reinterpret_cast<const std::uint8_t*>(address(x)),
+                         .x_stride = buffer(x).columns,
+                         .w = reinterpret_cast<const std::uint8_t*>(constant(0).data),
+                         .x_scale = c.scales.scale(x.buffer),
+                         .w_scale = reinterpret_cast<const float*>(constant(0).scales),
+                         .y = address(y),
+                         .y_stride = buffer(y).columns,
+                         .y_f32 = o.y == DType::f32,
+                         .tokens = static_cast<std::int32_t>(o.tokens),
+                         .in = static_cast<std::int32_t>(o.in),
+                         .out = static_cast<std::int32_t>(o.out)};
+    switch (choose(o, {.hopper = c.gpu.hopper()})) {
+      case ProductKernel::one_token:
+        product_one_token_fp8(few, c.queue);
+        return {};
+      case ProductKernel::streamed:
+        return stream(few, 1);
+      case ProductKernel::cublaslt:
+        return c.products.multiply({.x = few.x,
+                                    .w = few.w,
+                                    .y = few.y,
+                                    .tokens = o.tokens,
+                                    .in = o.in,
+                                    .out = o.out,
+                                    .x_stride = few.x_stride,
+                                    .y_stride = few.y_stride,
+                                    .y_f32 = few.y_f32,
+                                    .x_scale = few.x_scale,
+                                    .w_scale = few.w_scale},
+                                   c.queue.stream);
+    }
+    return {};
+  }
+  Done bf16_product(const Linear& o) const {
     const In x = in(0);
     const Out y = out(0);
     const bool f32 = o.y == DType::f32;
@@ -126,16 +203,14 @@ struct Launch {
                                .tokens = static_cast<std::int32_t>(o.tokens),
                                .in = static_cast<std::int32_t>(o.in),
                                .out = static_cast<std::int32_t>(o.out)};
-    Done done = std::monostate{};
     switch (choose(o, limits)) {
       case ProductKernel::one_token:
         product_one_token(few, {}, c.queue);
-        break;
+        return {};
       case ProductKernel::streamed:
-        done = stream(few);
-        break;
+        return stream(few, 2);
       case ProductKernel::cublaslt:
-        done = c.products.multiply({.x = x.data,
+        return c.products.multiply({.x = x.data,
                                     .w = few.w,
                                     .y = few.y,
                                     .tokens = o.tokens,
@@ -145,19 +220,17 @@ struct Launch {
                                     .y_stride = y.stride,
                                     .y_f32 = f32},
                                    c.queue.stream);
-        break;
     }
-    if (o.bias) {
-      add_bias(
-          {.y = few.y, .stride = y.stride, .f32 = f32, .b = floats(1), .tokens = o.tokens, .width = o.out},
-          c.queue);
-    }
-    return done;
+    return {};
   }
-  Done stream(const FewTokensProduct& few) const {
-    const std::int32_t tokens = token_tile(few.tokens);
-    const Result<CUtensorMap> x = tensor_map(
-        {.data = few.x, .rows = few.tokens, .columns = few.in, .stride = few.x_stride, .box_rows = tokens});
+  template <class FewTokens>
+  Done stream(const FewTokens& few, std::int32_t element_bytes) const {
+    const Result<CUtensorMap> x = tensor_map({.data = few.x,
+                                              .rows = few.tokens,
+                                              .columns = few.in,
+                                              .stride = few.x_stride,
+                                              .box_rows = token_tile(few.tokens),
+                                              .element_bytes = element_bytes});
     if (!x) return failure(x.error());
     product_streamed(
         few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},
@@ -177,8 +250,8 @@ struct Launch {
                              .q_head_stride = step(node.writes[0]),
                              .k_head_stride = step(node.writes[1]),
                              .interleaved = o.interleaved};
-    if (joined != nullptr) {
-      rope_kv_write(turn, write(*joined, o.tokens), c.queue);
+    if (!joined.empty()) {
+      rope_kv_write(turn, write(joined.front(), o.tokens), c.queue);
     } else {
       rope(turn, c.queue);
     }
@@ -229,14 +302,22 @@ struct Launch {
     return {};
   }
   Done operator()(const GatedActivation& o) const {
-    if (joined != nullptr) return multiply({.kind = Prologue::Kind::gated, .second = in(1).data});
+    if (joins_product()) return multiply({.kind = Prologue::Kind::gated, .second = in(1).data});
     gated({.gate = in(0),
            .up = in(1),
            .y = out(0),
            .activation = gate_of(o.activation),
            .tokens = o.tokens,
-           .width = o.width},
+           .width = o.width,
+           .q = quantized()},
           c.queue);
+    return {};
+  }
+  Done operator()(const Quantize& o) const {
+    if (joins_product()) return multiply({});
+    float* scale = c.scales.scale(node.writes[0].buffer);
+    if (c.scales.wanted()) find_input_scale(in(0), o.tokens, o.width, scale, c.queue);
+    quantize_fp8({.x = in(0), .q = quantized_by(node), .tokens = o.tokens, .width = o.width}, c.queue);
     return {};
   }
   Done operator()(const Add& o) const {
@@ -264,6 +345,7 @@ struct Launch {
     const In x = in(0);
     return multiply_experts(c, {.op = o,
                                 .w = constant(0),
+                                .x_scale = o.x == DType::fp8 ? c.scales.scale(node.reads[0].buffer) : nullptr,
                                 .bias = o.bias ? floats(1) : nullptr,
                                 .x = x.data,
                                 .x_stride = x.stride,
@@ -299,15 +381,10 @@ struct Launch {
 
 }  // namespace
 
-Done launch_node(const NodeContext& context, std::size_t index) {
-  const NodeRange kernel = kernel_of(context.structure, index, context.pass.features.tokens);
-  require(kernel.first == index, "the first node of a kernel");
-  Launch launch{context, context.structure.nodes[index]};
-  if (kernel.last != index) {
-    launch.joined = &context.structure.nodes[kernel.last];
-    launch.joined_op = &context.pass.operators[kernel.last];
-  }
-  return std::visit(launch, context.pass.operators[index]);
+Done launch_nodes(const NodeContext& context, NodeRange nodes) {
+  const std::span<const StructureNode> all{context.structure.nodes};
+  const Launch launch{context, all[nodes.first], all.subspan(nodes.first + 1, nodes.last - nodes.first)};
+  return std::visit(launch, context.pass.operators[nodes.first]);
 }
 
 }  // namespace inferometer::cuda

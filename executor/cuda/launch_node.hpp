@@ -2,6 +2,7 @@
 #include "executor/cuda/constants.hpp"
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/expert_scratch.hpp"
+#include "executor/cuda/input_scales.hpp"
 #include "executor/cuda/inputs.hpp"
 #include "executor/cuda/state.hpp"
 
@@ -27,6 +28,7 @@ struct NodeContext {
   const CachedState& state;
   const Constants& constants;
   const DeviceInputs& inputs;
+  const InputScales& scales;
   const Scratch& scratch;
   const ExpertScratch& experts;
   const Gpu& gpu;
@@ -37,8 +39,9 @@ struct NodeContext {
   Queue queue;
 };
 
-/// Enqueues the kernels of node `index` of the structure, and of the nodes that run in its kernel.
-/// requires the first node of a kernel
-[[nodiscard]] Done launch_node(const NodeContext& context, std::size_t index);
+/// Enqueues a kernel that does what nodes [first, last] of the structure do, or the kernels of one node.
+/// Where input scales are wanted, a Quantize node of its own finds its scale first. requires a range that
+/// join_kernels makes, or a single node
+[[nodiscard]] Done launch_nodes(const NodeContext& context, NodeRange nodes);
 
 }  // namespace inferometer::cuda

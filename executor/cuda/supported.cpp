@@ -4,20 +4,31 @@
 #include <set>
 
 #include "executor/cuda/kernels/experts.hpp"
-#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/kernels/products_fp8.hpp"
+#include "model/graph.hpp"
 
 namespace inferometer::cuda {
 namespace {
 
 /// Why an operator does not run here, empty where it does.
 struct WhyNot {
-  bool hopper = false, recorded = false;
+  const Gpu& gpu;
+  bool recorded = false;
 
   std::string operator()(const Linear& o) const {
-    return o.x == DType::bf16 && o.w.dtype == DType::bf16
+    if (o.x == DType::bf16 && o.w.dtype == DType::bf16) return "";
+    if (o.x != DType::fp8 || o.w.dtype != DType::fp8) {
+      return "products of " + std::string{name(o.x)} + " inputs and " + std::string{name(o.w.dtype)} +
+             " weights are not executed; bf16 by bf16 and fp8 by fp8 are";
+    }
+    if (!gpu.hopper()) return "fp8 products need compute capability 9.0";
+    return o.in % 16 == 0 && o.out % 16 == 0
                ? ""
-               : "products of " + std::string{name(o.x)} + " inputs and " + std::string{name(o.w.dtype)} +
-                     " weights are not executed; bf16 by bf16 is";
+               : "fp8 products of " + std::to_string(o.in) + " inputs and " + std::to_string(o.out) +
+                     " outputs are not executed; multiples of 16 are";
+  }
+  std::string operator()(const Quantize& o) const {
+    return !o.dynamic() ? "" : "dynamic quantization of inputs is not executed; static (fp8) is";
   }
   std::string operator()(const Attention& o) const {
     if (o.v_in_k) return "latent attention is not executed";
@@ -39,7 +50,7 @@ struct WhyNot {
                  ? ""
                  : "kernels.experts: loop is executed in bf16 only; grouped in fp8 too";
     }
-    if (!hopper) return "kernels.experts: grouped needs compute capability 9.0";
+    if (!gpu.hopper()) return "kernels.experts: grouped needs compute capability 9.0";
     if (o.x != o.w.dtype || (o.x != DType::bf16 && o.x != DType::fp8))
       return "products of experts of " + std::string{name(o.x)} + " inputs and " +
              std::string{name(o.w.dtype)} + " weights are not executed; bf16 by bf16 and fp8 by fp8 are";
@@ -71,7 +82,7 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
   if (!std::has_single_bit(static_cast<std::uint64_t>(c.plan.kv.block_tokens)))
     refuse("kv.block_tokens: " + std::to_string(c.plan.kv.block_tokens) + " is not a power of two");
   for (const Buffer& b : structure.buffers) {
-    if (b.dtype != DType::bf16 && b.dtype != DType::f32 && b.dtype != DType::i32)
+    if (b.dtype != DType::bf16 && b.dtype != DType::fp8 && b.dtype != DType::f32 && b.dtype != DType::i32)
       refuse("activations in " + std::string{name(b.dtype)} + " are not executed; bf16 are");
   }
   if (c.plan.precision.activations.value != DType::bf16)
@@ -83,14 +94,15 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
   }
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const StructureNode& node = structure.nodes[i];
-    refuse(std::visit(WhyNot{gpu.hopper(), c.plan.launch.graphs}, node.op));
+    refuse(std::visit(WhyNot{gpu, c.plan.launch.graphs}, node.op));
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product: need compute capability 9.0");
-    if (product->in % 8 != 0 || !one_token_fits(product->in))
+    const bool fp8 = product->w.dtype == DType::fp8;
+    if (product->in % 8 != 0 || !(fp8 ? one_token_fp8_fits(product->in) : one_token_fits(product->in)))
       refuse("fusion.norm_product, gated_product: products of " + std::to_string(product->in) +
              " inputs are not joined; multiples of 8 that fit shared memory are");
-    const auto* gate = std::get_if<GatedActivation>(&structure.nodes[i - 1].op);
+    const auto* gate = std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, 1).first].op);
     if (gate != nullptr && gate->activation != Activation::silu)
       refuse("fusion.gated_product: joins SiLU only");
   }

@@ -25,13 +25,14 @@ Result<CUtensorMap> tensor_map(const MapOf& m) {
   if (encoder() == nullptr) return failure("cuda: this driver has no tensor maps");
   CUtensorMap map{};
   const cuuint64_t extents[2] = {static_cast<cuuint64_t>(m.columns), static_cast<cuuint64_t>(m.rows)};
-  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(m.stride) * 2};
-  const cuuint32_t box[2] = {static_cast<cuuint32_t>(m.box_columns), static_cast<cuuint32_t>(m.box_rows)};
+  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(m.stride * m.element_bytes)};
+  const cuuint32_t box[2] = {static_cast<cuuint32_t>(128 / m.element_bytes),
+                             static_cast<cuuint32_t>(m.box_rows)};
   const cuuint32_t steps[2] = {1, 1};
-  const CUresult code =
-      encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(m.data), extents, strides, box,
-                steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult code = encoder()(
+      &map, m.element_bytes == 1 ? CU_TENSOR_MAP_DATA_TYPE_UINT8 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2,
+      const_cast<void*>(m.data), extents, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (code != CUDA_SUCCESS)
     return failure("cuda: cuTensorMapEncodeTiled: error " + std::to_string(static_cast<int>(code)));
   return map;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <functional>
 
 #include "executor/weights/safetensors.hpp"
 #include "model/backend.hpp"
@@ -133,15 +134,16 @@ inline std::vector<Step> steps_of(const Expected& e, std::int64_t block, std::si
   return steps;
 }
 
-/// Runs a fixture one way; the relative L2 error of the logits of the prefill and all decode steps.
-inline double logits_error(Backend& backend, const fs::path& folder, const Way& way, std::size_t pieces) {
+/// Calls each(row) after the prefill (row 0) and each decode step of a fixture in `folder`;
+/// false when something went wrong.
+inline bool run_fixture(Backend& backend, const fs::path& folder, const Plan& plan, const Expected& e,
+                        std::size_t pieces, const std::function<void(std::size_t row)>& each) {
   const fs::path config = folder / "config.json";
   const auto model = read_hf_config(text_of(config), config.string(), folder.filename().string());
   EXPECT_TRUE(model) << to_string(model.error());
-  const Expected e = read_expected(folder, way.reference);
   Case c;
   c.models["model"] = *model;
-  c.plan = way.plan;
+  c.plan = plan;
   c.workload = {.batch = 1,
                 .prompt_tokens = static_cast<std::int64_t>(e.prompt.size()),
                 .output_tokens = decode_steps + 1};
@@ -149,22 +151,29 @@ inline double logits_error(Backend& backend, const fs::path& folder, const Way& 
   EXPECT_TRUE(structure) << to_string(structure.error());
   const auto prepared = backend.prepare(c, *structure);
   EXPECT_TRUE(prepared) << to_string(prepared.error());
-  if (!prepared) return 1;
+  if (!prepared) return false;
   backend.keep_logits(true);
   const std::vector<Step> steps = steps_of(e, c.plan.kv.block_tokens, pieces);
-  RelativeError error;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto run = backend.run(bind(*structure, features(steps[i])), steps[i]);
     EXPECT_TRUE(run) << to_string(run.error());
-    if (!run) return 1;
-    if (i + 1 < pieces) continue;
-    const std::size_t row = i + 1 - pieces;
+    if (!run) return false;
+    if (i + 1 >= pieces) each(i + 1 - pieces);
+  }
+  return true;
+}
+
+/// Runs a fixture one way; the relative L2 error of the logits of the prefill and all decode steps.
+inline double logits_error(Backend& backend, const fs::path& folder, const Way& way, std::size_t pieces) {
+  const Expected e = read_expected(folder, way.reference);
+  RelativeError error;
+  const bool ran = run_fixture(backend, folder, way.plan, e, pieces, [&](std::size_t row) {
     error.add(backend.output().logits, e.logits[row]);
     if (way.reference.empty()) {
       EXPECT_EQ(backend.output().tokens[0], e.tokens[row]) << way.name << ", step " << row;
     }
-  }
-  return error.value();
+  });
+  return ran ? error.value() : 1;
 }
 
 }  // namespace inferometer

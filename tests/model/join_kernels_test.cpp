@@ -12,9 +12,14 @@ namespace {
 
 constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
 
-Structure lowered(Plan::Fusion fusion) {
+Structure lowered(Plan::Fusion fusion, InputFormat inputs = InputFormat::as_is) {
   Plan plan;
   plan.fusion = fusion;
+  if (inputs != InputFormat::as_is) {
+    plan.precision.inputs = inputs;
+    plan.precision.inputs.rules = {{.role = "lm_head", .value = InputFormat::as_is}};
+    plan.precision.weights = inputs == InputFormat::fp8 ? DType::fp8 : DType::int8;
+  }
   const auto structure = compile(tiny_llama(), plan);
   EXPECT_TRUE(structure) << to_string(structure.error());
   return *structure;
@@ -43,6 +48,44 @@ TEST(JoinKernels, NormsInTheOneProductThatReadsThem) {
       {.qkv = true, .gate_up = true, .residual_norm = true, .norm_product = true, .gated_product = true});
   EXPECT_EQ(joined(s, 1), (std::vector<std::string>{"qkv", "gate_up", "down", "lm_head"}));
   EXPECT_TRUE(joined(s, 2).empty()) << "in steps of one token only";
+}
+
+TEST(JoinKernels, StaticQuantizationInWhateverMakesTheValues) {
+  Plan::Fusion fusion{.qkv = true, .gate_up = true, .residual_norm = true, .quantize = true};
+  const Structure s = lowered(fusion, InputFormat::fp8);
+  // Attention's output is quantised by a node of its own, or in steps of one token in the product behind.
+  EXPECT_EQ(joined(s, any), (std::vector<std::string>{"quantize", "quantize", "quantize"}));
+  EXPECT_EQ(joined(s, 1), (std::vector<std::string>{"quantize", "o", "quantize", "quantize"}));
+  EXPECT_TRUE(joined(lowered(fusion, InputFormat::int8), 1).empty()) << "a scale per token is found first";
+  fusion.quantize = false;
+  EXPECT_TRUE(joined(lowered(fusion, InputFormat::fp8), 1).empty());
+}
+
+TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
+  const Structure s = lowered({.qkv = true,
+                               .gate_up = true,
+                               .residual_norm = true,
+                               .norm_product = true,
+                               .gated_product = true,
+                               .quantize = true},
+                              InputFormat::fp8);
+  const auto kernels = [&](std::int64_t tokens) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+      const NodeRange kernel = kernel_of(s, i, tokens);
+      if (s.nodes[i].layer != 0 || kernel.first != i) continue;
+      all.emplace_back();
+      for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+        all.back() += (n == kernel.first ? "" : " ") + std::string{name(s.nodes[n].role)};
+    }
+    return all;
+  };
+  EXPECT_EQ(kernels(1),
+            (std::vector<std::string>{"norm quantize qkv", "rope", "kv_write", "attention", "quantize o",
+                                      "norm quantize gate_up", "activation quantize down"}));
+  EXPECT_EQ(kernels(2),
+            (std::vector<std::string>{"norm quantize", "qkv", "rope", "kv_write", "attention", "quantize",
+                                      "o", "norm quantize", "gate_up", "activation quantize", "down"}));
 }
 
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {

@@ -24,6 +24,17 @@ bool vectors(const Rows2D<T>& rows, std::int64_t width) {
   return reinterpret_cast<std::uintptr_t>(rows.data) % 16 == 0 && rows.stride % 8 == 0 && width % 8 == 0;
 }
 
+/// Rows that a kernel writes in e4m3: y / scale, saturating, of y as it would be stored in bf16.
+struct QuantizedOut {
+  std::uint8_t* data = nullptr;
+  std::int64_t stride = 0;
+  const float* scale = nullptr;  ///< [1], on the device
+};
+/// Whether rows can be written 8 bytes at a time.
+inline bool vectors(const QuantizedOut& q) {
+  return reinterpret_cast<std::uintptr_t>(q.data) % 8 == 0 && q.stride % 8 == 0;
+}
+
 /// y = x / sqrt(mean(x²) + eps) * w over each of `groups` runs of `width` in a row.   w [width]; y may be x
 struct RmsNormArguments {
   In x;
@@ -31,6 +42,7 @@ struct RmsNormArguments {
   Out y;
   std::int64_t tokens = 0, groups = 1, width = 0;
   float eps = 1e-6F;
+  QuantizedOut q;  ///< takes what y would, where it is given; groups is 1 then
 };
 void rms_norm(const RmsNormArguments& a, const Queue& queue);
 
@@ -41,6 +53,7 @@ struct AddRmsNormArguments {
   Out sum, y;
   std::int64_t tokens = 0, width = 0;
   float eps = 1e-6F;
+  QuantizedOut q;  ///< takes what y would, where it is given
 };
 void add_rms_norm(const AddRmsNormArguments& a, const Queue& queue);
 
@@ -69,6 +82,7 @@ struct GatedArguments {
   Out y;
   Gate activation = Gate::silu;
   std::int64_t tokens = 0, width = 0;
+  QuantizedOut q;  ///< takes what y would, where it is given
 };
 void gated(const GatedArguments& a, const Queue& queue);
 

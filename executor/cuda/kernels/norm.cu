@@ -1,4 +1,4 @@
-#include "executor/cuda/kernels/device.cuh"
+#include "executor/cuda/kernels/fp8.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -48,6 +48,7 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
     }
   }
   const float scale = rsqrtf(block_sum(squares) / static_cast<float>(a.width) + a.eps);
+  const float factor = a.q.data != nullptr ? factor_of(a.q.scale) : 0;
 #pragma unroll
   for (int p = 0; p < Pieces; ++p) {
     const int at = (p * threads + static_cast<int>(threadIdx.x)) * 8;
@@ -55,7 +56,11 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
     Eight out;
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.v[i] = to_bf16(x[p][i] * scale * to_float(w[p].v[i]));
-    *reinterpret_cast<Eight*>(a.y.data + row * a.y.stride + at) = out;
+    if (a.q.data != nullptr) {
+      *reinterpret_cast<uint2*>(a.q.data + row * a.q.stride + at) = to_fp8(out, factor);
+    } else {
+      *reinterpret_cast<Eight*>(a.y.data + row * a.y.stride + at) = out;
+    }
   }
 }
 
@@ -80,14 +85,21 @@ __global__ void __launch_bounds__(threads) norm_group(AddRmsNormArguments a, std
     squares += v * v;
   }
   const float scale = rsqrtf(warp_sum(squares) / static_cast<float>(a.width) + a.eps);
-  Bf16* y = a.y.data + row * a.y.stride + from;
-  for (std::int64_t i = lane; i < a.width; i += 32)
-    y[i] = to_bf16(to_float(Add ? sum[i] : x[i]) * scale * to_float(a.w[i]));
+  const float factor = a.q.data != nullptr ? factor_of(a.q.scale) : 0;
+  for (std::int64_t i = lane; i < a.width; i += 32) {
+    const Bf16 y = to_bf16(to_float(Add ? sum[i] : x[i]) * scale * to_float(a.w[i]));
+    if (a.q.data != nullptr) {
+      a.q.data[row * a.q.stride + from + i] = to_fp8(to_float(y) * factor);
+    } else {
+      a.y.data[row * a.y.stride + from + i] = y;
+    }
+  }
 }
 
 template <bool Add>
 void norm(const AddRmsNormArguments& a, std::int64_t groups, const Queue& queue) {
-  const bool wide = groups == 1 && vectors(a.x, a.width) && vectors(a.y, a.width) &&
+  const bool wide = groups == 1 && vectors(a.x, a.width) &&
+                    (a.q.data != nullptr ? vectors(a.q) : vectors(a.y, a.width)) &&
                     vectors(Rows2D<const Bf16>{a.w, 8}, a.width) &&
                     (!Add || (vectors(a.residual, a.width) && vectors(a.sum, a.width)));
   const auto rows = static_cast<unsigned>(a.tokens);
@@ -100,8 +112,8 @@ void norm(const AddRmsNormArguments& a, std::int64_t groups, const Queue& queue)
 }  // namespace
 
 void rms_norm(const RmsNormArguments& a, const Queue& queue) {
-  norm<false>({.x = a.x, .w = a.w, .y = a.y, .tokens = a.tokens, .width = a.width, .eps = a.eps}, a.groups,
-              queue);
+  norm<false>({.x = a.x, .w = a.w, .y = a.y, .tokens = a.tokens, .width = a.width, .eps = a.eps, .q = a.q},
+              a.groups, queue);
 }
 void add_rms_norm(const AddRmsNormArguments& a, const Queue& queue) { norm<true>(a, 1, queue); }
 

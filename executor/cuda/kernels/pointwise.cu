@@ -1,4 +1,6 @@
-#include "executor/cuda/kernels/device.cuh"
+#include <type_traits>
+
+#include "executor/cuda/kernels/fp8.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -22,33 +24,47 @@ struct Activate {
   }
 };
 
-/// y = f(a, b), element by element.
+struct One {
+  Bf16 v[1];
+};
+
+/// y = f(a, b), element by element; where `quantized` is given, there and in e4m3.
 template <int Each, class F>
 __global__ void __launch_bounds__(threads)
-    combine(In a, In b, Out y, std::int64_t tokens, std::int64_t width, F f) {
+    combine(In a, In b, Out y, QuantizedOut quantized, std::int64_t tokens, std::int64_t width, F f) {
   take_turn();
   const std::int64_t pieces = width / Each;
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (index >= tokens * pieces) return;
   const std::int64_t row = index / pieces, at = index % pieces * Each;
-  struct alignas(Each * 2) Piece {
-    Bf16 v[Each];
-  };
+  using Piece = std::conditional_t<Each == 8, Eight, One>;
   const Piece p = *reinterpret_cast<const Piece*>(a.data + row * a.stride + at);
   const Piece q = *reinterpret_cast<const Piece*>(b.data + row * b.stride + at);
   Piece out;
 #pragma unroll
   for (int i = 0; i < Each; ++i) out.v[i] = to_bf16(f(to_float(p.v[i]), to_float(q.v[i])));
-  *reinterpret_cast<Piece*>(y.data + row * y.stride + at) = out;
+  if (quantized.data == nullptr) {
+    *reinterpret_cast<Piece*>(y.data + row * y.stride + at) = out;
+    return;
+  }
+  const float factor = factor_of(quantized.scale);
+  std::uint8_t* bytes = quantized.data + row * quantized.stride + at;
+  if constexpr (Each == 8) {
+    *reinterpret_cast<uint2*>(bytes) = to_fp8(out, factor);
+  } else {
+    *bytes = to_fp8(to_float(out.v[0]) * factor);
+  }
 }
 
 template <class F>
-void combine_rows(In a, In b, Out y, std::int64_t tokens, std::int64_t width, F f, const Queue& queue) {
-  if (vectors(a, width) && vectors(b, width) && vectors(y, width)) {
-    launch(queue, &combine<8, F>, blocks_for(tokens * width / 8, threads), threads, 0, a, b, y, tokens, width,
-           f);
+void combine_rows(In a, In b, Out y, const QuantizedOut& q, std::int64_t tokens, std::int64_t width, F f,
+                  const Queue& queue) {
+  if (vectors(a, width) && vectors(b, width) && (q.data != nullptr ? vectors(q) : vectors(y, width))) {
+    launch(queue, &combine<8, F>, blocks_for(tokens * width / 8, threads), threads, 0, a, b, y, q, tokens,
+           width, f);
   } else {
-    launch(queue, &combine<1, F>, blocks_for(tokens * width, threads), threads, 0, a, b, y, tokens, width, f);
+    launch(queue, &combine<1, F>, blocks_for(tokens * width, threads), threads, 0, a, b, y, q, tokens, width,
+           f);
   }
 }
 
@@ -69,17 +85,17 @@ __global__ void __launch_bounds__(threads) bias(AddBiasArguments a) {
 }  // namespace
 
 void add(const AddArguments& a, const Queue& queue) {
-  combine_rows(a.x, a.r, a.y, a.tokens, a.width, AddTo{}, queue);
+  combine_rows(a.x, a.r, a.y, {}, a.tokens, a.width, AddTo{}, queue);
 }
 
 void gated(const GatedArguments& a, const Queue& queue) {
   switch (a.activation) {
     case Gate::silu:
-      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::silu>{}, queue);
+      return combine_rows(a.gate, a.up, a.y, a.q, a.tokens, a.width, Activate<Gate::silu>{}, queue);
     case Gate::gelu_tanh:
-      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::gelu_tanh>{}, queue);
+      return combine_rows(a.gate, a.up, a.y, a.q, a.tokens, a.width, Activate<Gate::gelu_tanh>{}, queue);
     case Gate::clamped_silu:
-      return combine_rows(a.gate, a.up, a.y, a.tokens, a.width, Activate<Gate::clamped_silu>{}, queue);
+      return combine_rows(a.gate, a.up, a.y, a.q, a.tokens, a.width, Activate<Gate::clamped_silu>{}, queue);
   }
 }
 

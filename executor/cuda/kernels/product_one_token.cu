@@ -1,5 +1,5 @@
 #include "executor/cuda/kernels/hopper.cuh"
-#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/kernels/one_token_row.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -27,49 +27,10 @@ __device__ __forceinline__ float dot(const uint4& a, const uint4& b) {
 using Kind = Prologue::Kind;
 
 #ifdef INFEROMETER_HOPPER
-__device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
-  Eight all;
-  *reinterpret_cast<uint4*>(&all) = __ldcg(reinterpret_cast<const uint4*>(from) + i);
-  return all;
-}
-
-/// The row that is multiplied, in shared memory. Rounded to bf16 wherever kernels of their own would store
-/// it.
+/// The row that is multiplied, in shared memory.
 template <Kind K>
 __device__ void stage_row(Eight* to, const FewTokensProduct& a, const Prologue& p, float* parts) {
-  float squares = 0;
-  for (int i = threadIdx.x; i < a.in / 8; i += threads) {
-    Eight x = load_eight(a.x, i);
-    if constexpr (K == Kind::add_norm || K == Kind::gated) {
-      const Eight second = load_eight(p.second, i);
-#pragma unroll
-      for (int e = 0; e < 8; ++e) {
-        const float u = to_float(x.v[e]), v = to_float(second.v[e]);
-        x.v[e] = to_bf16(K == Kind::gated ? u / (1.0F + __expf(-u)) * v : u + v);
-      }
-    }
-    if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
-    if constexpr (K == Kind::norm || K == Kind::add_norm) {
-#pragma unroll
-      for (int e = 0; e < 8; ++e) squares += to_float(x.v[e]) * to_float(x.v[e]);
-    }
-    to[i] = x;
-  }
-  if constexpr (K == Kind::norm || K == Kind::add_norm) {
-    squares = warp_sum(squares);
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = squares;
-    __syncthreads();
-    float sum = 0;
-#pragma unroll
-    for (int w = 0; w < warps; ++w) sum += parts[w];
-    const float scale = rsqrtf(sum / static_cast<float>(a.in) + p.eps);
-    for (int i = threadIdx.x; i < a.in / 8;
-         i += threads) {  // each thread its own elements: no barrier between
-      const Eight w = *(reinterpret_cast<const Eight*>(p.weight) + i);
-#pragma unroll
-      for (int e = 0; e < 8; ++e) to[i].v[e] = to_bf16(to_float(to[i].v[e]) * scale * to_float(w.v[e]));
-    }
-  }
+  make_row<K, warps>(a.x, a.in, p, to, parts, [&](int i, const Eight& x) { to[i] = x; });
   __syncthreads();
 }
 #endif

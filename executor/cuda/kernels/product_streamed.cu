@@ -1,5 +1,7 @@
-#include "executor/cuda/kernels/products.hpp"
-#include "executor/cuda/kernels/wgmma.cuh"
+#include <type_traits>
+
+#include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/kernels/wgmma_fp8.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -7,18 +9,22 @@ namespace {
 /// Two warpgroups that take turns along k, of which the first writes; one warp that loads.
 constexpr int writers = 128, consumers = 2 * writers, threads = consumers + 32;
 
-/// What a stage holds of a tile: `columns` along k, in boxes of 64.
+/// Columns of a box: rows of 128 bytes.
+template <class Product>
+inline constexpr int box_columns = std::is_same_v<Product, Fp8Product> ? 128 : 64;
+
+/// What a stage holds of a tile: boxes along k, whatever their elements are.
 template <int N>
 struct Shape {
-  static constexpr int boxes = N <= 32 ? 4 : 2, columns = boxes * 64;
-  static constexpr int stage_bytes = boxes * 64 * (streamed_rows + N) * 2;
+  static constexpr int boxes = N <= 32 ? 4 : 2;
+  static constexpr int stage_bytes = boxes * 128 * (streamed_rows + N);
   // Even, so that a stage is always the same warpgroup's: a barrier's phase can be told from the one before
   // it only, which nobody may miss.
   static constexpr int depth = 208 * 1024 / stage_bytes / 2 * 2;
 };
 template <int N>
 struct Stage {
-  std::uint16_t w[Shape<N>::boxes][streamed_rows * 64], x[Shape<N>::boxes][N * 64];
+  unsigned char w[Shape<N>::boxes][streamed_rows * 128], x[Shape<N>::boxes][N * 128];
 };
 template <int N>
 struct Shared {
@@ -29,6 +35,18 @@ struct Shared {
 
 struct Range {
   std::int64_t from, to;
+};
+
+/// What each block does: steps [from, to) of all tiles' steps along k, laid one after another.
+template <class Product, int N>
+struct Work {
+  static constexpr int columns = Shape<N>::boxes * box_columns<Product>;  ///< of a step along k
+  std::int64_t steps, units;
+  __device__ __forceinline__ explicit Work(const Product& a)
+      : steps((a.in + columns - 1) / columns), units((a.out + streamed_rows - 1) / streamed_rows * steps) {}
+  __device__ __forceinline__ Range of(std::int64_t block) const {
+    return {units * block / gridDim.x, units * (block + 1) / gridDim.x};
+  }
 };
 
 #ifdef INFEROMETER_HOPPER
@@ -44,26 +62,16 @@ __device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
   while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
 }
 
-/// What each block does: steps [from, to) of all tiles' steps along k, laid one after another.
-template <int N>
-struct Work {
-  std::int64_t steps, units;
-  __device__ __forceinline__ explicit Work(const FewTokensProduct& a)
-      : steps((a.in + Shape<N>::columns - 1) / Shape<N>::columns),
-        units((a.out + streamed_rows - 1) / streamed_rows * steps) {}
-  __device__ __forceinline__ Range of(std::int64_t block) const {
-    return {units * block / gridDim.x, units * (block + 1) / gridDim.x};
-  }
-};
-
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
-template <int N>
-__device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<N>& work, Range mine) {
+template <class Product, int N>
+__device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<Product, N>& work,
+                            Range mine) {
   using S = Shape<N>;
   const auto each_box = [&](std::int64_t u, auto copy) {
     const int s = static_cast<int>((u - mine.from) % S::depth);
 #pragma unroll
-    for (int b = 0; b < S::boxes; ++b) copy(s, b, static_cast<int>(u % work.steps) * S::columns + b * 64);
+    for (int b = 0; b < S::boxes; ++b)
+      copy(s, b, static_cast<int>(u % work.steps) * work.columns + b * box_columns<Product>);
   };
   const auto load_w = [&](std::int64_t u) {
     expect_bytes(shared.full + (u - mine.from) % S::depth, S::stage_bytes);
@@ -90,8 +98,8 @@ __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const
 }
 
 /// Adds what the blocks behind this one found of the tile that ends at `tile_end`.
-template <int N>
-__device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const Work<N>& work,
+template <class Product, int N>
+__device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const Work<Product, N>& work,
                            std::int64_t tile_end) {
   int others = 0;
   while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
@@ -108,8 +116,10 @@ __device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const 
   for (int i = threadIdx.x; i < others; i += writers) flags[i] = 0;
 }
 
-template <int N>
-__device__ void store_tile(const float (&d)[N / 2], const FewTokensProduct& a, std::int64_t tile) {
+template <class Product, int N>
+__device__ void store_tile(const float (&d)[N / 2], const Product& a, std::int64_t tile) {
+  float scale = 1;
+  if constexpr (std::is_same_v<Product, Fp8Product>) scale = *a.x_scale * *a.w_scale;
   const int lane = threadIdx.x % 32;
   const std::int64_t row = tile * streamed_rows + threadIdx.x / 32 * 16 + lane / 4;
 #pragma unroll
@@ -118,23 +128,23 @@ __device__ void store_tile(const float (&d)[N / 2], const FewTokensProduct& a, s
     const int token = i / 4 * 8 + lane % 4 * 2 + i % 2;
     if (out >= a.out || token >= a.tokens) continue;
     if (a.y_f32) {
-      static_cast<float*>(a.y)[token * a.y_stride + out] = d[i];
+      static_cast<float*>(a.y)[token * a.y_stride + out] = d[i] * scale;
     } else {
-      static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(d[i]);
+      static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(d[i] * scale);
     }
   }
 }
 #endif
 
-template <int N>
+template <class Product, int N>
 __global__ void __launch_bounds__(threads, 1)
-    streamed(const __grid_constant__ StreamedTiles tiles, FewTokensProduct a) {
+    streamed(const __grid_constant__ StreamedTiles tiles, Product a) {
 #ifdef INFEROMETER_HOPPER
   using S = Shape<N>;
   extern __shared__ unsigned char memory[];
   auto& shared =
       *reinterpret_cast<Shared<N>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
-  const Work<N> work(a);
+  const Work<Product, N> work(a);
   const Range mine = work.of(blockIdx.x);
   allow_next();
   if (threadIdx.x == 0) {
@@ -146,7 +156,7 @@ __global__ void __launch_bounds__(threads, 1)
   }
   __syncthreads();
   if (threadIdx.x >= consumers) {
-    if (threadIdx.x == consumers) load_stages(shared, tiles, work, mine);
+    if (threadIdx.x == consumers) load_stages<Product, N>(shared, tiles, work, mine);
     return;
   }
   wait_for_earlier();
@@ -165,7 +175,13 @@ __global__ void __launch_bounds__(threads, 1)
         const std::uint64_t w = tile_descriptor(shared.stage[s].w[b]),
                             x = tile_descriptor(shared.stage[s].x[b]);
 #pragma unroll
-        for (int k = 0; k < 4; ++k) multiply_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+        for (int k = 0; k < 4; ++k) {
+          if constexpr (std::is_same_v<Product, Fp8Product>) {
+            multiply_fp8_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+          } else {
+            multiply_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+          }
+        }
       }
       products_end();
       if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
@@ -191,23 +207,22 @@ __global__ void __launch_bounds__(threads, 1)
       if (threadIdx.x == 0) raise(tiles.flags + blockIdx.x);
       continue;
     }
-    if (to < tile_end) add_others<N>(d, tiles, work, tile_end);
-    store_tile<N>(d, a, tile);
+    if (to < tile_end) add_others<Product, N>(d, tiles, work, tile_end);
+    store_tile<Product, N>(d, a, tile);
   }
 #endif
 }
 
-template <int N>
-void start(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
+template <int N, class Product>
+void start(const Product& a, const StreamedTiles& tiles, const Queue& queue) {
   const auto ceil_div = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
-  const std::int64_t units = ceil_div(a.in, Shape<N>::columns) * ceil_div(a.out, streamed_rows);
+  const std::int64_t units = ceil_div(a.in, Work<Product, N>::columns) * ceil_div(a.out, streamed_rows);
   const auto blocks = static_cast<unsigned>(units < queue.processors ? units : queue.processors);
-  launch(queue, &streamed<N>, blocks, threads, sizeof(Shared<N>) + 1024, tiles, a);
+  launch(queue, &streamed<Product, N>, blocks, threads, sizeof(Shared<N>) + 1024, tiles, a);
 }
 
-}  // namespace
-
-void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
+template <class Product>
+void start_for(const Product& a, const StreamedTiles& tiles, const Queue& queue) {
   switch (token_tile(a.tokens)) {
     case 8:
       return start<8>(a, tiles, queue);
@@ -218,6 +233,15 @@ void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, con
     default:
       return start<64>(a, tiles, queue);
   }
+}
+
+}  // namespace
+
+void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
+  start_for(a, tiles, queue);
+}
+void product_streamed(const Fp8Product& a, const StreamedTiles& tiles, const Queue& queue) {
+  start_for(a, tiles, queue);
 }
 
 }  // namespace inferometer::cuda

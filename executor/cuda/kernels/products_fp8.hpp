@@ -1,0 +1,29 @@
+#pragma once
+#include "executor/cuda/kernels/products.hpp"
+
+namespace inferometer::cuda {
+
+/// y = x_scale w_scale x Wᵀ for few tokens.   x [tokens, in], W [out, in] e4m3, dense rows of W; y in bf16 or
+/// f32; scales [1], on the device
+struct Fp8Product {
+  const std::uint8_t* x = nullptr;
+  std::int64_t x_stride = 0;
+  const std::uint8_t* w = nullptr;
+  const float *x_scale = nullptr, *w_scale = nullptr;
+  void* y = nullptr;
+  std::int64_t y_stride = 0;
+  bool y_f32 = false;
+  std::int32_t tokens = 0, in = 0, out = 0;
+};
+
+/// As product_one_token.   requires in % 16 == 0, one_token_fp8_fits(in), 16-byte aligned operands
+void product_one_token_fp8(const Fp8Product& a, const Queue& queue);
+/// The same of a row in bf16 that each block makes and quantises for itself: a.x is not read.
+void product_one_token_fp8(const Fp8Product& a, const std::uint16_t* row, const Prologue& prologue,
+                           const Queue& queue);
+bool one_token_fp8_fits(std::int64_t in);
+
+/// As product_streamed, with boxes of 128 columns.   requires in % 16 == 0
+void product_streamed(const Fp8Product& a, const StreamedTiles& tiles, const Queue& queue);
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,213 @@
+#include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/kernels/quantize.hpp"
+#include "executor/cuda/tensor_map.hpp"
+#include "model/operators/linear.hpp"
+#include "tests/gpu/fp8.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+constexpr float x_scale = 0.013F, w_scale = 0.0021F;
+/// Matrix units of this generation add products of e4m3 with about 14 bits, also where the sum is f32.
+constexpr double tolerance = 1e-2;
+
+struct GpuFp8Products : OnGpu {
+  void SetUp() override {
+    OnGpu::SetUp();
+    if (IsSkipped()) return;
+    if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+    scales = std::make_unique<Array<float>>(std::vector<float>{x_scale, w_scale});
+  }
+  static std::vector<double> expected(const std::vector<double>& x, const Fp8Matrix& w, std::int64_t tokens,
+                                      std::int64_t in, std::int64_t out) {
+    const Linear op{.tokens = tokens, .in = in, .out = out, .x = DType::fp8, .w = {.dtype = DType::fp8}};
+    return reference(op, {x, {x_scale}, w.values(), {w_scale}})[0];
+  }
+  Fp8Product few(const Fp8Matrix* x, const Fp8Matrix& w, std::int64_t tokens, std::int64_t in,
+                 std::int64_t out) const {
+    return {.x = x != nullptr ? x->data() : nullptr,
+            .x_stride = x != nullptr ? x->stride() : 0,
+            .w = w.data(),
+            .x_scale = scales->data(),
+            .w_scale = scales->data() + 1,
+            .tokens = static_cast<std::int32_t>(tokens),
+            .in = static_cast<std::int32_t>(in),
+            .out = static_cast<std::int32_t>(out)};
+  }
+  /// What `multiply` makes of a product, held to the right values in bf16 and in f32.
+  template <class F>
+  static void check(Fp8Product a, const std::vector<double>& right, F multiply) {
+    const Matrix y{a.tokens, a.out};
+    a.y = y.out().data;
+    a.y_stride = y.out().stride;
+    multiply(a);
+    EXPECT_LE(distance(y.values(), right), tolerance) << a.tokens << ": " << a.in << " x " << a.out;
+    EXPECT_TRUE(y.gaps_untouched());
+    const Array<float> exact(std::vector<float>(right.size(), NAN));
+    a.y = exact.data();
+    a.y_stride = a.out;
+    a.y_f32 = true;
+    multiply(a);
+    const auto values = exact.values();
+    EXPECT_LE(distance({values.begin(), values.end()}, right), tolerance)
+        << a.tokens << ": " << a.in << " x " << a.out;
+  }
+  std::unique_ptr<Array<float>> scales;
+};
+
+constexpr std::int64_t extents[][2] = {{64, 64},    {80, 208},   {256, 1},      {2048, 129}, {4096, 768},
+                                       {4112, 333}, {14336, 96}, {1024, 40000}, {16, 7},     {496, 1000}};
+
+TEST_F(GpuFp8Products, OneTokenEqualsTheReference) {
+  for (const auto& [in, out] : extents) {
+    ASSERT_TRUE(one_token_fp8_fits(in));
+    const Fp8Matrix x = Fp8Matrix::random(1, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
+    check(few(&x, w, 1, in, out), expected(x.values(), w, 1, in, out),
+          [&](const Fp8Product& a) { product_one_token_fp8(a, queue); });
+  }
+}
+
+TEST_F(GpuFp8Products, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
+  for (const auto& [in, out] : {std::pair{64, 72}, std::pair{4096, 200}, std::pair{14336, 50}}) {
+    const Matrix x = Matrix::random(1, in, 1), second = Matrix::random(1, in, 2, 3.0F);
+    const Fp8Matrix w = Fp8Matrix::random(out, in, 3, 0);
+    const Matrix weight = Matrix::random(1, in, 4), sum{1, in}, sum_there{1, in};
+    const auto row = [&](auto make) {
+      const Fp8Matrix q{1, in};
+      make(QuantizedOut{q.data(), q.stride(), scales->data()});
+      EXPECT_TRUE(q.gaps_untouched());
+      return q.values();
+    };
+    const auto holds = [&](const Prologue& p, const std::vector<double>& q, const char* what) {
+      SCOPED_TRACE(what);
+      check(few(nullptr, w, 1, in, out), expected(q, w, 1, in, out),
+            [&](const Fp8Product& a) { product_one_token_fp8(a, x.data(), p, queue); });
+    };
+    holds({}, row([&](const QuantizedOut& q) {
+            quantize_fp8({.x = x.in(), .q = q, .tokens = 1, .width = in}, queue);
+          }),
+          "quantize");
+    holds({.kind = Prologue::Kind::norm, .weight = weight.data(), .eps = 1e-5F},
+          row([&](const QuantizedOut& q) {
+            rms_norm({.x = x.in(), .w = weight.data(), .tokens = 1, .width = in, .eps = 1e-5F, .q = q},
+                     queue);
+          }),
+          "norm");
+    holds({.kind = Prologue::Kind::add_norm,
+           .second = second.data(),
+           .weight = weight.data(),
+           .sum = sum_there.out().data,
+           .eps = 1e-5F},
+          row([&](const QuantizedOut& q) {
+            add_rms_norm({.x = x.in(),
+                          .residual = second.in(),
+                          .w = weight.data(),
+                          .sum = sum.out(),
+                          .tokens = 1,
+                          .width = in,
+                          .eps = 1e-5F,
+                          .q = q},
+                         queue);
+          }),
+          "add_norm");
+    EXPECT_EQ(distance(sum_there.values(), sum.values()), 0);
+    EXPECT_TRUE(sum_there.gaps_untouched());
+    holds({.kind = Prologue::Kind::gated, .second = second.data()}, row([&](const QuantizedOut& q) {
+            gated({.gate = x.in(), .up = second.in(), .tokens = 1, .width = in, .q = q}, queue);
+          }),
+          "gated");
+  }
+}
+
+TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
+  const Array<float> partial(
+      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
+  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
+  for (const auto& [in, out] : extents) {
+    for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 64}) {
+      if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
+      const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows, 1});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), token_tile(tokens), 1});
+      ASSERT_TRUE(map_w && map_x);
+      const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
+      const auto right = expected(x.values(), w, tokens, in, out);
+      for (int again = 0; again < 2; ++again) {
+        check(few(&x, w, tokens, in, out), right,
+              [&](const Fp8Product& a) { product_streamed(a, tiles, queue); });
+      }
+    }
+  }
+}
+
+TEST_F(GpuFp8Products, CublasLtEqualsTheReference) {
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt) << to_string(lt.error());
+  const auto multiply = [&](const Fp8Product& a) {
+    const Done done = lt->multiply({.x = a.x,
+                                    .w = a.w,
+                                    .y = a.y,
+                                    .tokens = a.tokens,
+                                    .in = a.in,
+                                    .out = a.out,
+                                    .x_stride = a.x_stride,
+                                    .y_stride = a.y_stride,
+                                    .y_f32 = a.y_f32,
+                                    .x_scale = a.x_scale,
+                                    .w_scale = a.w_scale},
+                                   nullptr);
+    ASSERT_TRUE(done) << a.tokens << ": " << a.in << " x " << a.out << ": " << to_string(done.error());
+  };
+  for (const auto& [in, out] : {std::pair{64, 64}, std::pair{96, 208}, std::pair{4096, 768},
+                                std::pair{14336, 96}, std::pair{16, 16}}) {
+    for (const std::int64_t tokens : {1, 5, 65, 130}) {
+      const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
+      check(few(&x, w, tokens, in, out), expected(x.values(), w, tokens, in, out), multiply);
+    }
+  }
+}
+
+/// Whole layers, where each block goes round its stages many times.
+TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
+  const Array<float> partial(
+      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
+  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt);
+  for (const auto& [in, out] : {std::pair{4096, 28672}, std::pair{14336, 4096}, std::pair{4096, 6144}}) {
+    const Fp8Matrix w = Fp8Matrix::random(out, in, 2, 0);
+    for (const std::int64_t tokens : {1, 8, 16, 32, 64}) {
+      const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1);
+      const Matrix y{tokens, out}, right{tokens, out};
+      Fp8Product a = few(&x, w, tokens, in, out);
+      ASSERT_TRUE(lt->multiply({.x = a.x,
+                                .w = a.w,
+                                .y = right.out().data,
+                                .tokens = tokens,
+                                .in = in,
+                                .out = out,
+                                .x_stride = a.x_stride,
+                                .y_stride = right.out().stride,
+                                .x_scale = a.x_scale,
+                                .w_scale = a.w_scale},
+                               nullptr));
+      a.y = y.out().data;
+      a.y_stride = y.out().stride;
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows, 1});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), token_tile(tokens), 1});
+      ASSERT_TRUE(map_w && map_x);
+      for (int again = 0; again < 5; ++again) {
+        if (tokens == 1) {
+          product_one_token_fp8(a, queue);
+        } else {
+          product_streamed(a, {*map_w, *map_x, partial.data(), flags.data()}, queue);
+        }
+      }
+      EXPECT_LE(distance(y.values(), right.values()), tolerance) << tokens << ": " << in << " x " << out;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace inferometer::cuda

@@ -1,0 +1,84 @@
+#include "executor/cpu/cpu_backend.hpp"
+#include "executor/cuda/cuda_backend.hpp"
+#include "tests/executor/dequantized_checkpoint.hpp"
+#include "tests/executor/logits_fixture.hpp"
+#include "tests/gpu/fp8.hpp"
+
+namespace inferometer {
+namespace {
+
+/// e4m3 weights and inputs, the head in bf16.
+Plan fp8_plan(Plan::Fusion fusion, bool graphs, bool overlap) {
+  Plan plan = in(DType::bf16);
+  plan.precision.weights = DType::fp8;
+  plan.precision.weights.rules = {{.role = "lm_head", .value = DType::bf16}};
+  plan.precision.inputs = InputFormat::fp8;
+  plan.precision.inputs.rules = {{.role = "lm_head", .value = InputFormat::as_is}};
+  plan.fusion = fusion;
+  plan.launch = {.graphs = graphs, .batch_buckets = {1, 4}, .overlap = overlap};
+  return plan;
+}
+
+std::vector<Way> ways() {
+  const Plan::Fusion merged{.qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true};
+  Plan::Fusion quantized = merged, joined = merged, apart;
+  quantized.quantize = true;
+  joined.quantize = joined.norm_product = true;
+  apart.quantize = true;
+  Plan::Fusion all = joined;
+  all.gated_product = true;
+  return {{"eager", "", 8e-2, fp8_plan({}, false, false)},
+          {"merged", "", 8e-2, fp8_plan(merged, false, false)},
+          {"quantised inside, not merged", "", 8e-2, fp8_plan(apart, false, false)},
+          {"quantised inside", "", 8e-2, fp8_plan(quantized, false, false)},
+          {"norms inside products", "", 8e-2, fp8_plan(joined, false, true)},
+          {"recorded", "", 8e-2, fp8_plan(all, true, false)},
+          {"recorded, overlapped", "", 8e-2, fp8_plan(all, true, true)}};
+}
+
+void keep_fp8(const WeightSpec&, std::int64_t rows, std::int64_t columns, float* values) {
+  float largest = 0;
+  for (std::int64_t i = 0; i < rows * columns; ++i) largest = std::max(largest, std::abs(values[i]));
+  const float scale = largest / 448;
+  for (std::int64_t i = 0; i < rows * columns; ++i) values[i] = e4m3(values[i] / scale) * scale;
+}
+
+class GpuFp8Logits : public cuda::OnGpu, public testing::WithParamInterface<std::string> {
+ protected:
+  fs::path folder() const { return fs::path{INFEROMETER_FIXTURES} / "logits" / GetParam(); }
+  /// The fixture's tokens, with the logits that the CPU finds in f32 of the weights that `plan` stores.
+  Expected expected(const Plan& plan) const {
+    Expected e = read_expected(folder(), "");
+    const fs::path config = folder() / "config.json";
+    const auto model = read_hf_config(text_of(config), config.string(), GetParam());
+    const auto structure = compile(*model, plan);
+    EXPECT_TRUE(structure) << to_string(structure.error());
+    const TemporaryFolder to;
+    write_dequantized(folder(), *structure, keep_fp8, to);
+    CpuBackend cpu({.threads = 2, .weights = to.path()});
+    e.logits.clear();
+    EXPECT_TRUE(run_fixture(cpu, to.path(), in(DType::f32), e, 1,
+                            [&](std::size_t) { e.logits.push_back(cpu.output().logits); }));
+    return e;
+  }
+};
+
+TEST_P(GpuFp8Logits, EqualThoseOfTheDequantizedWeights) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const Way& way : ways()) {
+    const Expected e = expected(way.plan);
+    auto backend = CudaBackend::open({.device = 0, .weights = folder()});
+    ASSERT_TRUE(backend) << to_string(backend.error());
+    RelativeError error;
+    ASSERT_TRUE(run_fixture(**backend, folder(), way.plan, e, 1,
+                            [&](std::size_t row) { error.add((*backend)->output().logits, e.logits[row]); }));
+    std::printf("%s, %s: relative L2 error %.2e\n", GetParam().c_str(), way.name.c_str(), error.value());
+    EXPECT_LE(error.value(), way.tolerance) << way.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, GpuFp8Logits,
+                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral"));
+
+}  // namespace
+}  // namespace inferometer
