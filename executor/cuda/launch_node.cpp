@@ -384,6 +384,7 @@ struct Launch {
     const In x = in(0);
     return multiply_experts(c, {.op = o,
                                 .w = constant(0),
+                                .x_scale = o.x == DType::fp8 ? c.scales.scale(node.reads[0].buffer) : nullptr,
                                 .bias = o.bias ? floats(1) : nullptr,
                                 .x = x.data,
                                 .x_stride = x.stride,

@@ -22,7 +22,7 @@ std::string refused(const Network& n, int major = 9) {
   a.kv_heads = 2;
   a.head_dim = 64;
   a.intermediate = 256;
-  a.vocab = 100;
+  a.vocab = 112;
   a.moe = MixtureOfExperts{.experts = 8, .top_k = 2, .intermediate = n.width, .sparse_layer = {true, true}};
   c.models["model"] = a;
   c.plan = n.plan;
@@ -38,6 +38,12 @@ TEST(SupportedOnGpu, MixturesOfExperts) {
   recorded_loop.launch.graphs = true;
   EXPECT_EQ(refused({}), "");
   EXPECT_EQ(refused({.plan = loop}), "");
+  Plan fp8;
+  fp8.precision.weights = {DType::fp8};
+  fp8.precision.inputs = {InputFormat::fp8};
+  EXPECT_EQ(refused({.plan = fp8}), "");
+  fp8.kernels.experts = ExpertKernel::loop;
+  EXPECT_NE(refused({.plan = fp8}).find("kernels.experts: loop is executed in bf16 only"), std::string::npos);
   EXPECT_EQ(refused({.plan = loop}, 8), "");
   EXPECT_NE(refused({}, 8).find("kernels.experts: grouped needs compute capability 9.0"), std::string::npos);
   EXPECT_NE(refused({.plan = recorded_loop}).find("kernels.experts: loop waits for the routing on the host"),
