@@ -34,6 +34,13 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
     if (plan.fusion.rope_kv && std::holds_alternative<RopeApply>(before) &&
         std::holds_alternative<KvWrite>(op))
       s.nodes[i].joins_up_to = std::numeric_limits<std::int64_t>::max();
+    const auto* attention = std::get_if<Attention>(&op);
+    if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
+        attention->kernel == AttentionKernel::tiled && std::holds_alternative<KvWrite>(before) &&
+        std::holds_alternative<RopeApply>(s.nodes[i - 2].op)) {
+      s.nodes[i - 1].joins_decode = true;
+      s.nodes[i].joins_decode = true;
+    }
     const bool wanted = (normed && plan.fusion.norm_product) || (gated && plan.fusion.gated_product);
     if (wanted && plain_product(op) && feeds_only(s, i)) s.nodes[i].joins_up_to = 1;
   }

@@ -145,7 +145,7 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
   decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
-                     ? std::max(1, cuda::decode_occupancy(layer.head_dim)) * gpu.processors
+                     ? std::max(1, cuda::decode_occupancy(layer)) * gpu.processors
                      : 1;
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
   return make_scratch(c, planned.workspace);
@@ -244,7 +244,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                             .overlap = plan.launch.overlap && gpu.hopper() &&
                                                        (observer == nullptr || !observer->apart())}};
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
-    if (kernel_of(structure, i, ready.pass.features.tokens).first != i) continue;  // it ran with the first
+    if (kernel_of(structure, i, ready.pass.features).first != i) continue;  // it ran with the first
     if (observer != nullptr) observer->begin(static_cast<std::int32_t>(i));
     const Done done = launch_node(context, i);
     if (observer != nullptr) observer->end();

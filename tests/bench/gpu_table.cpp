@@ -125,8 +125,12 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
   c.workload = {.batch = row.batch,
                 .prompt_tokens = decode ? row.context - 8 : row.context,
                 .output_tokens = decode ? 17 : 1};
-  c.plan.fusion = {
-      .qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true, .norm_product = true};
+  c.plan.fusion = {.qkv = true,
+                   .gate_up = true,
+                   .residual_norm = true,
+                   .rope_kv = true,
+                   .rope_attention = true,
+                   .norm_product = true};
   c.plan.kv.block_tokens = 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
   return c;
