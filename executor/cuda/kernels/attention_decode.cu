@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <climits>
 #include <type_traits>
 
 #include "executor/cuda/kernels/attention_combine.cuh"
@@ -62,22 +63,26 @@ __global__ void __launch_bounds__(threads)
     Stage<Element, D>& stage = shared.stage[warp][i % stages];
     loader.load<D, keys>(kv_head, first_key(i), stage.k, stage.v, &shared.full[warp][i % stages]);
   };
-  // What earlier steps wrote may be fetched before the kernel that writes this step's keys has ended. Where
-  // this one appends them itself, all else in the cache is of earlier steps.
   int issued = 0;
-  while (issued < count && issued < stages && (appends || first_key(issued) + keys <= s.cached))
-    load(issued++);
+  const auto fill = [&](int end) {  // the stages, with tiles that end at `end` at the latest
+    while (issued < count && issued < stages && first_key(issued) + keys <= end) load(issued++);
+  };
+  const int all = INT_MAX;
   const bool newest = appends && static_cast<int>(blockIdx.x) == split.splits - 1;
   std::int64_t newest_block = 0;
   if constexpr (appends) {
+    // All that the cache is read for is of earlier steps: nothing has to wait for the kernel before.
     if (newest) newest_block = loader.table[s.cached / a.cache.block_tokens];
     const FreshRows<D, threads> mine(a, fresh, s, kv_head);
+    fill(all);
     wait_for_earlier();
     mine.take(newest, shared.fresh[0]);
     __syncthreads();
   } else {
+    // What earlier steps wrote may be fetched before the kernel that writes this step's keys has ended.
+    fill(s.cached);
     wait_for_earlier();
-    while (issued < count && issued < stages) load(issued++);
+    fill(all);
   }
   SixteenRows<Element, D, keys> work(a, s, 0, [&](int row) -> const Bf16* {
     if constexpr (appends) return shared.fresh[row];
