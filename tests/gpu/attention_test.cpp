@@ -201,6 +201,7 @@ TEST_F(GpuAttention, PrefillAndMixedSteps) {
   check({"window", 8, 2, 128, 16, 40, false, {{150, 30}}});
   check({"sinks", 8, 8, 64, 32, 50, true, {{90, 80}}});
   check({"blocks of 8", 8, 2, 64, 8, 0, false, {{99, 1}}});
+  check({"blocks of 128", 8, 2, 64, 128, 0, false, {{150, 0}, {600, 40}}});
   check({"odd head", 4, 2, 24, 4, 0, false, {{33, 5}}});
 }
 
