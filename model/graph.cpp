@@ -32,9 +32,12 @@ AnyOperator bind(const StructureNode& node, const Structure& structure, const Fe
   return op;
 }
 
-NodeRange kernel_of(const Structure& structure, std::size_t index, std::int64_t tokens) {
+NodeRange kernel_of(const Structure& structure, std::size_t index, const Features& features) {
+  const bool decode = decodes(features);
   const auto joins = [&](std::size_t i) {
-    return i < structure.nodes.size() && structure.nodes[i].joins_up_to >= tokens && tokens > 0;
+    if (i >= structure.nodes.size() || features.tokens == 0) return false;
+    const StructureNode& node = structure.nodes[i];
+    return node.joins_up_to >= features.tokens || (node.joins_decode && decode);
   };
   NodeRange range{index, index};
   while (range.first > 0 && joins(range.first)) --range.first;

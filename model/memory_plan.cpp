@@ -13,10 +13,10 @@ struct Life {
 };
 
 /// A kernel reads and writes until its last node has ended: buffers of all its nodes live together.
-std::vector<Life> lives(const Structure& s, std::int64_t tokens) {
+std::vector<Life> lives(const Structure& s, const Features& features) {
   std::vector<Life> all(s.buffers.size());
   for (std::size_t i = 0; i < s.nodes.size(); ++i) {
-    const NodeRange kernel = kernel_of(s, i, tokens);
+    const NodeRange kernel = kernel_of(s, i, features);
     for (const auto* views : {&s.nodes[i].reads, &s.nodes[i].writes}) {
       for (const View& view : *views) {
         Life& life = all[static_cast<std::size_t>(view.buffer)];
@@ -34,7 +34,7 @@ std::vector<Life> lives(const Structure& s, std::int64_t tokens) {
 MemoryPlan plan_memory(const Structure& s, const Features& features) {
   MemoryPlan plan;
   plan.offset.resize(s.buffers.size());
-  const std::vector<Life> life = lives(s, features.tokens);
+  const std::vector<Life> life = lives(s, features);
   std::vector<std::size_t> order(s.buffers.size());
   for (std::size_t b = 0; b < order.size(); ++b) order[b] = b;
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return life[a].first < life[b].first; });

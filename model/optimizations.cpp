@@ -27,6 +27,10 @@ std::string needs_int8(const Case& c) {
 std::string needs_plain_attention(const Case& c) {
   return c.model().latent ? "the model has latent attention: one latent for all heads" : "";
 }
+std::string needs_plain_attention_on_gpu(const Case& c) {
+  const std::string why = needs_gpu(c);
+  return why.empty() ? needs_plain_attention(c) : why;
+}
 std::string needs_grouped_heads(const Case& c) {
   if (const std::string why = needs_plain_attention(c); !why.empty()) return why;
   return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
@@ -165,6 +169,14 @@ const std::array list{
                    return Edits{{"fusion.rope_kv", "true"}};
                  },
                  &needs_gpu},
+    Optimization{
+        "fused-rope-attention", "6.1 operator fusion",
+        "steps of one token a sequence: rotary embedding and cache write inside the attention kernel",
+        "saves a launch and a wait a layer; each block of a key head rotates its queries for itself",
+        [](const Case&) {
+          return Edits{{"fusion.rope_attention", "true"}};
+        },
+        &needs_plain_attention_on_gpu},
     Optimization{"fused-norm-product", "6.1 operator fusion",
                  "steps of one token: a norm inside the product that reads it",
                  "saves a launch; each multiprocessor norms the row for itself",

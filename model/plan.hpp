@@ -34,6 +34,7 @@ struct Plan {
     bool gate_up = false;
     bool residual_norm = false;
     bool rope_kv = false;
+    bool rope_attention = false;
     bool norm_product = false;
     bool gated_product = false;
     bool quantize = false;
@@ -73,6 +74,8 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.residual_norm", plan.fusion.residual_norm,
         "residual addition inside the norm that follows it");
   visit("fusion.rope_kv", plan.fusion.rope_kv, "rotary embedding and cache write in one kernel");
+  visit("fusion.rope_attention", plan.fusion.rope_attention,
+        "steps of one token a sequence: rotary embedding and cache write inside the attention kernel");
   visit("fusion.norm_product", plan.fusion.norm_product,
         "steps of one token: a norm inside the one product that reads it");
   visit("fusion.gated_product", plan.fusion.gated_product,

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,11 @@ struct Features {
   std::int64_t logit_rows = 0;
   std::vector<AttentionSlice> slices;
 };
+
+/// Whether each sequence has one new token.
+inline bool decodes(const Features& f) {
+  return std::all_of(f.slices.begin(), f.slices.end(), [](const AttentionSlice& s) { return s.fresh == 1; });
+}
 
 inline Features features(const Step& step) {
   Features f;

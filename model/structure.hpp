@@ -7,6 +7,7 @@
 #include "model/plan.hpp"
 #include "model/result.hpp"
 #include "model/state.hpp"
+#include "model/step.hpp"
 
 namespace inferometer {
 
@@ -67,6 +68,8 @@ struct StructureNode {
       weights;  ///< into Structure::weights, in the order of operands(), scales not counted apart
   /// In steps of at most so many tokens this runs in the kernel of the node before it; 0: never.
   std::int64_t joins_up_to = 0;
+  /// So it does in steps in which each sequence has one new token, however many there are.
+  bool joins_decode = false;
 };
 
 /// `to` runs after `from`. buffer: what passes between them, -1 for cached state.
@@ -85,12 +88,12 @@ struct Structure {
   std::int64_t logits = -1;  ///< the buffer that holds the logits
 };
 
-/// Nodes [first, last] that run in one kernel in a step of `tokens` new tokens: the one that node `index` is
+/// Nodes [first, last] that run in one kernel in a step as it is run (padded): the one that node `index` is
 /// in.
 struct NodeRange {
   std::size_t first = 0, last = 0;
 };
-NodeRange kernel_of(const Structure& structure, std::size_t index, std::int64_t tokens);
+NodeRange kernel_of(const Structure& structure, std::size_t index, const Features& features);
 
 /// Lowers a network under a plan by the passes of compile.cpp. Errors: a plan that this network cannot run
 /// under.

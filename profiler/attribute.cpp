@@ -16,7 +16,7 @@ std::int32_t node_of(const KernelRecord& kernel, const Trace& trace) {
 
 }  // namespace
 
-Result<Timeline> attribute(const Trace& trace, const Structure& structure, std::int64_t tokens) {
+Result<Timeline> attribute(const Trace& trace, const Structure& structure, const Features& run) {
   Errors errors;
   if (trace.dropped > 0)
     errors.push_back({"profile: " + std::to_string(trace.dropped) + " records were dropped"});
@@ -36,7 +36,7 @@ Result<Timeline> attribute(const Trace& trace, const Structure& structure, std::
       continue;
     }
     const bool sampling = structure.nodes[static_cast<std::size_t>(node)].role == Role::sample;
-    const NodeRange kernel = kernel_of(structure, static_cast<std::size_t>(node), tokens);
+    const NodeRange kernel = kernel_of(structure, static_cast<std::size_t>(node), run);
     std::vector<std::int32_t> nodes;
     for (std::size_t n = kernel.first; n <= kernel.last; ++n) nodes.push_back(static_cast<std::int32_t>(n));
     timeline.spans.push_back({.nodes = std::move(nodes),

@@ -60,8 +60,7 @@ Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   backend_->observe(nullptr);
   if (!time) return failure(time.error());
   if (!trace) return failure(trace.error());
-  Result<Timeline> timeline =
-      attribute(*trace, structure_, features(step).tokens + padding_sequences(features(step), plan_));
+  Result<Timeline> timeline = attribute(*trace, structure_, padded(features(step), plan_));
   if (timeline && counting_) add_counters(*timeline, step);
   return timeline;
 }

@@ -52,8 +52,8 @@ Explanation& Explanation::operator-=(const Explanation& o) {
   return *this;
 }
 
-std::string row_of(const Structure& structure, std::size_t node, std::int64_t tokens) {
-  const NodeRange kernel = kernel_of(structure, node, tokens);
+std::string row_of(const Structure& structure, std::size_t node, const Features& run) {
+  const NodeRange kernel = kernel_of(structure, node, run);
   std::string text;
   for (std::size_t n = kernel.first; n <= kernel.last; ++n)
     text += (text.empty() ? "" : " + ") + std::string{name(structure.nodes[n].role)};
@@ -62,7 +62,7 @@ std::string row_of(const Structure& structure, std::size_t node, std::int64_t to
 
 StepExplanation explain(const Structure& structure, const PhaseResult& phase) {
   std::vector<RoleSum> sums;
-  const auto label = [&](std::size_t node) { return row_of(structure, node, phase.tokens_run); };
+  const auto label = [&](std::size_t node) { return row_of(structure, node, phase.run); };
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const Estimate& e = phase.prediction.nodes[i];
     RoleSum& s = sum_of(sums, label(i));

@@ -59,7 +59,7 @@ struct StepExplanation {
 };
 /// The row that a node is in: its role, or those of all nodes that share its kernel, whose times nobody can
 /// tell apart.
-std::string row_of(const Structure& structure, std::size_t node, std::int64_t tokens);
+std::string row_of(const Structure& structure, std::size_t node, const Features& run);
 StepExplanation explain(const Structure& structure, const PhaseResult& phase);
 
 /// Why a variant's step takes another time than the baseline's: b - a, role by role. Roles that only one of

@@ -21,7 +21,7 @@ Least least_of(const VariantResult& v, const PhaseResult& phase, const std::stri
   Least least;
   const Device& device = v.settings.cluster.device;
   for (std::size_t i = 0; i < v.structure.nodes.size(); ++i) {
-    if (row_of(v.structure, i, phase.tokens_run) != row) continue;
+    if (row_of(v.structure, i, phase.run) != row) continue;
     const Work work = work_of(bind(v.structure.nodes[i], v.structure, phase.features));
     const FlopsPerSecond peak =
         work.product || work.state.value > 0 ? matrix_peak(device, work.dtype) : device.vector.value;
@@ -44,7 +44,7 @@ double counted(const VariantResult& v, const PhaseResult& phase, const std::stri
                const char* counter) {
   double sum = -1;
   for (const Span& s : phase.profile->spans) {
-    if (s.nodes.empty() || row_of(v.structure, static_cast<std::size_t>(s.nodes[0]), phase.tokens_run) != row)
+    if (s.nodes.empty() || row_of(v.structure, static_cast<std::size_t>(s.nodes[0]), phase.run) != row)
       continue;
     if (const auto it = s.counters.find(counter); it != s.counters.end())
       sum = std::max(sum, 0.0) + it->second;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/launch.hpp"
 #include "model/seeded.hpp"
 
 namespace inferometer {
@@ -99,7 +100,7 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
       phase.predicted += seconds(prediction.timeline.end) / static_cast<double>(range.count);
       if (i != range.middle()) continue;
       phase.features = features(steps[i]);
-      phase.tokens_run = padded(phase.features, settings.plan).tokens;
+      phase.run = padded(phase.features, settings.plan);
       phase.prediction = std::move(prediction);
     }
     variant.phases.push_back(std::move(phase));

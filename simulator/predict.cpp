@@ -74,16 +74,6 @@ Timeline timeline_of(const Structure& structure, std::span<const NodeRange> kern
 
 }  // namespace
 
-Features padded(const Features& features, const Plan& plan) {
-  const std::int64_t extra = padding_sequences(features, plan);
-  Features wider = features;
-  wider.sequences += extra;
-  wider.tokens += extra;
-  wider.logit_rows += extra;
-  wider.slices.insert(wider.slices.end(), static_cast<std::size_t>(extra), AttentionSlice{1, 0});
-  return wider;
-}
-
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration) {
   const Features run = padded(features, c.plan);
@@ -96,7 +86,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   std::vector<int> kernel_of_node;
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     prediction.nodes.push_back(estimate(graph[v].op, c.cluster.device, calibration, surroundings));
-    const NodeRange kernel = kernel_of(structure, v, run.tokens);
+    const NodeRange kernel = kernel_of(structure, v, run);
     if (kernel.first == v) {
       kernels.push_back(kernel);
     } else {

@@ -16,10 +16,6 @@ struct Prediction {
   Level level = Level::datasheet;
 };
 
-/// The step that a recorded graph really runs: a batch of decodes padded up to the next bucket with one-token
-/// sequences.
-Features padded(const Features& features, const Plan& plan);
-
 /// Predicts one step: each node's time alone from roofline/, then the event run over streams and the host
 /// thread.
 Prediction predict(const Case& c, const Structure& structure, const Features& features,

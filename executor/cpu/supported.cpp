@@ -40,8 +40,10 @@ Errors not_executed(const Case& c, const Structure& structure) {
              " is not executed; f32 and bf16 are");
   }
   for (const StructureNode& node : structure.nodes) {
-    if (node.joins_up_to > 0)
-      refuse("fusion.rope_kv, norm_product, gated_product, quantize: kernels that join operators are not executed");
+    if (node.joins_up_to > 0 || node.joins_decode)
+      refuse(
+          "fusion.rope_kv, rope_attention, norm_product, gated_product, quantize: kernels that join "
+          "operators are not executed");
     const auto formats = formats_of(node.op);
     const bool runs =
         !formats ||

@@ -158,7 +158,7 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
   decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
-                     ? std::max(1, cuda::decode_occupancy(layer.head_dim)) * gpu.processors
+                     ? std::max(1, cuda::decode_occupancy(layer)) * gpu.processors
                      : 1;
   auto room = cuda::InputScales::of(structure);
   if (!room) return failure(room.error());
@@ -276,8 +276,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                                        (observer == nullptr || !observer->apart())}};
   NodeObserver* told = scales.wanted() ? nullptr : observer;  // calibrating is no part of the step
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
-    const NodeRange kernel =
-        scales.wanted() ? NodeRange{i, i} : kernel_of(structure, i, ready.pass.features.tokens);
+    const NodeRange kernel = scales.wanted() ? NodeRange{i, i} : kernel_of(structure, i, ready.pass.features);
     if (kernel.first != i) continue;  // it ran with the first
     if (told != nullptr) told->begin(static_cast<std::int32_t>(i));
     const Done done = launch_nodes(context, kernel);

@@ -10,7 +10,7 @@ Result<InputScales> InputScales::of(const Structure& structure) {
                                [](const StructureNode& n) { return std::holds_alternative<Quantize>(n.op); });
   if (!scales.wanted_) return scales;
   const auto count = static_cast<std::int64_t>(structure.buffers.size());
-  Result<DeviceBuffer> memory = DeviceBuffer::of(size_of(count, DType::f32));
+  Result<DeviceBuffer> memory = DeviceBuffer::of(Bytes{count * apart});
   if (!memory) return failure(memory.error());
   scales.memory_ = std::move(*memory);
   return scales;

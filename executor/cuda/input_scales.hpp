@@ -14,10 +14,13 @@ class InputScales {
   [[nodiscard]] static Result<InputScales> of(const Structure& structure);
 
   /// Of the values in `buffer`, an index into Structure::buffers.
-  float* scale(std::int32_t buffer) const { return reinterpret_cast<float*>(memory_.data()) + buffer; }
+  float* scale(std::int32_t buffer) const {
+    return reinterpret_cast<float*>(memory_.data() + buffer * apart);
+  }
   /// Whether a step has to be run that finds them.
   bool wanted() const { return wanted_; }
   void found() { wanted_ = false; }
+  static constexpr std::int64_t apart = 16;  ///< bytes: cuBLASLt takes scales at multiples of 16 only
 
  private:
   DeviceBuffer memory_;

@@ -289,6 +289,7 @@ struct Launch {
                              .q_head_stride = step(node.writes[0]),
                              .k_head_stride = step(node.writes[1]),
                              .interleaved = o.interleaved};
+    if (!joined.empty() && std::holds_alternative<Attention>(joined.back().op)) return attend_fresh(turn);
     if (!joined.empty()) {
       rope_kv_write(turn, write(joined.front(), o.tokens), c.queue);
     } else {
@@ -310,34 +311,55 @@ struct Launch {
     kv_write(write(node, o.tokens), c.queue);
     return {};
   }
+  /// Decode attention that rotates each sequence's one new token and appends it to the cache.
+  Done attend_fresh(const RopeArguments& turn) const {
+    const KvWriteArguments append = write(joined.front(), turn.tokens);
+    const Launch attention{c, joined.back(), {}};
+    attention_decode_fresh(attention.arguments(std::get<Attention>(joined.back().op)),
+                           {.k = append.k,
+                            .v = append.v,
+                            .table = turn.table,
+                            .rotary = static_cast<std::int32_t>(turn.rotary),
+                            .interleaved = turn.interleaved},
+                           c.inputs.decoding(), decode_split(), c.queue);
+    return {};
+  }
+  DecodeSplit decode_split() const {
+    return {.splits = c.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets};
+  }
+  AttentionArguments arguments(const Attention& o) const {
+    return {.q = in(0),
+            .y = out(0),
+            .cache = c.state.layer(node.layer),
+            .sequences = c.inputs.sequences(),
+            .blocks = c.inputs.tables(),
+            .heads = static_cast<std::int32_t>(o.heads),
+            .scale = static_cast<float>(o.scale),
+            .window = static_cast<std::int32_t>(o.window),
+            .sinks = o.sinks ? floats(0) : nullptr};
+  }
   Done operator()(const Attention& o) const {
-    const AttentionArguments a{.q = in(0),
-                               .y = out(0),
-                               .cache = c.state.layer(node.layer),
-                               .sequences = c.inputs.sequences(),
-                               .blocks = c.inputs.tables(),
-                               .heads = static_cast<std::int32_t>(o.heads),
-                               .scale = static_cast<float>(o.scale),
-                               .window = static_cast<std::int32_t>(o.window),
-                               .sinks = o.sinks ? floats(0) : nullptr};
+    const AttentionArguments a = arguments(o);
     const std::span<const Sequence> sequences = c.inputs.sent();
     if (o.kernel == AttentionKernel::naive) {
       for (const Sequence& s : sequences) attention_naive(a, s, c.scratch.scores, c.queue);
       return {};
     }
-    const auto count = static_cast<std::int64_t>(sequences.size());
-    if (!c.gpu.hopper() || !attention_tiles(a.cache)) {
-      std::int32_t longest = 0;
-      for (const Sequence& s : sequences) longest = std::max(longest, s.fresh);
-      attention_portable(a, count, longest, c.queue);
+    // Queries of many rows against a cache in fp8 have no tiled kernel.
+    const bool tiled = c.gpu.hopper() && attention_tiles(a.cache);
+    const std::int64_t decoding = tiled ? c.inputs.decoding() : 0;
+    if (decoding > 0) attention_decode(a, decoding, decode_split(), c.queue);
+    if (tiled && a.cache.element == CacheElement::bf16) {
+      if (c.inputs.tile_count() > 0) attention_prefill(a, c.inputs.tiles(), c.inputs.tile_count(), c.queue);
       return {};
     }
-    if (c.inputs.decoding() > 0) {
-      attention_decode(a, c.inputs.decoding(),
-                       {.splits = c.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets},
-                       c.queue);
-    }
-    if (c.inputs.tile_count() > 0) attention_prefill(a, c.inputs.tiles(), c.inputs.tile_count(), c.queue);
+    const auto rest = sequences.subspan(static_cast<std::size_t>(decoding));
+    if (rest.empty()) return {};
+    AttentionArguments portable = a;
+    portable.sequences += decoding;
+    std::int32_t longest = 0;
+    for (const Sequence& s : rest) longest = std::max(longest, s.fresh);
+    attention_portable(portable, static_cast<std::int64_t>(rest.size()), longest, c.queue);
     return {};
   }
   Done operator()(const GatedActivation& o) const {

@@ -25,9 +25,10 @@ Result<CachedState> CachedState::of(const Structure& structure, std::int64_t blo
     return failure(done.error());
   for (std::size_t i = 0; i < structure.states.size(); ++i) {
     const StateSpec& s = structure.states[i];
-    const auto at = [&](Bytes start) { return reinterpret_cast<Bf16*>(state.memory_.data() + start.value); };
+    const auto at = [&](Bytes start) { return state.memory_.data() + start.value; };
     state.layers_.push_back({.k = at(starts[i].first),
                              .v = at(starts[i].second),
+                             .element = s.dtype == DType::fp8 ? CacheElement::fp8 : CacheElement::bf16,
                              .block_tokens = static_cast<std::int32_t>(block_tokens),
                              .kv_heads = static_cast<std::int32_t>(s.kv_heads),
                              .head_dim = static_cast<std::int32_t>(s.head_dim),
@@ -38,9 +39,11 @@ Result<CachedState> CachedState::of(const Structure& structure, std::int64_t blo
 
 void CachedState::copy_block(std::int32_t from, std::int32_t to, cudaStream_t stream) const {
   for (const KvCache& layer : layers_) {
-    const auto copy = [&](Bf16* all, std::int32_t width) {
-      const std::int64_t n = static_cast<std::int64_t>(layer.block_tokens) * layer.kv_heads * width;
-      cudaMemcpyAsync(all + to * n, all + from * n, static_cast<std::size_t>(n) * sizeof(Bf16),
+    const std::int64_t each = layer.element == CacheElement::fp8 ? sizeof(Fp8) : sizeof(Bf16);
+    const auto copy = [&](void* all, std::int32_t width) {
+      const std::int64_t n = static_cast<std::int64_t>(layer.block_tokens) * layer.kv_heads * width * each;
+      char* blocks = static_cast<char*>(all);
+      cudaMemcpyAsync(blocks + to * n, blocks + from * n, static_cast<std::size_t>(n),
                       cudaMemcpyDeviceToDevice, stream);
     };
     copy(layer.k, layer.head_dim);

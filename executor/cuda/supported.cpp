@@ -5,6 +5,7 @@
 
 #include "executor/cuda/kernels/experts.hpp"
 #include "executor/cuda/kernels/int4.hpp"
+#include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "model/graph.hpp"
 
@@ -71,6 +72,23 @@ struct WhyNot {
   }
 };
 
+/// Why attention does not take the rotary embedding and the cache write before it along.
+std::string why_not_joined(const Attention& o, const RopeApply& rope, std::int64_t block_tokens,
+                           const Gpu& gpu) {
+  if (!gpu.hopper()) return "fusion.rope_attention: needs compute capability 9.0";
+  if (!attention_tiles({.block_tokens = static_cast<std::int32_t>(block_tokens),
+                        .head_dim = static_cast<std::int32_t>(o.head_dim),
+                        .v_dim = static_cast<std::int32_t>(o.v_dim)}))
+    return "fusion.rope_attention: heads of " + std::to_string(o.head_dim) + " in blocks of " +
+           std::to_string(block_tokens) +
+           " tokens are not joined; heads of 64 and 128 in blocks of 8 or more are";
+  if (o.heads / o.kv_heads > decode_rows)
+    return "fusion.rope_attention: at most " + std::to_string(decode_rows) + " query heads share a key head";
+  return rotates_in_attention(rope.rotary) ? ""
+                                           : "fusion.rope_attention: " + std::to_string(rope.rotary) +
+                                                 " rotated elements are not joined; multiples of 8 are";
+}
+
 }  // namespace
 
 Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
@@ -90,12 +108,15 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     refuse("activations in " + std::string{name(c.plan.precision.activations.value)} +
            " are not executed; bf16 are");
   for (const StateSpec& s : structure.states) {
-    if (s.dtype != DType::bf16)
-      refuse("precision.kv: a cache in " + std::string{name(s.dtype)} + " is not executed; bf16 is");
+    if (s.dtype != DType::bf16 && s.dtype != DType::fp8)
+      refuse("precision.kv: a cache in " + std::string{name(s.dtype)} + " is not executed; bf16 and fp8 are");
   }
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const StructureNode& node = structure.nodes[i];
     refuse(std::visit(WhyNot{gpu, c.plan.launch.graphs}, node.op));
+    if (const auto* attention = std::get_if<Attention>(&node.op); attention != nullptr && node.joins_decode)
+      refuse(why_not_joined(*attention, std::get<RopeApply>(structure.nodes[i - 2].op),
+                            c.plan.kv.block_tokens, gpu));
     const auto* product = std::get_if<Linear>(&node.op);
     if (node.joins_up_to == 0 || product == nullptr) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product, quantize: need compute capability 9.0");
@@ -105,7 +126,8 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     if (product->in % 8 != 0 || !fits)
       refuse("fusion.norm_product, gated_product, quantize: products of " + std::to_string(product->in) +
              " inputs are not joined; multiples of 8 that fit shared memory are");
-    const auto* gate = std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, 1).first].op);
+    const auto* gate =
+        std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, {.tokens = 1}).first].op);
     if (gate != nullptr && gate->activation != Activation::silu)
       refuse("fusion.gated_product: joins SiLU only");
   }

@@ -16,7 +16,7 @@
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/cuda_backend.hpp"
 #include "executor/cuda/kernels/ceilings.hpp"
-#include "executor/cuda/kernels/kernels.hpp"
+#include "executor/cuda/kernels/packing.hpp"
 #include "model/optimizations.hpp"
 #include "roofline/work.hpp"
 #include "scenarios/scenario.hpp"
@@ -41,10 +41,12 @@ constexpr Row rows[] = {
     {"llama-3.2-1b", "llama3.2-1b", "bf16", "decode", 1, 512, 0.85, 0.75},
     {"llama-3.1-8b", "llama3-8b", "bf16", "prefill", 1, 2048, 45, 42},
     {"llama-3.1-8b", "llama3-8b", "bf16", "prefill", 8, 2048, 380, 360},
+    {"llama-3.1-8b", "", "fp8", "decode", 1, 512, 2.5, 2.2},
+    {"llama-3.1-8b", "", "fp8", "prefill", 1, 2048, 28.5, 26},
     {"llama-3.1-8b", "", "w4a16", "decode", 1, 512, 1.7, 1.4},
     {"llama-3.1-8b", "", "w4a16", "decode", 16, 512, 2.3, 1.8},
-    {"mixtral-8x7b", "", "bf16", "decode", 1, 512, 1.5, 1.25, true},
-    {"mixtral-8x7b", "", "bf16", "decode", 32, 512, 1.5, 1.25, true},
+    {"mixtral-8x7b", "", "fp8", "decode", 1, 512, 1.5, 1.25, true},
+    {"mixtral-8x7b", "", "fp8", "decode", 32, 512, 1.5, 1.25, true},
 };
 
 double median(std::vector<double> values) {
@@ -74,14 +76,50 @@ double seconds_of(int repeats, F f) {
 }
 
 struct Ceilings {
-  double read = 0, copy = 0;              ///< [B/s], a copy counted twice
-  std::map<std::int64_t, double> matrix;  ///< rows -> [FLOP/s]
+  double read = 0, copy = 0;                          ///< [B/s], a copy counted twice
+  std::map<std::int64_t, double> matrix, matrix_fp8;  ///< rows -> [FLOP/s]
   /// Of the fewest rows measured that are at least as many.
-  double rate(std::int64_t tokens) const {
-    const auto it = matrix.lower_bound(tokens);
-    return it == matrix.end() ? matrix.rbegin()->second : it->second;
+  double rate(const Work& work) const {
+    const auto& rates = work.product && work.dtype == DType::fp8 ? matrix_fp8 : matrix;
+    const auto it = work.product ? rates.lower_bound(work.m) : rates.end();
+    return it == rates.end() ? rates.rbegin()->second : it->second;
   }
 };
+
+/// Of a product of `tokens` rows by 28672 x 4096 weights after two seconds of load [FLOP/s].
+double matrix_rate(std::int64_t tokens, bool fp8) {
+  constexpr std::int64_t in = 4096, out = 28672;
+  auto x = cuda::DeviceBuffer::of(Bytes{tokens * in * 2}), w = cuda::DeviceBuffer::of(Bytes{out * in * 2}),
+       q = cuda::DeviceBuffer::of(Bytes{(tokens + out) * in}), scales = cuda::DeviceBuffer::of(Bytes{512}),
+       y = cuda::DeviceBuffer::of(Bytes{tokens * out * 2});
+  auto lt = cuda::CublasLt::open();
+  require(x && w && q && scales && y && lt, "memory for the ceilings");
+  cuda::fill_seeded({.out = x->data(), .count = tokens, .columns = in, .key = 1}, {});
+  cuda::fill_seeded({.out = w->data(), .count = out, .columns = in, .key = 2, .size = 0.01F}, {});
+  cuda::Product product{.x = x->data(),
+                        .w = w->data(),
+                        .y = y->data(),
+                        .tokens = tokens,
+                        .in = in,
+                        .out = out,
+                        .x_stride = in,
+                        .y_stride = out};
+  if (fp8) {
+    auto* to = reinterpret_cast<std::uint8_t*>(q->data());
+    auto* scale = reinterpret_cast<float*>(scales->data());
+    cuda::quantize_fp8_weight({reinterpret_cast<const cuda::Bf16*>(x->data()), to, scale, tokens * in}, {});
+    cuda::quantize_fp8_weight(
+        {reinterpret_cast<const cuda::Bf16*>(w->data()), to + tokens * in, scale + 64, out * in}, {});
+    product.x = to;
+    product.w = to + tokens * in;
+    product.x_scale = scale;
+    product.w_scale = scale + 64;
+  }
+  const auto multiply = [&] { require(lt->multiply(product, nullptr).has_value(), "a product"); };
+  const double once = seconds_of(3, multiply);
+  seconds_of(static_cast<int>(2 / once) + 1, multiply);
+  return 2.0 * static_cast<double>(tokens * in * out) / seconds_of(20, multiply);
+}
 
 Ceilings measure_ceilings(const cuda::Gpu& gpu) {
   Ceilings c;
@@ -96,29 +134,9 @@ Ceilings measure_ceilings(const cuda::Gpu& gpu) {
                cuda::read_all(a->data(), bytes, b->data(), {.stream = nullptr, .processors = gpu.processors});
              });
   }
-  constexpr std::int64_t in = 4096, out = 28672;
   for (const std::int64_t tokens : {64, 256, 2048, 16384}) {
-    auto x = cuda::DeviceBuffer::of(Bytes{tokens * in * 2}), w = cuda::DeviceBuffer::of(Bytes{out * in * 2}),
-         y = cuda::DeviceBuffer::of(Bytes{tokens * out * 2});
-    auto lt = cuda::CublasLt::open();
-    require(x && w && y && lt, "memory for the ceilings");
-    cuda::fill_seeded({.out = x->data(), .count = tokens, .columns = in, .key = 1}, {});
-    cuda::fill_seeded({.out = w->data(), .count = out, .columns = in, .key = 2, .size = 0.01F}, {});
-    const auto multiply = [&] {
-      const Done done = lt->multiply({.x = x->data(),
-                                      .w = w->data(),
-                                      .y = y->data(),
-                                      .tokens = tokens,
-                                      .in = in,
-                                      .out = out,
-                                      .x_stride = in,
-                                      .y_stride = out},
-                                     nullptr);
-      require(done.has_value(), "a product");
-    };
-    const double once = seconds_of(3, multiply);
-    seconds_of(static_cast<int>(2 / once) + 1, multiply);  // two seconds of load
-    c.matrix[tokens] = 2.0 * static_cast<double>(tokens * in * out) / seconds_of(20, multiply);
+    c.matrix[tokens] = matrix_rate(tokens, false);
+    c.matrix_fp8[tokens] = matrix_rate(tokens, true);
   }
   return c;
 }
@@ -131,9 +149,14 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
   c.workload = {.batch = row.batch,
                 .prompt_tokens = decode ? row.context - 8 : row.context,
                 .output_tokens = decode ? 17 : 1};
-  c.plan.fusion = {
-      .qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true, .norm_product = true};
-  c.plan.kv.block_tokens = 64;
+  c.plan.fusion = {.qkv = true,
+                   .gate_up = true,
+                   .residual_norm = true,
+                   .rope_kv = true,
+                   .rope_attention = true,
+                   .norm_product = true,
+                   .quantize = true};
+  c.plan.kv.block_tokens = decode ? 16 : 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
   if (row.format != "bf16") {
     const auto set = apply(c, {std::string{row.format}});
@@ -146,9 +169,8 @@ double floor_of(const Graph& graph, const Ceilings& ceilings) {
   double sum = 0;
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     const Work work = work_of(graph[v].op);
-    const std::int64_t tokens = work.product ? work.m : 16384;
     sum += std::max(static_cast<double>(work.compulsory().value) / ceilings.read,
-                    static_cast<double>(work.flops.value) / ceilings.rate(tokens));
+                    static_cast<double>(work.flops.value) / ceilings.rate(work));
   }
   return sum;
 }
@@ -223,7 +245,8 @@ int table(const char* peer_file, std::string_view only) {
   fmt::print("{}: read {:.2f} TB/s, copy {:.2f} TB/s (read and written)", gpu.name, ceilings.read * 1e-12,
              ceilings.copy * 1e-12);
   for (const auto& [tokens, rate] : ceilings.matrix)
-    fmt::print(", bf16 {:.0f} TFLOP/s at {} rows", rate * 1e-12, tokens);
+    fmt::print(", bf16 {:.0f} and fp8 {:.0f} TFLOP/s at {} rows", rate * 1e-12,
+               ceilings.matrix_fp8.at(tokens) * 1e-12, tokens);
   fmt::print("\n\n{:<14} {:<6} {:<8} {:>5} {:>7} {:>9} {:>9} {:>17} {:>7} {:>15} {:>9} {:>6} {:>13}\n",
              "model", "format", "phase", "batch", "context", "floor ms", "step ms", "p10 - p90 ms", "/ floor",
              "must, goal ms", "peer ms", "/ peer", "memory used");

@@ -1,5 +1,7 @@
-#include "model/operators/attention.hpp"
+#include <cuda_fp8.h>
+
 #include "executor/cuda/splits.hpp"
+#include "model/operators/attention.hpp"
 #include "tests/gpu/device.hpp"
 
 namespace inferometer::cuda {
@@ -10,6 +12,7 @@ struct Setting {
   std::int64_t heads, kv_heads, head_dim, block_tokens, window;
   bool sinks;
   std::vector<AttentionSlice> slices;
+  CacheElement element = CacheElement::bf16;
 };
 
 /// A step whose keys and values were written through kv_write into shuffled blocks.
@@ -52,6 +55,7 @@ class GpuAttention : public OnGpu {
     const Array<float> sinks(sink_values);
     const KvCache cache{.k = k_cache.data(),
                         .v = v_cache.data(),
+                        .element = s.element,
                         .block_tokens = static_cast<std::int32_t>(s.block_tokens),
                         .kv_heads = static_cast<std::int32_t>(s.kv_heads),
                         .head_dim = static_cast<std::int32_t>(s.head_dim),
@@ -68,7 +72,8 @@ class GpuAttention : public OnGpu {
                                .scale = scale,
                                .window = static_cast<std::int32_t>(s.window),
                                .sinks = s.sinks ? sinks.data() : nullptr};
-    const auto right = reference_of(s, q, k, v, sink_values, scale);
+    const auto right = reference_of(s, q.values(), cached(k.values(), s.element),
+                                    cached(v.values(), s.element), sink_values, scale);
     const auto poison = [&] {
       cudaMemset2D(y.out().data, static_cast<std::size_t>(y.out().stride) * 2, 0xff,
                    static_cast<std::size_t>(s.heads * s.head_dim) * 2, static_cast<std::size_t>(rows));
@@ -96,10 +101,12 @@ class GpuAttention : public OnGpu {
         tiles.push_back({static_cast<std::int32_t>(i), r});
     }
     const Array<AttentionTile> tiles_there(tiles);
-    poison();
-    attention_prefill(a, tiles_there.data(), static_cast<std::int64_t>(tiles.size()), queue);
-    EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "tiled";
-    EXPECT_TRUE(y.gaps_untouched());
+    if (s.element == CacheElement::bf16) {
+      poison();
+      attention_prefill(a, tiles_there.data(), static_cast<std::int64_t>(tiles.size()), queue);
+      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "tiled";
+      EXPECT_TRUE(y.gaps_untouched());
+    }
     if (longest * group > decode_rows) return;
     const auto count = static_cast<std::int64_t>(sequences.size());
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
@@ -116,7 +123,18 @@ class GpuAttention : public OnGpu {
     }
   }
 
-  static std::vector<double> reference_of(const Setting& s, const Matrix& q, const Matrix& k, const Matrix& v,
+  /// Values as a cache of that element holds them.
+  static std::vector<double> cached(std::vector<double> values, CacheElement element) {
+    if (element == CacheElement::bf16) return values;
+    for (double& x : values) {
+      const auto bits = __nv_cvt_float_to_fp8(static_cast<float>(x), __NV_SATFINITE, __NV_E4M3);
+      x = static_cast<float>(__half(__nv_cvt_fp8_to_halfraw(bits, __NV_E4M3)));
+    }
+    return values;
+  }
+
+  static std::vector<double> reference_of(const Setting& s, const std::vector<double>& q,
+                                          const std::vector<double>& k, const std::vector<double>& v,
                                           const std::vector<float>& sinks, float scale) {
     const Attention op{.slices = s.slices,
                        .heads = s.heads,
@@ -127,8 +145,7 @@ class GpuAttention : public OnGpu {
                        .scale = scale,
                        .sinks = s.sinks};
     // The operator's keys are those that some query sees.
-    const auto visible = [&](const Matrix& m) {
-      const std::vector<double> all = m.values();
+    const auto visible = [&](const std::vector<double>& all) {
       std::vector<double> seen;
       const std::int64_t width = s.kv_heads * s.head_dim;
       std::int64_t base = 0;
@@ -139,7 +156,7 @@ class GpuAttention : public OnGpu {
       }
       return seen;
     };
-    Arrays<double> reads{q.values(), visible(k), visible(v)};
+    Arrays<double> reads{q, visible(k), visible(v)};
     if (s.sinks) reads.emplace_back(sinks.begin(), sinks.end());
     return reference(op, reads)[0];
   }
@@ -160,6 +177,22 @@ TEST_F(GpuAttention, DecodeSteps) {
   check({"odd head", 4, 2, 24, 16, 7, true, {{1, 30}, {2, 5}}});
 }
 
+TEST_F(GpuAttention, CacheInFp8) {
+  const auto fp8 = CacheElement::fp8;
+  check({"one short sequence", 8, 2, 128, 16, 0, false, {{1, 4}}, fp8});
+  check({"one sequence", 32, 8, 128, 16, 0, false, {{1, 511}}, fp8});
+  check({"block boundaries", 4, 1, 64, 16, 0, false, {{1, 15}, {1, 16}, {1, 31}, {1, 63}, {1, 0}}, fp8});
+  check({"group of 7", 14, 2, 64, 16, 0, false, {{1, 77}}, fp8});
+  check({"a key head a query head", 4, 4, 128, 64, 0, false, {{1, 300}, {1, 2}}, fp8});
+  check({"several new tokens", 8, 2, 128, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}, fp8});
+  check({"blocks of 8", 8, 2, 128, 8, 0, false, {{1, 37}, {1, 1}}, fp8});
+  check({"blocks of 4", 8, 2, 128, 4, 0, false, {{1, 37}, {1, 1}}, fp8});
+  check({"window and sinks", 8, 2, 64, 16, 33, true, {{1, 200}, {1, 20}, {2, 32}}, fp8});
+  check({"odd head", 4, 2, 24, 16, 7, true, {{1, 30}, {2, 5}}, fp8});
+  check({"prompt", 8, 2, 128, 16, 0, false, {{50, 0}, {1, 9}}, fp8});
+  check({"naive", 8, 2, 64, 16, 0, false, {{20, 3}}, fp8}, true);
+}
+
 TEST_F(GpuAttention, PrefillAndMixedSteps) {
   check({"prompt", 8, 2, 128, 16, 0, false, {{150, 0}}});
   check({"head of 64", 4, 4, 64, 16, 0, false, {{129, 0}, {64, 0}}});
@@ -168,6 +201,7 @@ TEST_F(GpuAttention, PrefillAndMixedSteps) {
   check({"window", 8, 2, 128, 16, 40, false, {{150, 30}}});
   check({"sinks", 8, 8, 64, 32, 50, true, {{90, 80}}});
   check({"blocks of 8", 8, 2, 64, 8, 0, false, {{99, 1}}});
+  check({"blocks of 128", 8, 2, 64, 128, 0, false, {{150, 0}, {600, 40}}});
   check({"odd head", 4, 2, 24, 4, 0, false, {{33, 5}}});
 }
 

@@ -111,13 +111,21 @@ class GpuWays : public cuda::OnGpu {
   }
 };
 
+/// With what only heads that the tiled kernels are compiled for can be joined to.
+Plan all_joined(bool graphs, bool overlap) {
+  Plan plan = bf16_plan(true, graphs, overlap);
+  plan.fusion.rope_attention = true;
+  return plan;
+}
+
 TEST_F(GpuWays, GiveTheSameLogits) {
   Plan naive = bf16_plan(false, false, false);
   naive.kernels.attention = AttentionKernel::naive;
   for (const std::int64_t batch : {1, 3, 9, 40, 70}) {
     const std::vector<float> expected = logits_of(naive, batch, 45, 1);
-    for (const Plan& plan : {bf16_plan(false, false, false), bf16_plan(true, false, true),
-                             bf16_plan(true, true, false), bf16_plan(true, true, true)}) {
+    for (const Plan& plan :
+         {bf16_plan(false, false, false), bf16_plan(true, false, true), bf16_plan(true, true, false),
+          bf16_plan(true, true, true), all_joined(false, false), all_joined(true, true)}) {
       for (const std::int64_t pieces : {1, 2}) {
         RelativeError error;
         error.add(logits_of(plan, batch, 45, pieces), expected);
@@ -164,6 +172,28 @@ TEST_F(GpuWays, GiveTheSameLogitsOfInt4Weights) {
         error.add(logits_of(int4(plan), batch, 45, pieces), expected);
         EXPECT_LE(error.value(), 2e-2) << batch << " sequences, prompt in " << pieces;
       }
+    }
+  }
+}
+
+/// e4m3 has 3 bits of mantissa: each key and value is off by up to 2^-4 of itself, 2^-5 or so on average.
+TEST_F(GpuWays, ACacheInFp8IsCloseToOneInBf16) {
+  Plan naive = bf16_plan(false, false, false);
+  naive.kernels.attention = AttentionKernel::naive;
+  for (const std::int64_t batch : {1, 9}) {
+    const std::vector<float> expected = logits_of(naive, batch, 45, 1);
+    std::vector<Plan> plans{naive, bf16_plan(false, false, false), bf16_plan(true, true, true),
+                            all_joined(true, true)};
+    std::vector<float> first;
+    for (Plan& plan : plans) {
+      plan.precision.kv = Selected<DType>{DType::fp8};
+      const std::vector<float> logits = logits_of(plan, batch, 45, 2);
+      RelativeError error, among;
+      error.add(logits, expected);
+      EXPECT_LE(error.value(), 8e-2) << batch << " sequences";
+      if (first.empty()) first = logits;
+      among.add(logits, first);
+      EXPECT_LE(among.value(), 4e-2) << batch << " sequences, beside the first way";
     }
   }
 }

@@ -43,6 +43,23 @@ TEST(JoinKernels, RopeAndCacheWriteInStepsOfAnySize) {
   EXPECT_EQ(joined(s, any), std::vector<std::string>{"kv_write"});
 }
 
+TEST(JoinKernels, RopeAndCacheWriteWithAttentionInDecodeSteps) {
+  const auto length = [](const Plan::Fusion& fusion, const Features& f) {
+    const Structure s = lowered(fusion);
+    for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+      const NodeRange kernel = kernel_of(s, i, f);
+      if (s.nodes[i].role == Role::rope) return kernel.last - kernel.first + 1;
+    }
+    return std::size_t{0};
+  };
+  const Features decode{.tokens = 2, .slices = {{1, 9}, {1, 0}}},
+      mixed{.tokens = 3, .slices = {{1, 9}, {2, 0}}};
+  EXPECT_EQ(length({.rope_attention = true}, decode), 3U);
+  EXPECT_EQ(length({.rope_attention = true}, mixed), 1U);
+  EXPECT_EQ(length({.rope_kv = true, .rope_attention = true}, decode), 3U);
+  EXPECT_EQ(length({.rope_kv = true, .rope_attention = true}, mixed), 2U);
+}
+
 TEST(JoinKernels, NormsInTheOneProductThatReadsThem) {
   // Three products read the first norm of a layer and two the second: only the head has one for itself.
   EXPECT_EQ(joined(lowered({.norm_product = true}), 1), std::vector<std::string>{"lm_head"});
@@ -82,7 +99,7 @@ TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
   const auto kernels = [&](std::int64_t tokens) {
     std::vector<std::string> all;
     for (std::size_t i = 0; i < s.nodes.size(); ++i) {
-      const NodeRange kernel = kernel_of(s, i, tokens);
+      const NodeRange kernel = kernel_of(s, i, {.tokens = tokens});
       if (s.nodes[i].layer != 0 || kernel.first != i) continue;
       all.emplace_back();
       for (std::size_t n = kernel.first; n <= kernel.last; ++n)
@@ -101,7 +118,7 @@ TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {
   const Structure s = lowered({.rope_kv = true});
   for (std::size_t i = 0; i < s.nodes.size(); ++i) {
-    const NodeRange kernel = kernel_of(s, i, 7);
+    const NodeRange kernel = kernel_of(s, i, {.tokens = 7});
     EXPECT_LE(kernel.first, i);
     EXPECT_GE(kernel.last, i);
     EXPECT_EQ(kernel.last - kernel.first,
@@ -115,7 +132,7 @@ TEST(JoinKernels, BuffersOfOneKernelDoNotShareMemory) {
   const Features f{.tokens = 1, .sequences = 1, .logit_rows = 1, .slices = {{1, 9}}};
   const MemoryPlan plan = plan_memory(s, f);
   for (std::size_t i = 0; i < s.nodes.size(); ++i) {
-    const NodeRange kernel = kernel_of(s, i, f.tokens);
+    const NodeRange kernel = kernel_of(s, i, f);
     if (kernel.first == kernel.last || kernel.first != i) continue;
     // What the last node writes may not lie where the first still reads: each block of the kernel reads it
     // all.

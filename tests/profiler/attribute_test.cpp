@@ -24,7 +24,7 @@ TEST(Attribute, EagerKernelsBelongToTheNodeThatLaunchedThem) {
   const Trace trace{
       .kernels = {kernel("b", 130, 150, 12), kernel("a", 100, 120, 11), kernel("c", 150, 155, 13)},
       .node_of_call = {{11, 0}, {12, 1}, {13, 1}}};
-  const auto timeline = attribute(trace, two_nodes(), 4);
+  const auto timeline = attribute(trace, two_nodes(), {.tokens = 4});
   ASSERT_TRUE(timeline) << to_string(timeline.error());
   ASSERT_EQ(timeline->spans.size(), 3U);
   EXPECT_EQ(timeline->spans[0].kernel, "a");
@@ -42,7 +42,7 @@ TEST(Attribute, KernelsOfAGraphShareACallAndAreToldApartByTheirNodes) {
   const Trace trace{.kernels = {kernel("a", 10, 20, 5, 901), kernel("b", 20, 30, 5, 902)},
                     .node_of_call = {{5, 1}},  // what launched the graph says nothing of its kernels
                     .node_of_graph_node = {{901, 1}, {902, 0}}};
-  const auto timeline = attribute(trace, two_nodes(), 4);
+  const auto timeline = attribute(trace, two_nodes(), {.tokens = 4});
   ASSERT_TRUE(timeline) << to_string(timeline.error());
   EXPECT_EQ(timeline->spans[0].nodes, std::vector<std::int32_t>{1});
   EXPECT_EQ(timeline->spans[1].nodes, std::vector<std::int32_t>{0});
@@ -51,7 +51,7 @@ TEST(Attribute, KernelsOfAGraphShareACallAndAreToldApartByTheirNodes) {
 TEST(Attribute, OverlappingKernelsKeepTheirTimes) {
   const Trace trace{.kernels = {kernel("a", 10, 40, 1), kernel("b", 20, 30, 2)},
                     .node_of_call = {{1, 0}, {2, 1}}};
-  const auto timeline = attribute(trace, two_nodes(), 4);
+  const auto timeline = attribute(trace, two_nodes(), {.tokens = 4});
   ASSERT_TRUE(timeline);
   EXPECT_EQ(timeline->end, Nanoseconds{30});
   EXPECT_EQ(busy_time(*timeline), Nanoseconds{30});
@@ -61,13 +61,13 @@ TEST(Attribute, AFusedKernelBelongsToAllItsNodes) {
   Structure s = two_nodes();
   s.nodes[1].joins_up_to = 1;
   const Trace trace{.kernels = {kernel("both", 10, 40, 1)}, .node_of_call = {{1, 0}}};
-  EXPECT_EQ(attribute(trace, s, 1)->spans[0].nodes, (std::vector<std::int32_t>{0, 1}));
-  EXPECT_EQ(attribute(trace, s, 2)->spans[0].nodes, (std::vector<std::int32_t>{0}));
+  EXPECT_EQ(attribute(trace, s, {.tokens = 1})->spans[0].nodes, (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(attribute(trace, s, {.tokens = 2})->spans[0].nodes, (std::vector<std::int32_t>{0}));
 }
 
 TEST(Attribute, NothingIsLeftOver) {
   const auto message = [](Trace trace) {
-    const auto timeline = attribute(trace, two_nodes(), 4);
+    const auto timeline = attribute(trace, two_nodes(), {.tokens = 4});
     return timeline ? std::string{} : timeline.error().front().message;
   };
   EXPECT_EQ(message({.kernels = {kernel("k", 1, 2, 9)}}),

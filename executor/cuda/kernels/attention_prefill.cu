@@ -5,7 +5,7 @@
 namespace inferometer::cuda {
 namespace {
 
-// Two warpgroups of 64 rows, and one whose first warp loads and which gives its registers to the others.
+// Two warpgroups of 64 rows, and one that loads and gives its registers to the others.
 constexpr int consumers = 256, threads = consumers + 128;
 constexpr int keys = 128, stages = 3;
 
@@ -177,13 +177,14 @@ __global__ void __launch_bounds__(threads, 1) prefill(AttentionArguments a, cons
   take_turn();
   if (threadIdx.x >= consumers) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-    if (threadIdx.x >= consumers + 32) return;
     const TileLoader loader(a, s, keys);
+    // A warp without copies would be held back by nothing, and could miss a phase.
+    if (static_cast<int>(threadIdx.x) / 32 % 4 >= loader.copies<D, keys>()) return;
     for (int i = 0; i < count; ++i) {
       if (i >= stages) wait(shared.empty + i % stages, (i / stages - 1) % 2);
       __syncwarp();
-      loader.load<D, keys>(kv_head, (low + i) * keys, shared.k[i % stages], shared.v[i % stages],
-                           shared.full + i % stages);
+      loader.load<D, keys, 4>(kv_head, (low + i) * keys, shared.k[i % stages], shared.v[i % stages],
+                              shared.full + i % stages);
     }
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");

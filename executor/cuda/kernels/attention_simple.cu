@@ -7,33 +7,36 @@ namespace {
 constexpr int threads = 128, most_values = 16;  // values of up to 32 * 16 elements
 
 /// Where the keys and values of one head of a sequence lie.
+template <class Element>
 struct Head {
   const AttentionArguments& a;
   const std::int32_t* table;
   int kv_head;
 
-  __device__ const Bf16* block(const Bf16* cache, int key, int width) const {
+  __device__ const Element* block(const void* cache, int key, int width) const {
     const std::int64_t b = table[key / a.cache.block_tokens];
-    return cache + (b * a.cache.kv_heads + kv_head) * a.cache.block_tokens * width;
+    return static_cast<const Element*>(cache) +
+           (b * a.cache.kv_heads + kv_head) * a.cache.block_tokens * width;
   }
   __device__ float k(int key, int d) const {
     const int bt = a.cache.block_tokens, width = a.cache.head_dim;
-    return to_float(block(a.cache.k, key, width)[cache_place(key % bt, d, width, bt)]);
+    return to_float(block(a.cache.k, key, width)[cache_place<Element>(key % bt, d, width, bt)]);
   }
   __device__ float v(int key, int d) const {
     const int bt = a.cache.block_tokens, width = a.cache.v_dim;
-    return to_float(block(a.cache.v, key, width)[cache_place(key % bt, d, width, bt)]);
+    return to_float(block(a.cache.v, key, width)[cache_place<Element>(key % bt, d, width, bt)]);
   }
 };
 
 /// A warp per new token and head: online softmax, one key after another.
+template <class Element>
 __global__ void __launch_bounds__(threads) one_row(AttentionArguments a) {
   take_turn();
   const int lane = threadIdx.x % 32, head = blockIdx.y;
   const int token = static_cast<int>(blockIdx.x) * (threads / 32) + static_cast<int>(threadIdx.x) / 32;
   const Sequence s = a.sequences[blockIdx.z];
   if (token >= s.fresh) return;
-  const Head source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
+  const Head<Element> source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
   const Bf16* q = a.q.data + (s.row + token) * a.q.stride + head * a.cache.head_dim;
   const int last = s.cached + token, first = a.window > 0 && last >= a.window ? last - a.window + 1 : 0;
   float o[most_values] = {}, top = -INFINITY, sum = 0;
@@ -63,10 +66,11 @@ __global__ void __launch_bounds__(threads) one_row(AttentionArguments a) {
 }
 
 /// scores[row, key] for row = head * fresh + token; masked keys are -infinity.
+template <class Element>
 __global__ void __launch_bounds__(threads) score(AttentionArguments a, Sequence s, float* scores) {
   take_turn();
   const int total = s.cached + s.fresh, row = blockIdx.x, head = row / s.fresh, token = row % s.fresh;
-  const Head source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
+  const Head<Element> source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
   const Bf16* q = a.q.data + (s.row + token) * a.q.stride + head * a.cache.head_dim;
   const int last = s.cached + token, first = a.window > 0 && last >= a.window ? last - a.window + 1 : 0;
   for (int key = threadIdx.x; key < total; key += threads) {
@@ -93,10 +97,11 @@ __global__ void __launch_bounds__(threads) normalise(AttentionArguments a, Seque
   for (int key = lane; key < total; key += 32) p[key] /= sum;
 }
 
+template <class Element>
 __global__ void __launch_bounds__(threads) weigh(AttentionArguments a, Sequence s, const float* scores) {
   take_turn();
   const int total = s.cached + s.fresh, row = blockIdx.x, head = row / s.fresh, token = row % s.fresh;
-  const Head source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
+  const Head<Element> source{a, a.blocks + s.table, head / (a.heads / a.cache.kv_heads)};
   const float* p = scores + static_cast<std::int64_t>(row) * total;
   for (int d = threadIdx.x; d < a.cache.v_dim; d += threads) {
     float y = 0;
@@ -109,7 +114,7 @@ __global__ void __launch_bounds__(threads) weigh(AttentionArguments a, Sequence 
 
 void attention_portable(const AttentionArguments& a, std::int64_t count, std::int64_t longest_fresh,
                         const Queue& queue) {
-  launch(queue, &one_row,
+  launch(queue, a.cache.element == CacheElement::fp8 ? &one_row<Fp8> : &one_row<Bf16>,
          dim3(blocks_for(longest_fresh, threads / 32), static_cast<unsigned>(a.heads),
               static_cast<unsigned>(count)),
          threads, 0, a);
@@ -117,9 +122,10 @@ void attention_portable(const AttentionArguments& a, std::int64_t count, std::in
 
 void attention_naive(const AttentionArguments& a, const Sequence& s, float* scores, const Queue& queue) {
   const unsigned rows = blocks_for(static_cast<std::int64_t>(a.heads) * s.fresh, 1);
-  launch(queue, &score, rows, threads, 0, a, s, scores);
+  const bool fp8 = a.cache.element == CacheElement::fp8;
+  launch(queue, fp8 ? &score<Fp8> : &score<Bf16>, rows, threads, 0, a, s, scores);
   launch(queue, &normalise, blocks_for(rows, threads / 32), threads, 0, a, s, scores);
-  launch(queue, &weigh, rows, threads, 0, a, s, static_cast<const float*>(scores));
+  launch(queue, fp8 ? &weigh<Fp8> : &weigh<Bf16>, rows, threads, 0, a, s, static_cast<const float*>(scores));
 }
 
 }  // namespace inferometer::cuda

@@ -25,19 +25,28 @@ struct TileLoader {
         last_block((s.cached + s.fresh - 1) / arguments.cache.block_tokens),
         run(min(arguments.cache.block_tokens, keys)) {}
 
-  /// Keys [first, first + Keys) to `keys`, their values to `values`, by the lanes of one warp.
   template <int D, int Keys>
-  __device__ __forceinline__ void load(int kv_head, int first, Bf16* keys, Bf16* values,
+  __device__ __forceinline__ int copies() const {
+    return 2 * (D / 64) * (Keys / run);
+  }
+  /// Keys [first, first + Keys) to `keys`, their values to `values`, by `Warps` neighbouring warps, of which
+  /// the first has an index that is a multiple of Warps: a warp issues its lanes' copies one after another.
+  /// Bytes may arrive before they are expected: what expects them is the one arrival that the phase waits
+  /// for.
+  template <int D, int Keys, int Warps = 1, class Element>
+  __device__ __forceinline__ void load(int kv_head, int first, Element* keys, Element* values,
                                        std::uint64_t* barrier) const {
-    const int lane = threadIdx.x % 32, runs = Keys / run, bt = a.cache.block_tokens;
-    if (lane == 0) expect_bytes(barrier, Keys * D * 2 * 2);
-    for (int i = lane; i < 2 * (D / 64) * runs; i += 32) {
+    const int lane = threadIdx.x % 32 * Warps + threadIdx.x / 32 % Warps;
+    const int runs = Keys / run, bt = a.cache.block_tokens;
+    if (lane == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
+    for (int i = lane; i < copies<D, Keys>(); i += 32 * Warps) {
       const int part = i / runs, at = i % runs * run, half = part % (D / 64), key = first + at;
       const std::int64_t block = table[min(key / bt, last_block)];
       const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * (D / 64) + half) * bt + key % bt;
       const bool is_key = part < D / 64;
       copy_bulk((is_key ? keys : values) + (half * Keys + at) * 64,
-                (is_key ? a.cache.k : a.cache.v) + from * 64, static_cast<unsigned>(run * 128), barrier);
+                static_cast<const Element*>(is_key ? a.cache.k : a.cache.v) + from * 64,
+                static_cast<unsigned>(run * 64 * sizeof(Element)), barrier);
     }
   }
 };

@@ -1,5 +1,6 @@
 #pragma once
 #include <cuda_bf16.h>
+#include <cuda_fp8.h>
 
 #include <cstdint>
 
@@ -20,6 +21,24 @@ struct alignas(16) Eight {
 
 __device__ __forceinline__ float to_float(Bf16 x) { return __uint_as_float(static_cast<unsigned>(x) << 16); }
 __device__ __forceinline__ Bf16 to_bf16(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
+__device__ __forceinline__ float to_float(Fp8 x) {
+  return __half2float(__half{__nv_cvt_fp8_to_halfraw(x, __NV_E4M3)});
+}
+/// x in bf16, or rounded on to e4m3; what is too large becomes the largest.
+template <class Element>
+__device__ __forceinline__ Element as_cached(Bf16 x) {
+  if constexpr (sizeof(Element) == sizeof(Bf16)) {
+    return x;
+  } else {
+    return __nv_cvt_float_to_fp8(to_float(x), __NV_SATFINITE, __NV_E4M3);
+  }
+}
+/// A rotated pair; the same bits in every kernel.
+__device__ __forceinline__ void turn(Bf16& a, Bf16& b, float cosine, float sine) {
+  const float x = to_float(a), y = to_float(b);
+  a = to_bf16(__fmaf_rn(x, cosine, -__fmul_rn(y, sine)));
+  b = to_bf16(__fmaf_rn(y, cosine, __fmul_rn(x, sine)));
+}
 __device__ __forceinline__ unsigned pack(float low, float high) {
   const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
   return *reinterpret_cast<const unsigned*>(&both);
@@ -99,9 +118,11 @@ inline unsigned blocks_for(std::int64_t work, std::int64_t each) {
   return static_cast<unsigned>((work + each - 1) / each);
 }
 /// Place of element d of a token's row within one block of one head (KvCache says how they lie).
+template <class Element>
 __device__ __forceinline__ int cache_place(int slot, int d, int head_dim, int block_tokens) {
   if (head_dim % 64 != 0) return slot * head_dim + d;
-  return (d / 64 * block_tokens + slot) * 64 + ((d % 64) ^ ((slot & 7) << 3));
+  const int piece = sizeof(Element) == 2 ? (slot & 7) << 3 : (slot >> 1 & 3) << 4;
+  return (d / 64 * block_tokens + slot) * 64 + ((d % 64) ^ piece);
 }
 
 }  // namespace inferometer::cuda

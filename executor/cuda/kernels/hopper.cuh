@@ -54,15 +54,22 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
 __device__ __forceinline__ void meet_cluster() {
   asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-/// Two floats at `local`'s place in the shared memory of block `rank` of the cluster.
-__device__ __forceinline__ float2 read_neighbour(const float* local, unsigned rank) {
+/// The first half of such a meeting, of blocks that have written nothing yet: after both halves all have
+/// started, and their shared memory may be written.
+__device__ __forceinline__ void arrive_at_cluster() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;");
+}
+__device__ __forceinline__ void wait_for_cluster() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+/// To `local`'s place in the shared memory of block `rank` of the cluster.
+__device__ __forceinline__ void write_neighbour(float2* local, unsigned rank, float2 value) {
   std::uint32_t address = 0;
-  float2 value;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
                : "=r"(address)
                : "r"(shared_address(local)), "r"(rank));
-  asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "r"(address));
-  return value;
+  asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(address), "f"(value.x), "f"(value.y)
+               : "memory");
 }
 
 }  // namespace inferometer::cuda

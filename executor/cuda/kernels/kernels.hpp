@@ -4,11 +4,12 @@
 #include "executor/cuda/kernels/launch.hpp"
 
 // The kernels of the CUDA backend, as plain functions that enqueue them. Nothing but the standard library and
-// the CUDA runtime is included here: device code is compiled by nvcc at C++20. bf16 values are passed as
-// their bits.
+// the CUDA runtime is included here: device code is compiled by nvcc at C++20. bf16 and e4m3 values are passed
+// as their bits.
 namespace inferometer::cuda {
 
 using Bf16 = std::uint16_t;
+using Fp8 = std::uint8_t;  ///< e4m3
 
 /// Rows of a buffer, `stride` elements from one to the next.
 template <class T>
@@ -107,13 +108,20 @@ struct ArgmaxArguments {
 };
 void argmax(const ArgmaxArguments& a, const Queue& queue);
 
-/// One layer's paged cache in bf16: keys [block][kv_head][slot][head_dim], values [block][kv_head][slot]
-/// [v_dim]. Where a row is a multiple of 64 elements, a head's part of a block is stored as matrix units read
-/// it from shared memory without bank conflicts: [row / 64][slot][64], with the 16-byte pieces of each 128
-/// bytes permuted (piece ^ slot % 8). It is then bulk copies away from being multiplied.
+enum class CacheElement : std::uint8_t {
+  bf16,
+  fp8  ///< e4m3 with a scale of 1: what is larger than 448 becomes 448
+};
+
+/// One layer's paged cache: keys [block][kv_head][slot][head_dim], values [block][kv_head][slot][v_dim].
+/// Where a row is a multiple of 64 elements, a head's part of a block is stored as matrix units read it from
+/// shared memory without bank conflicts: [row / 64][slot][64], with the 16-byte pieces of each 64 elements
+/// permuted: piece ^ slot % 8 of eight in bf16, piece ^ slot / 2 % 4 of four in fp8, so that the same piece of
+/// eight slots lies in all banks once. It is then bulk copies away from being multiplied.
 struct KvCache {
-  Bf16* k = nullptr;
-  Bf16* v = nullptr;
+  void* k = nullptr;
+  void* v = nullptr;
+  CacheElement element = CacheElement::bf16;
   std::int32_t block_tokens = 16;  ///< a power of two
   std::int32_t kv_heads = 0, head_dim = 0, v_dim = 0;
 };
@@ -202,7 +210,21 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
                       const Queue& queue);
 /// Blocks of that kernel that one multiprocessor holds.
-int decode_occupancy(std::int32_t head_dim);
+int decode_occupancy(const KvCache& cache);
+
+/// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.
+struct FreshArguments {
+  In k, v;                       ///< [tokens, kv_heads * head_dim]
+  const float* table = nullptr;  ///< of RopeArguments; a new token stands at the position `cached`
+  std::int32_t rotary = 0;
+  bool interleaved = false;
+};
+constexpr bool rotates_in_attention(std::int64_t rotary) { return rotary % 8 == 0; }
+/// rope, kv_write and attention_decode in one kernel; a.q is not rotated either, and stays as it is.
+/// requires attention_tiles(cache), fresh == 1 in all sequences, heads / kv_heads <= decode_rows,
+/// rotates_in_attention(rotary)
+void attention_decode_fresh(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
+                            const DecodeSplit& split, const Queue& queue);
 
 /// values[i] of rows [0, count) x [0, columns): center + size * uniform(key, place), as seeded weights are
 /// defined; place(r, c) = matrix << 48 | row << 24 | column.

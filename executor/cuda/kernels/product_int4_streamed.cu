@@ -125,8 +125,8 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit&
 #pragma unroll
         for (int k = 0; k < 2; ++k) {
 #pragma unroll
-          for (int r = 0; r < 2; ++r) multiply_add(d[r][t], a[r][k], b[2 * k], b[2 * k + 1]);
-          if constexpr (S::sums) multiply_add(sum[t], ones, b[2 * k], b[2 * k + 1]);
+          for (int r = 0; r < 2; ++r) multiply_add<false>(d[r][t], a[r][k], b[2 * k], b[2 * k + 1]);
+          if constexpr (S::sums) multiply_add<false>(sum[t], ones, b[2 * k], b[2 * k + 1]);
         }
       }
     }
