@@ -5,13 +5,17 @@ namespace inferometer::cuda {
 
 inline constexpr std::int32_t int4_rows = 128, int4_group = 128;
 
-/// 128 rows of one group of 128 inputs: w = (q - zero) * scale, as matrix units read it.
-struct alignas(16) Int4Unit {
-  /// [row / 32][row % 32 / 16][column / 64][lane][column % 64 / 16]: each a lane's part of 16 x 16 values as
-  /// mma.m16n8k16 has its first operand, pair i in bits 4 i and 4 i + 16 onwards
-  std::uint32_t q[int4_rows * int4_group / 8];
-  std::uint16_t scales[int4_rows];    ///< f16, in the order of int4_place
-  std::uint8_t zeros[int4_rows / 2];  ///< two to a byte, in the order of int4_place
+/// 32 rows of one group of 128 inputs: w = (q - zero) * scale, as matrix units read it.
+struct alignas(16) Int4Rows {
+  /// [row / 16][column / 64][lane][column % 64 / 16]: each a lane's part of 16 x 16 values as mma.m16n8k16
+  /// has its first operand, pair i in bits 4 i and 4 i + 16 onwards
+  std::uint32_t q[32 * int4_group / 8];
+  std::uint16_t scales[32];  ///< f16, in the order of int4_place
+  std::uint8_t zeros[16];    ///< two to a byte, in the order of int4_place
+};
+/// 128 rows of one group.
+struct Int4Unit {
+  Int4Rows rows[int4_rows / 32];
 };
 static_assert(sizeof(Int4Unit) == 8192 + 256 + 64);  // what the format takes, and whole 16 bytes
 
@@ -21,12 +25,10 @@ constexpr std::int64_t int4_groups(std::int64_t in) { return (in + int4_group - 
 constexpr std::int64_t int4_units(std::int64_t out, std::int64_t in) {
   return (out + int4_rows - 1) / int4_rows * int4_groups(in);
 }
-/// Where the scale of row `row` of 128 lies: a lane's four rows of 32 are neighbours, each row's next is the
-/// one eight below.
-constexpr std::int32_t int4_place(std::int32_t row) {
-  return row / 32 * 32 + row % 8 * 4 + row % 32 / 16 * 2 + row % 16 / 8;
-}
-/// Row and column within a unit of the first of pair `pair` of word `word`.
+/// Where the scale of row `row` of 32 lies: a lane's four rows are neighbours, each row's next is the one
+/// eight below.
+constexpr std::int32_t int4_place(std::int32_t row) { return row % 8 * 4 + row / 16 * 2 + row % 16 / 8; }
+/// Row and column, of 32 rows of a group, of the first of pair `pair` of word `word`.
 struct Int4Place {
   std::int32_t row = 0, column = 0;
 };

@@ -95,12 +95,13 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit&
   using S = Shape<N, Whole>;
   constexpr int tiles = N / 8;
   constexpr unsigned ones[4] = {0x3f803f80U, 0x3f803f80U, 0x3f803f80U, 0x3f803f80U};
-  const int warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32, at = warp * 32 + lane / 4 * 4;
-  const uint2 scale_bits = *reinterpret_cast<const uint2*>(w.scales + at);
-  const unsigned zero_bits = *reinterpret_cast<const std::uint16_t*>(w.zeros + at / 2);
+  const int lane = threadIdx.x % 32, at = lane / 4 * 4;
+  const Int4Rows& rows = w.rows[threadIdx.x / 32 % 4];
+  const uint2 scale_bits = *reinterpret_cast<const uint2*>(rows.scales + at);
+  const unsigned zero_bits = *reinterpret_cast<const std::uint16_t*>(rows.zeros + at / 2);
   // Of this lane's first row and those 8, 16 and 24 below.
   const auto zero = [&](int i) { return zero_bits >> (4 * i) & 15U; };
-  const auto* q = reinterpret_cast<const uint4*>(w.q) + warp * 128 + lane;
+  const auto* q = reinterpret_cast<const uint4*>(rows.q) + lane;
   float d[2][tiles][4] = {}, sum[tiles][4] = {};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {

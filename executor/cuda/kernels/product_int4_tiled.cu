@@ -106,9 +106,8 @@ struct Factors {
   unsigned zero[2];
   __nv_bfloat162 scale[2];
 };
-__device__ __forceinline__ Factors factors(const Int4Unit& w) {
-  const int at = static_cast<int>(threadIdx.x) % 128 / 32 * 32 + static_cast<int>(threadIdx.x) % 32 / 4 * 4 +
-                 static_cast<int>(threadIdx.x) / 128 * 2;
+__device__ __forceinline__ Factors factors(const Int4Rows& w) {
+  const int at = static_cast<int>(threadIdx.x) % 32 / 4 * 4 + static_cast<int>(threadIdx.x) / 128 * 2;
   const unsigned scales = *reinterpret_cast<const unsigned*>(w.scales + at);
   const unsigned zeros = w.zeros[at / 2];
   return {{zero_pair(zeros & 15U), zero_pair(zeros >> 4)},
@@ -126,9 +125,9 @@ __device__ __forceinline__ void unpack_weights(unsigned (&a)[4], unsigned word, 
 template <int N, class F>
 __device__ __forceinline__ void multiply_unit(float (&total)[N / 2], unsigned (&a)[2][4][4],
                                               const Shared<N>& shared, int s, F before_done) {
-  const Factors f = factors(shared.w[s]);
-  const auto* q = reinterpret_cast<const uint4*>(shared.w[s].q) +
-                  static_cast<int>(threadIdx.x) % 128 / 32 * 128 + static_cast<int>(threadIdx.x) / 128 * 64 +
+  const Int4Rows& rows = shared.w[s].rows[threadIdx.x % 128 / 32];
+  const Factors f = factors(rows);
+  const auto* q = reinterpret_cast<const uint4*>(rows.q) + static_cast<int>(threadIdx.x) / 128 * 64 +
                   static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
