@@ -6,6 +6,7 @@
 #include "model/case.hpp"
 #include "model/graph.hpp"
 #include "model/memory.hpp"
+#include "model/run_conditions.hpp"
 #include "model/timeline.hpp"
 
 namespace inferometer {
@@ -15,6 +16,16 @@ class StepTimer {
  public:
   virtual ~StepTimer() = default;
   [[nodiscard]] virtual Result<Nanoseconds> time(const Step& step) = 0;
+};
+
+/// Looks at the device while something runs on it, as often as begin() and end() say.
+class DeviceWatch {
+ public:
+  virtual ~DeviceWatch() = default;
+  virtual void begin() = 0;
+  virtual void end() = 0;
+  /// Of all that lay between a begin() and its end().
+  virtual RunConditions conditions() const = 0;
 };
 
 /// What a pass computed.
@@ -37,6 +48,8 @@ class Backend {
   virtual void keep_logits(bool keep) = 0;
   /// Times steps without looking inside them: what step times are reported from.
   virtual std::unique_ptr<StepTimer> timer() = 0;
+  /// null: nothing is known of this backend's device. The watch refers to this backend.
+  virtual std::unique_ptr<DeviceWatch> watch() { return nullptr; }
 };
 
 }  // namespace inferometer

@@ -23,6 +23,8 @@ using BytesPerSecond = Quantity<struct BytesPerSecondTag, double>;
 using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;  ///< a speed; "FLOPS" names neither
 using Hertz = Quantity<struct HertzTag, double>;
 using Watts = Quantity<struct WattsTag, double>;
+using Joules = Quantity<struct JoulesTag, double>;
+using Celsius = Quantity<struct CelsiusTag, double>;
 using Seconds = std::chrono::duration<double>;                       ///< what formulas compute with
 using Nanoseconds = std::chrono::duration<std::int64_t, std::nano>;  ///< what clocks and timelines tick in
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "executor/cuda/cuda_backend.hpp"
 #include "profiler/activity.hpp"
+#include "profiler/nvml_watch.hpp"
 
 namespace inferometer {
 
@@ -16,6 +17,7 @@ class CudaProfiler final : public Backend {
   const Output& output() const override { return backend_->output(); }
   void keep_logits(bool keep) override { backend_->keep_logits(keep); }
   std::unique_ptr<StepTimer> timer() override { return backend_->timer(); }
+  std::unique_ptr<DeviceWatch> watch() override { return std::make_unique<NvmlWatch>(card_); }
 
   /// Whether run() reads hardware counters too: that takes some more runs of the step.
   void count(bool counting) { counting_ = counting; }
@@ -25,9 +27,10 @@ class CudaProfiler final : public Backend {
 
  private:
   CudaProfiler(std::unique_ptr<ActivityTracer> tracer, std::unique_ptr<CudaBackend> backend)
-      : tracer_(std::move(tracer)), backend_(std::move(backend)) {}
+      : tracer_(std::move(tracer)), backend_(std::move(backend)), card_(NvmlDevice::open(gpu().bus)) {}
   std::unique_ptr<ActivityTracer> tracer_;
   std::unique_ptr<CudaBackend> backend_;
+  Result<NvmlDevice> card_;  ///< or why its power and clocks are not seen
   Structure structure_;
   Plan plan_;
   bool counting_ = false;

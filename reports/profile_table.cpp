@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "reports/conditions.hpp"
 #include "reports/explanation.hpp"
 #include "reports/reports.hpp"
+#include "reports/tracing.hpp"
 #include "roofline/roofline.hpp"
 #include "roofline/work.hpp"
 
@@ -76,12 +78,8 @@ std::string phase_table(const VariantResult& v, const PhaseResult& phase) {
                         static_cast<double>(least.bytes.value) * 1e-6,
                         dram < 0 ? "-" : fmt::format("{:.2f}", dram * 1e-6));
   }
-  if (!phase.profile || !phase.measured) return text;
-  const double traced = seconds(phase.profile->end), untraced = seconds(phase.measured->median);
-  return text +
-         fmt::format("step {:.3f} ms untraced ({:.3f} - {:.3f}, n {}), {:.3f} ms traced: {:.3f} times\n",
-                     untraced * 1e3, seconds(phase.measured->p10) * 1e3, seconds(phase.measured->p90) * 1e3,
-                     phase.measured->n, traced * 1e3, traced / untraced);
+  if (const auto tracing = tracing_of(v, phase)) text += tracing_text(*tracing, *phase.measured);
+  return text + conditions_line(phase);
 }
 
 }  // namespace
@@ -90,10 +88,15 @@ std::string profile_table(const StudyResult& study) {
   std::string text = fmt::format("{}: {} on {}, {} prediction, backend {}\n", study.scenario.name,
                                  study.scenario.baseline.model().name, study.provenance.device,
                                  name(study.provenance.level), study.provenance.backend);
+  bool energy = false;
   for (const VariantResult& v : study.variants) {
-    for (const PhaseResult& phase : v.phases) text += phase_table(v, phase);
+    for (const PhaseResult& phase : v.phases) {
+      text += phase_table(v, phase);
+      energy = energy || step_energy(phase);
+    }
     if (!v.not_measured.empty()) text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
   }
+  if (energy) text += fmt::format("\n{}\n", energy_note);
   return text + (study.provenance.more.contains("counters")
                      ? "counters: " + study.provenance.more.at("counters") + "\n"
                      : "");

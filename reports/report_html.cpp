@@ -1,4 +1,5 @@
 #include "reports/charts.hpp"
+#include "reports/conditions.hpp"
 #include "reports/reports.hpp"
 #include "reports/svg.hpp"
 #include "reports/tables.hpp"
@@ -68,6 +69,8 @@ std::string figure(const std::string& chart, const std::string& caption) {
 
 std::string results_section(const StudyResult& study, const Quality& quality) {
   std::string text = html(results(study, quality));
+  if (const std::string note = throttled_note(study); !note.empty())
+    text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
@@ -130,6 +133,8 @@ std::string report_html(const StudyResult& study) {
   text += "<h1>" + title + "</h1>\n<p class=\"soft\">" + escape_html(study.scenario.description) + "</p>\n";
   text += "<p class=\"verdict\">" + escape_html(verdict(quality)) + "</p>\n";
   text += results_section(study, quality) + why_section(study) + pictures_section(study);
+  if (const Table t = conditions_table(study); !t.rows.empty())
+    text += "<h2>Power, clocks and throttling</h2>\n" + html(t);
   text += "<h2>Memory, settings, provenance</h2>\n" + html(memory_table(study));
   if (study.variants.size() > 1) text += html(changed_settings(study));
   return text + html(provenance_table(study)) + "</body></html>\n";

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "reports/conditions.hpp"
 #include "reports/reports.hpp"
 #include "reports/tables.hpp"
 
@@ -39,6 +40,7 @@ std::string report_markdown(const StudyResult& study) {
   std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) +
                      "\n\n" + verdict(quality) + "\n\n";
   text += markdown(results(study, quality));
+  if (const std::string note = throttled_note(study); !note.empty()) text += escaped(note) + "\n\n";
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
@@ -50,6 +52,8 @@ std::string report_markdown(const StudyResult& study) {
     for (std::size_t p = 0; p < study.variants[i].phases.size() && p < baseline.phases.size(); ++p)
       text += markdown(difference_table(baseline, study.variants[i], p));
   }
+  if (const Table t = conditions_table(study); !t.rows.empty())
+    text += "## Power, clocks and throttling\n\n" + markdown(t);
   text += "## Memory, settings, provenance\n\n" + markdown(memory_table(study));
   if (study.variants.size() > 1) text += markdown(changed_settings(study));
   return text + markdown(provenance_table(study));

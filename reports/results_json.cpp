@@ -3,9 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "model/settings.hpp"
+#include "reports/conditions.hpp"
 #include "reports/explanation.hpp"
 #include "reports/reports.hpp"
 #include "reports/statistics.hpp"
+#include "reports/tracing.hpp"
 
 namespace inferometer {
 namespace {
@@ -66,6 +68,44 @@ Json samples_of(const std::optional<Samples>& s) {
       {"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
 }
 
+template <class Tag>
+Json or_null(const std::optional<Quantity<Tag, double>>& value) {
+  return value ? Json(value->value) : Json(nullptr);
+}
+
+Json conditions_json(const PhaseResult& phase) {
+  if (!phase.conditions) return nullptr;
+  const RunConditions& c = *phase.conditions;
+  const auto energy = step_energy(phase);
+  Json reasons = c.throttles ? Json::array() : Json(nullptr);
+  for (const Throttle reason : c.throttles.value_or(std::vector<Throttle>{})) reasons.push_back(name(reason));
+  return {{"samples", c.samples},
+          {"power_mean_w", or_null(c.mean_power)},
+          {"power_max_w", or_null(c.most_power)},
+          {"power_limit_w", or_null(c.power_limit)},
+          {"energy_per_step_j", energy ? Json(energy->step) : Json(nullptr)},
+          {"energy_per_token_j", energy ? Json(energy->token) : Json(nullptr)},
+          {"sm_clock_mean_hz", or_null(c.mean_sm_clock)},
+          {"sm_clock_min_hz", or_null(c.least_sm_clock)},
+          {"sm_clock_top_hz", or_null(c.top_sm_clock)},
+          {"memory_clock_mean_hz", or_null(c.mean_memory_clock)},
+          {"temperature_max_celsius", or_null(c.most_temperature)},
+          {"throttled", std::move(reasons)},
+          {"throttled_samples", c.throttled_samples},
+          {"not_available", c.not_available.empty() ? Json(nullptr) : Json(c.not_available)}};
+}
+
+Json tracing_json(const std::optional<Tracing>& t) {
+  if (!t) return nullptr;
+  const KernelPairs all = t->all();
+  return {{"traced_s", seconds(t->traced)},
+          {"traced_over_untraced", t->ratio()},
+          {"kernels", t->kernels},
+          {"overhead_per_kernel_s", t->per_kernel().count()},
+          {"pairs_that_may_overlap", all.count},
+          {"of_those_apart", all.apart}};
+}
+
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
   const StepExplanation step = explain(v.structure, phase);
   Json json{{"phase", phase.name},
@@ -76,6 +116,8 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
             {"interval_s", nullptr},
             {"interval_basis", "none: no validation evidence for this device"},
             {"measured", samples_of(phase.measured)},
+            {"conditions", conditions_json(phase)},
+            {"tracing", tracing_json(tracing_of(v, phase))},
             {"step", json_of(step.total)},
             {"operators", Json::array()}};
   for (const RoleTime& r : step.roles) json["operators"].push_back(json_of(r));

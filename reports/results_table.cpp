@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reports/conditions.hpp"
 #include "reports/reports.hpp"
 #include "reports/statistics.hpp"
 
@@ -23,7 +24,8 @@ std::string row(const VariantResult& v, const PhaseResult& p, const Effect* effe
   std::string text = fmt::format("{:<{}}  {:<8} {:>9.3f} ms ", v.name, width, p.name, ms(p.predicted));
   if (p.measured) {
     const double measured = ms(p.measured->median);
-    text += fmt::format("{:>9.3f} ms {:>+7.1f} %", measured, 100 * (ms(p.predicted) / measured - 1));
+    text += fmt::format("{:>9.3f} ms{:1}{:>+7.1f} %", measured, throttled_mark(p),
+                        100 * (ms(p.predicted) / measured - 1));
   } else {
     text += fmt::format("{:>12} {:>9}", "-", "-");
   }
@@ -49,6 +51,7 @@ std::string results_table(const StudyResult& study) {
     for (const PhaseResult& p : v.phases) text += row(v, p, find(quality, v.name, p.name), width);
   }
   text += '\n';
+  if (const std::string note = throttled_note(study); !note.empty()) text += note + "\n";
   for (const VariantResult& v : study.variants) {
     if (!v.memory.fits())
       text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/settings.hpp"
+#include "reports/conditions.hpp"
 
 namespace inferometer {
 namespace {
@@ -58,7 +59,8 @@ Table results(const StudyResult& study, const Quality& quality) {
       const double predicted = p.predicted.count() * 1e3;
       const Effect* e = find(quality, v.name, p.name);
       t.rows.push_back(
-          {{v.name, p.name, fmt::format("{:.3f}", predicted), p.measured ? ms_text(p.measured->median) : "–",
+          {{v.name, p.name, fmt::format("{:.3f}", predicted),
+            p.measured ? fmt::format("{}{}", ms_text(p.measured->median), throttled_mark(p)) : "–",
             p.measured ? ms_text(p.measured->p10) + " – " + ms_text(p.measured->p90) : "–",
             p.measured ? fmt::format("{:+.1f} %", 100 * (predicted / ms(p.measured->median) - 1)) : "–",
             e ? times_text(e->predicted) : "1.00×",

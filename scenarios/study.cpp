@@ -50,6 +50,8 @@ Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, 
   const std::unique_ptr<StepTimer> timer = backend.timer();
   const std::vector<PhaseRange> phases = phases_of(steps.size());
   std::vector<std::vector<Nanoseconds>> times(phases.size());
+  std::vector<std::unique_ptr<DeviceWatch>> watches;
+  for (std::size_t p = 0; p < phases.size(); ++p) watches.push_back(backend.watch());
   // Beyond the asked-for repeats until the medians of the first and the second half agree, but not for ever.
   const auto steady = [](const std::vector<Nanoseconds>& all) {
     const auto half = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
@@ -61,17 +63,21 @@ Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, 
   for (std::int64_t pass = 0; pass <= 3 * repeats; ++pass) {
     if (pass > repeats && std::all_of(times.begin(), times.end(), steady)) break;
     for (std::size_t p = 0; p < phases.size(); ++p) {
+      DeviceWatch* watch = pass > 0 ? watches[p].get() : nullptr;
+      if (watch != nullptr) watch->begin();
       for (std::size_t i = phases[p].first; i < phases[p].first + phases[p].count; ++i) {
         if (i > 0) feed(steps[i], backend.output());
         const Result<Nanoseconds> time = timer->time(steps[i]);
         if (!time) return failure(time.error());
         if (pass > 0) times[p].push_back(*time);
       }
+      if (watch != nullptr) watch->end();
     }
   }
   for (std::size_t p = 0; p < phases.size(); ++p) {
     PhaseResult& phase = variant.phases[p];
     phase.measured = samples_of(times[p]);
+    if (watches[p]) phase.conditions = watches[p]->conditions();
     // The profile is a run of its own: looking at each node costs time that the step times must not contain.
     const Graph graph = bind(variant.structure, phase.features);
     std::vector<Timeline> runs;

@@ -19,11 +19,16 @@ Result<Gpu> find_gpu(int index) {
   if (const Done done = checked(cudaGetDeviceProperties(&p, index), "cudaGetDeviceProperties"); !done)
     return failure(done.error());
   if (const Done done = checked(cudaSetDevice(index), "cudaSetDevice"); !done) return failure(done.error());
+  char bus[32] = "";
+  if (const Done done = checked(cudaDeviceGetPCIBusId(bus, sizeof bus, index), "cudaDeviceGetPCIBusId");
+      !done)
+    return failure(done.error());
   std::size_t available = 0, total = 0;
   if (const Done done = checked(cudaMemGetInfo(&available, &total), "cudaMemGetInfo"); !done)
     return failure(done.error());
   Gpu gpu{.index = index,
           .name = p.name,
+          .bus = bus,
           .major = p.major,
           .minor = p.minor,
           .processors = p.multiProcessorCount,

@@ -11,6 +11,7 @@ namespace inferometer::cuda {
 struct Gpu {
   int index = 0;
   std::string name;
+  std::string bus;           ///< PCI address, such as "0000:18:00.0"
   int major = 0, minor = 0;  ///< compute capability
   int processors = 0;        ///< streaming multiprocessors
   Bytes memory{0}, available{0};

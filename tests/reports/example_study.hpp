@@ -4,7 +4,7 @@
 namespace inferometer {
 
 /// Measures by rule: node i takes (i % 7 + 1) us, set-up 3 us, a step timed from outside 2 us less than its
-/// profile.
+/// profile; watches see what their number says.
 class RuleBackend final : public Backend {
  public:
   std::string name() const override { return "rule"; }
@@ -42,8 +42,35 @@ class RuleBackend final : public Backend {
     };
     return std::make_unique<Timer>(*this);
   }
+  std::unique_ptr<DeviceWatch> watch() override { return std::make_unique<Watch>(watches_++); }
 
  private:
+  /// The first phase was throttled, the last was not seen, of the second only the clocks were.
+  struct Watch final : DeviceWatch {
+    explicit Watch(int n) : number(n) {}
+    void begin() override { ++begun; }
+    void end() override { ++ended; }
+    RunConditions conditions() const override {
+      if (number == 5) return {.not_available = "libnvidia-ml.so.1: no such file"};
+      RunConditions c{.samples = begun == ended ? 10 * begun : 0,
+                      .power_limit = Watts{700},
+                      .mean_sm_clock = Hertz{1755e6},
+                      .least_sm_clock = Hertz{1620e6},
+                      .top_sm_clock = Hertz{1980e6}};
+      if (number == 1) return c.not_available = "power: Not Supported; energy: Not Supported", c;
+      c.mean_power = Watts{612.3};
+      c.most_power = Watts{655};
+      c.energy = Joules{240};
+      c.mean_memory_clock = Hertz{3201e6};
+      c.most_temperature = Celsius{64};
+      c.throttles.emplace();
+      if (number == 0) c.throttles = {Throttle::power_cap, Throttle::thermal};
+      if (number == 0) c.throttled_samples = 7;
+      return c;
+    }
+    int number, begun = 0, ended = 0;
+  };
+  int watches_ = 0;
   std::size_t nodes_ = 0;
   Output output_;
 };
@@ -65,7 +92,10 @@ inline StudyResult example_study(bool measured) {
     change(v.edited);
     s.variants.push_back(v);
   };
-  variant("fused", [](Case& c) { c.plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true}; });
+  variant("fused", [](Case& c) {
+    c.plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true};
+    c.plan.launch.overlap = true;
+  });
   variant("batch | 4", [](Case& c) { c.workload.batch = 4; });
   RuleBackend backend;
   StudyResult study = run_study(s, s.calibration, measured ? &backend : nullptr, "there is no backend",
