@@ -1,3 +1,4 @@
+#include "reports/beside.hpp"
 #include "reports/charts.hpp"
 #include "reports/reports.hpp"
 #include "reports/svg.hpp"
@@ -68,6 +69,7 @@ std::string figure(const std::string& chart, const std::string& caption) {
 
 std::string results_section(const StudyResult& study, const Quality& quality) {
   std::string text = html(results(study, quality));
+  if (const auto beside = beside_table(study)) text += html(*beside);
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
@@ -109,11 +111,11 @@ std::string pictures_section(const StudyResult& study) {
   text += "<h2>One step on the clock</h2>\n";
   for (std::size_t p = 0; p < study.variants.front().phases.size(); ++p) {
     text += "<h3>" + escape_html(study.variants.front().phases[p].name) + "</h3>\n";
-    text += figure(timeline_chart(study, p), "upper lane predicted, lower measured" +
-                                                 key("product", "matrix products") +
-                                                 key("attention", "attention, cache, rope") +
-                                                 key("other", "norms, gates, routing, sampling") +
-                                                 key("link", "links") + key("gap", "gaps and host"));
+    text += figure(timeline_chart(study, p),
+                   "upper lane predicted, lower measured" + key("product", "matrix products") +
+                       key("attention", "attention, cache, rope") +
+                       key("other", "norms, gates, routing, sampling") + key("link", "links, copies beside") +
+                       key("gap", "gaps and host"));
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "reports/beside.hpp"
 #include "reports/reports.hpp"
 #include "reports/tables.hpp"
 
@@ -39,6 +40,7 @@ std::string report_markdown(const StudyResult& study) {
   std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) +
                      "\n\n" + verdict(quality) + "\n\n";
   text += markdown(results(study, quality));
+  if (const auto beside = beside_table(study)) text += markdown(*beside);
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";

@@ -66,6 +66,17 @@ Json samples_of(const std::optional<Samples>& s) {
       {"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
 }
 
+Json json_of(const std::optional<BesideTimes>& t) {
+  if (!t) return nullptr;
+  return {{"step_alone_s", seconds(t->step_alone)},
+          {"copy_alone_s", seconds(t->copy_alone)},
+          {"step_s", seconds(t->step)},
+          {"copy_s", seconds(t->copy)},
+          {"both_s", seconds(t->both)},
+          {"stretch", t->stretch()},
+          {"overlap", t->overlap()}};
+}
+
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
   const StepExplanation step = explain(v.structure, phase);
   Json json{{"phase", phase.name},
@@ -76,6 +87,8 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
             {"interval_s", nullptr},
             {"interval_basis", "none: no validation evidence for this device"},
             {"measured", samples_of(phase.measured)},
+            {"copy_beside",
+             {{"predicted", json_of(phase.beside_predicted)}, {"measured", json_of(phase.beside_measured)}}},
             {"step", json_of(step.total)},
             {"operators", Json::array()}};
   for (const RoleTime& r : step.roles) json["operators"].push_back(json_of(r));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reports/beside.hpp"
 #include "reports/reports.hpp"
 #include "reports/statistics.hpp"
 
@@ -48,7 +49,7 @@ std::string results_table(const StudyResult& study) {
   for (const VariantResult& v : study.variants) {
     for (const PhaseResult& p : v.phases) text += row(v, p, find(quality, v.name, p.name), width);
   }
-  text += '\n';
+  text += '\n' + beside_text(study);
   for (const VariantResult& v : study.variants) {
     if (!v.memory.fits())
       text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name,

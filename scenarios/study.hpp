@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/backend.hpp"
+#include "scenarios/beside.hpp"
 #include "scenarios/scenario.hpp"
 #include "simulator/predict.hpp"
 
@@ -23,6 +24,8 @@ struct PhaseResult {
   Prediction prediction;            ///< of the step that stands for them
   std::optional<Samples> measured;  ///< of a step, over repeats (untraced)
   std::optional<Timeline> profile;  ///< the step that stands for them, node by node (median over repeats)
+  std::optional<BesideTimes> beside_predicted,
+      beside_measured;  ///< of that step, where a copy runs beside it
 };
 
 struct VariantResult {
