@@ -15,7 +15,11 @@ namespace inferometer {
 class StepTimer {
  public:
   virtual ~StepTimer() = default;
+  /// To the end of the step itself; a copy beside it may end later. A step without slices is its copy alone
+  /// and takes no time itself.
   [[nodiscard]] virtual Result<Nanoseconds> time(const Step& step) = 0;
+  /// What the copy beside the last step took, from the step's start to its own end; zero without one.
+  virtual Nanoseconds copied() const { return Nanoseconds{0}; }
 };
 
 /// Looks at the device while something runs on it, as often as begin() and end() say.

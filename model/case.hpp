@@ -4,6 +4,7 @@
 #include <string>
 
 #include "model/architecture.hpp"
+#include "model/copy_beside.hpp"
 #include "model/device.hpp"
 #include "model/plan.hpp"
 
@@ -15,12 +16,17 @@ struct Workload {
   std::int64_t batch = 1;
   std::int64_t prompt_tokens = 128;
   std::int64_t output_tokens = 16;  ///< the first comes from the prefill step, each other from a decode step
+  CopyBeside copy_beside;           ///< with each step
 };
 template <class W, class Visit>
 void workload_fields(W& workload, Visit&& visit) {
   visit("workload.batch", workload.batch, "requests that start together [sequences]");
   visit("workload.prompt_tokens", workload.prompt_tokens, "prompt length of each request [tokens]");
   visit("workload.output_tokens", workload.output_tokens, "tokens generated for each request");
+  visit("workload.copy_beside.bytes", workload.copy_beside.bytes,
+        "copied on a second stream beside each step, begun with it");
+  visit("workload.copy_beside.direction", workload.copy_beside.direction,
+        "whether that copy is within_device, to_host or from_host");
 }
 
 /// The sizes of a network that a what-if may change.

@@ -56,7 +56,7 @@ MemoryUse memory_of_step(const Case& c, const Structure& structure, const Featur
   return {.weights = weight_bytes(structure),
           .kv = kv_bytes(structure, c.plan, sequences, tokens),
           .activations = plan_memory(structure, features).total,
-          .workspace = workspace_bytes(structure, features),
+          .workspace = workspace_bytes(structure, features) + c.workload.copy_beside.on_device(),
           .capacity = c.cluster.device.memory_capacity.value};
 }
 

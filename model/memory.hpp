@@ -7,8 +7,9 @@ namespace inferometer {
 
 /// Bytes that one device needs for a Case.
 struct MemoryUse {
-  Bytes weights{0}, kv{0}, activations{0}, workspace{0};
-  Bytes capacity{0};  ///< what the device offers
+  Bytes weights{0}, kv{0}, activations{0};
+  Bytes workspace{0};  ///< of kernels, and the buffers of a copy beside the steps
+  Bytes capacity{0};   ///< what the device offers
 
   Bytes total() const { return weights + kv + activations + workspace; }
   bool fits() const { return total() <= capacity; }

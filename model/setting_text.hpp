@@ -14,6 +14,16 @@ namespace inferometer {
 inline std::string print_setting(bool value) { return value ? "true" : "false"; }
 inline std::string print_setting(std::int64_t value) { return std::to_string(value); }
 inline std::string print_setting(std::uint64_t value) { return std::to_string(value); }
+inline std::string print_setting(Bytes value) {
+  std::int64_t count = value.value;
+  std::string_view unit = "B";
+  for (const std::string_view larger : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (count == 0 || count % 1024 != 0) break;
+    count /= 1024;
+    unit = larger;
+  }
+  return std::to_string(count) + " " + std::string{unit};
+}
 inline std::string print_setting(DType value) { return std::string{name(value)}; }
 template <Named E>
 std::string print_setting(E value) {
@@ -44,6 +54,7 @@ Done parse_scalar_setting(std::string_view text, T& value) {
   return std::monostate{};
 }
 inline Done parse_setting(std::string_view text, bool& value) { return parse_scalar_setting(text, value); }
+inline Done parse_setting(std::string_view text, Bytes& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, DType& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, std::int64_t& value) {
   std::int64_t parsed = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/copy_beside.hpp"
 #include "model/operators/attention.hpp"
 
 namespace inferometer {
@@ -29,6 +30,7 @@ struct StateOperation {
 struct Step {
   std::vector<Slice> slices;
   std::vector<StateOperation> operations;
+  CopyBeside copy_beside{};
 };
 
 /// What a step's time depends on.
@@ -37,6 +39,7 @@ struct Features {
   std::int64_t sequences = 0;
   std::int64_t logit_rows = 0;
   std::vector<AttentionSlice> slices;
+  CopyBeside copy_beside{};
 };
 
 /// Whether each sequence has one new token.
@@ -47,6 +50,7 @@ inline bool decodes(const Features& f) {
 inline Features features(const Step& step) {
   Features f;
   f.sequences = static_cast<std::int64_t>(step.slices.size());
+  f.copy_beside = step.copy_beside;
   for (const Slice& s : step.slices) {
     f.tokens += s.fresh;
     f.logit_rows += s.logit_rows;

@@ -30,6 +30,7 @@ std::vector<Nanoseconds> exposed_times(const Timeline& timeline) {
   Nanoseconds reached{0};
   for (const std::size_t i : order) {
     const Span& s = timeline.spans[i];
+    if (s.kind == SpanKind::copy) continue;
     const Nanoseconds end = s.start + s.duration;
     exposed[i] = std::max(Nanoseconds{0}, end - std::max(reached, s.start));
     reached = std::max(reached, end);

@@ -37,16 +37,16 @@ struct Span {
 /// One step as spans; they may overlap.
 struct Timeline {
   std::vector<Span> spans;
-  Nanoseconds end{};  ///< the step's time, from its start at 0
+  Nanoseconds end{};  ///< the step's time, from its start at 0; a copy beside it may end later
 };
 
 /// Time in which at least one span that is not a gap or host work is running: the union, never the sum.
 Nanoseconds busy_time(const Timeline& timeline);
 
-/// How much later the timeline ends for each span: from the end of all that started before it, or from its own
-/// start, to its own end. A kernel that was set up early and waited counts from when it could have run; what
-/// runs in another's shadow counts nothing. With the gaps these add up to the end of a timeline without
-/// holes.
+/// How much later the timeline ends for each span: from the end of all that started before it, or from its
+/// own start, to its own end. A kernel that was set up early and waited counts from when it could have run;
+/// what runs in another's shadow counts nothing, nor does a copy beside the step. With the gaps these add up
+/// to the end of a timeline without holes.
 std::vector<Nanoseconds> exposed_times(const Timeline& timeline);
 
 }  // namespace inferometer

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/copy_beside.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -21,7 +23,9 @@ Result<Timeline> attribute(const Trace& trace, const Structure& structure, const
   if (trace.dropped > 0)
     errors.push_back({"profile: " + std::to_string(trace.dropped) + " records were dropped"});
   std::vector<const KernelRecord*> kernels;
-  for (const KernelRecord& k : trace.kernels) kernels.push_back(&k);
+  for (const KernelRecord& k : trace.kernels) {
+    if (node_of(k, trace) != copy_node) kernels.push_back(&k);
+  }
   std::stable_sort(kernels.begin(), kernels.end(),
                    [](const auto* a, const auto* b) { return a->start < b->start; });
   Timeline timeline;

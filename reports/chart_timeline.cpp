@@ -10,8 +10,16 @@ constexpr double width = 1000, left = 210, right = 10, lane = 14, row = 42;
 
 double ms(Nanoseconds t) { return std::chrono::duration<double, std::milli>(t).count(); }
 
+/// When the last span ends.
+double end_ms(const Timeline& timeline) {
+  Nanoseconds end = timeline.end;
+  for (const Span& s : timeline.spans) end = std::max(end, s.start + s.duration);
+  return ms(end);
+}
+
 /// What a span is coloured by.
 std::string_view color(const VariantResult& v, const Span& span) {
+  if (span.kind == SpanKind::copy) return "link";
   if (span.nodes.empty()) return "gap";
   const AnyOperator& op = v.structure.nodes[static_cast<std::size_t>(span.nodes[0])].op;
   const std::string_view kind = name(op);
@@ -28,8 +36,10 @@ std::string lane_of(const VariantResult& v, const Timeline& timeline, double y, 
     if (w < 0.05) continue;  // not to be seen
     const std::string title =
         span.nodes.empty() ? span.kernel : v.structure.nodes[static_cast<std::size_t>(span.nodes[0])].name;
-    text +=
-        svg_rect(x, y, w, lane, color(v, span), fmt::format("{}: {:.1f} µs", title, ms(span.duration) * 1e3));
+    // A copy runs beside what the lane shows: along its lower edge.
+    const double height = span.kind == SpanKind::copy ? lane / 3 : lane;
+    text += svg_rect(x, y + lane - height, w, height, color(v, span),
+                     fmt::format("{}: {:.1f} µs", title, ms(span.duration) * 1e3));
   }
   return text;
 }
@@ -40,7 +50,7 @@ std::string timeline_chart(const StudyResult& study, std::size_t phase) {
   double longest = 0;
   for (const VariantResult& v : study.variants) {
     const PhaseResult& p = v.phases.at(phase);
-    longest = std::max({longest, ms(p.prediction.timeline.end), p.profile ? ms(p.profile->end) : 0.0});
+    longest = std::max({longest, end_ms(p.prediction.timeline), p.profile ? end_ms(*p.profile) : 0.0});
   }
   const double scale = (width - left - right) / longest;
   std::string content;

@@ -1,3 +1,4 @@
+#include "reports/beside.hpp"
 #include "reports/charts.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
@@ -71,6 +72,7 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
   std::string text = html(results(study, quality));
   if (const std::string note = throttled_note(study); !note.empty())
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
+  if (const auto beside = beside_table(study)) text += html(*beside);
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
@@ -112,11 +114,11 @@ std::string pictures_section(const StudyResult& study) {
   text += "<h2>One step on the clock</h2>\n";
   for (std::size_t p = 0; p < study.variants.front().phases.size(); ++p) {
     text += "<h3>" + escape_html(study.variants.front().phases[p].name) + "</h3>\n";
-    text += figure(timeline_chart(study, p), "upper lane predicted, lower measured" +
-                                                 key("product", "matrix products") +
-                                                 key("attention", "attention, cache, rope") +
-                                                 key("other", "norms, gates, routing, sampling") +
-                                                 key("link", "links") + key("gap", "gaps and host"));
+    text += figure(timeline_chart(study, p),
+                   "upper lane predicted, lower measured" + key("product", "matrix products") +
+                       key("attention", "attention, cache, rope") +
+                       key("other", "norms, gates, routing, sampling") + key("link", "links, copies beside") +
+                       key("gap", "gaps and host"));
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
 #include "reports/tables.hpp"
@@ -41,6 +42,7 @@ std::string report_markdown(const StudyResult& study) {
                      "\n\n" + verdict(quality) + "\n\n";
   text += markdown(results(study, quality));
   if (const std::string note = throttled_note(study); !note.empty()) text += escaped(note) + "\n\n";
+  if (const auto beside = beside_table(study)) text += markdown(*beside);
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";

@@ -106,6 +106,17 @@ Json tracing_json(const std::optional<Tracing>& t) {
           {"of_those_apart", all.apart}};
 }
 
+Json json_of(const std::optional<BesideTimes>& t) {
+  if (!t) return nullptr;
+  return {{"step_alone_s", seconds(t->step_alone)},
+          {"copy_alone_s", seconds(t->copy_alone)},
+          {"step_s", seconds(t->step)},
+          {"copy_s", seconds(t->copy)},
+          {"both_s", seconds(t->both)},
+          {"stretch", t->stretch()},
+          {"overlap", t->overlap()}};
+}
+
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
   const StepExplanation step = explain(v.structure, phase);
   Json json{{"phase", phase.name},
@@ -118,6 +129,8 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
             {"measured", samples_of(phase.measured)},
             {"conditions", conditions_json(phase)},
             {"tracing", tracing_json(tracing_of(v, phase))},
+            {"copy_beside",
+             {{"predicted", json_of(phase.beside_predicted)}, {"measured", json_of(phase.beside_measured)}}},
             {"step", json_of(step.total)},
             {"operators", Json::array()}};
   for (const RoleTime& r : step.roles) json["operators"].push_back(json_of(r));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
 #include "reports/statistics.hpp"
@@ -52,6 +53,7 @@ std::string results_table(const StudyResult& study) {
   }
   text += '\n';
   if (const std::string note = throttled_note(study); !note.empty()) text += note + "\n";
+  text += beside_text(study);
   for (const VariantResult& v : study.variants) {
     if (!v.memory.fits())
       text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name,

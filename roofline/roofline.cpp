@@ -92,12 +92,12 @@ Seconds memory_time(const Work& work, const Device& device, const Calibration& c
          moved(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
 }
 
-Seconds launch_time(const Device& device, const Calibration& c) {
-  const double fitted = parameter(c, "launch");
+}  // namespace
+
+Seconds launch_time(const Device& device, const Calibration& calibration) {
+  const double fitted = parameter(calibration, "launch");
   return fitted < 0 ? device.launch.value : Seconds{fitted * 1e-6};
 }
-
-}  // namespace
 
 FlopsPerSecond matrix_peak(const Device& device, DType dtype) {
   const auto it = device.matrix.find(dtype);

@@ -28,6 +28,9 @@ struct Surroundings {
 Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
                   const Surroundings& surroundings);
 
+/// What starting one kernel takes: as calibrated, otherwise the device file's.
+Seconds launch_time(const Device& device, const Calibration& calibration);
+
 /// The rate that `dtype` products are multiplied at on this device: its matrix peak, or the vector peak for
 /// dtypes that have none.
 FlopsPerSecond matrix_peak(const Device& device, DType dtype);

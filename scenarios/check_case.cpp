@@ -29,6 +29,9 @@ Errors check_sizes(const Case& c) {
   in_range("workload.batch", c.workload.batch, 100'000);
   in_range("workload.prompt_tokens", c.workload.prompt_tokens, 10'000'000);
   in_range("workload.output_tokens", c.workload.output_tokens, 1'000'000);
+  if (const Bytes copied = c.workload.copy_beside.bytes; copied > Bytes{std::int64_t{1} << 40})
+    errors.push_back(
+        {fmt::format("workload.copy_beside.bytes: must be 0 B to 1 TiB, is {} B", copied.value)});
   in_range("architecture.layers", c.model().layers, 10'000);
   for (const std::int64_t bucket : c.plan.launch.batch_buckets)
     in_range("launch.batch_buckets", bucket, 100'000);
@@ -67,11 +70,20 @@ Errors check_network(const Case& c) {
   return errors;
 }
 
+Errors check_copy(const Case& c) {
+  const CopyBeside& copy = c.workload.copy_beside;
+  const Device& device = c.cluster.device;
+  if (!copy || copy.within_device() || device.host_link_bandwidth) return {};
+  return {{fmt::format("workload.copy_beside.direction: {} has no host_link_bandwidth; within_device is left",
+                       device.name)}};
+}
+
 }  // namespace
 
 Errors check_case(const Case& c, const std::vector<Edit>& edits, const Location& where) {
   Errors errors = check_sizes(c);
   for (Error& e : check_rules(c)) errors.push_back(std::move(e));
+  for (Error& e : check_copy(c)) errors.push_back(std::move(e));
   if (errors.empty()) errors = check_network(c);
   for (Error& e : errors) {
     e.where = where;

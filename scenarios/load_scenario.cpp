@@ -22,6 +22,15 @@ SettingPaths plan_paths() {
   return paths;
 }
 
+SettingPaths workload_paths() {
+  SettingPaths paths;
+  Workload workload;
+  workload_fields(workload, [&](std::string_view path, const auto&, std::string_view) {
+    paths.emplace_back(path.substr(std::string_view{"workload."}.size()));
+  });
+  return paths;
+}
+
 void read_execute(Reader in, Scenario& s, const fs::path& folder) {
   s.backend = in.required<std::string>("backend");
   const bool cuda = s.backend.starts_with("cuda:") && s.backend.size() > 5 &&
@@ -96,7 +105,7 @@ std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
     }
   };
   read("plan", plan_paths(), "");
-  read("workload", {"batch", "prompt_tokens", "output_tokens"}, "workload.");
+  read("workload", workload_paths(), "workload.");
   for (const char* key : {"prompt_tokens", "output_tokens"}) {
     const Document* workload = in.raw("workload");
     const bool is_mapping = workload != nullptr && workload->kind == Document::Kind::mapping;

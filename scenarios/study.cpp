@@ -5,25 +5,12 @@
 
 #include "model/launch.hpp"
 #include "model/seeded.hpp"
+#include "scenarios/samples.hpp"
 
 namespace inferometer {
 namespace {
 
 Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
-
-/// n, median and the 10 % and 90 % quantiles, by linear interpolation between order statistics.
-Samples samples_of(std::vector<Nanoseconds> times) {
-  std::sort(times.begin(), times.end());
-  const auto at = [&](double q) {
-    const double place = q * static_cast<double>(times.size() - 1);
-    const auto low = static_cast<std::size_t>(place);
-    const std::size_t high = std::min(low + 1, times.size() - 1);
-    const double part =
-        (place - static_cast<double>(low)) * static_cast<double>((times[high] - times[low]).count());
-    return times[low] + Nanoseconds{static_cast<std::int64_t>(part)};
-  };
-  return {static_cast<std::int64_t>(times.size()), at(0.5), at(0.1), at(0.9)};
-}
 
 /// Fills in the tokens that the step before chose.
 void feed(Step& step, const Output& output) {
@@ -87,6 +74,11 @@ Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, 
       runs.push_back(std::move(*run));
     }
     phase.profile = median_timeline(runs);
+    const Step& middle = steps[phases[p].middle()];
+    if (!middle.copy_beside) continue;
+    const Result<BesideTimes> beside = measure_beside(*timer, middle, repeats);
+    if (!beside) return failure(beside.error());
+    phase.beside_measured = *beside;
   }
   return std::monostate{};
 }
@@ -107,6 +99,9 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
       if (i != range.middle()) continue;
       phase.features = features(steps[i]);
       phase.run = padded(phase.features, settings.plan);
+      if (phase.features.copy_beside)
+        phase.beside_predicted =
+            predict_beside(settings, variant.structure, phase.features, calibration, prediction);
       phase.prediction = std::move(prediction);
     }
     variant.phases.push_back(std::move(phase));
@@ -167,6 +162,7 @@ std::vector<Step> workload_steps(const Case& c) {
   const std::int64_t block = c.plan.kv.block_tokens;
   const std::int64_t blocks = (w.prompt_tokens + w.output_tokens + block - 1) / block;
   std::vector<Step> steps(static_cast<std::size_t>(w.output_tokens));
+  for (Step& step : steps) step.copy_beside = w.copy_beside;
   for (std::int64_t s = 0; s < w.batch; ++s) {
     std::vector<std::int32_t> table;
     for (std::int64_t b = 0; b < blocks; ++b) table.push_back(static_cast<std::int32_t>(s * blocks + b));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/backend.hpp"
+#include "scenarios/beside.hpp"
 #include "scenarios/scenario.hpp"
 #include "simulator/predict.hpp"
 
@@ -27,6 +28,8 @@ struct PhaseResult {
 
   /// Whether the device ran below its clocks while this was measured.
   bool throttled() const { return conditions && conditions->throttles && !conditions->throttles->empty(); }
+  std::optional<BesideTimes> beside_predicted,
+      beside_measured;  ///< of that step, where a copy runs beside it
 };
 
 struct VariantResult {

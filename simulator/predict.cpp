@@ -4,17 +4,33 @@
 #include <boost/range/iterator_range.hpp>
 
 #include "model/launch.hpp"
+#include "roofline/copy.hpp"
 #include "roofline/roofline.hpp"
 #include "simulator/step_simulator.hpp"
 
 namespace inferometer {
 namespace {
 
-enum Resource : int { memory, compute, link, resources };
+enum Resource : int { memory, compute, link, host_link, resources };
+
+constexpr int copy_stream = 1;
+
+/// What a task takes of the resources. They are counted in seconds of their full use, so that each one's
+/// capacity is 1. Beside a launch the use of a tiny kernel may be lost to rounding: it is never more than
+/// what is left of the time.
+void demand(Task& task, const Estimate& e, Resource link_used) {
+  const double left = (task.alone - task.overlap).count();
+  const auto use = [&](Resource resource, Seconds full) {
+    if (full.count() > 0) task.demands.push_back({resource, std::min(full.count(), left)});
+  };
+  use(memory, e.memory);
+  use(compute, e.compute);
+  use(link_used, e.link);
+}
 
 /// One kernel: what its nodes ask together, launched once.
 Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estimate> estimates,
-             std::span<const int> kernel_of_node, const Case& c, bool eager) {
+             std::span<const int> task_of_node, const Case& c, bool eager) {
   Task task;
   Estimate e;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -25,23 +41,31 @@ Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estima
   }
   // A dependent launch sets a kernel up while the one before drains.
   if (c.plan.launch.overlap) task.overlap = estimates[kernel.first].parts.launch;
-  // Resources are counted in seconds of their full use, so that each one's capacity is 1. Beside a launch the
-  // use of a tiny kernel may be lost to rounding: it is never more than what is left of the time.
-  const double left = (task.alone - task.overlap).count();
-  const auto use = [&](Resource resource, Seconds full) {
-    if (full.count() > 0) task.demands.push_back({resource, std::min(full.count(), left)});
-  };
-  use(memory, e.memory);
-  use(compute, e.compute);
-  use(link, e.link);
-  const int self = kernel_of_node[kernel.first];
+  demand(task, e, link);
+  const int self = task_of_node[kernel.first];
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
     for (const auto edge : boost::make_iterator_range(in_edges(v, graph))) {
-      if (const int other = kernel_of_node[source(edge, graph)]; other != self) task.after.push_back(other);
+      if (const int other = task_of_node[source(edge, graph)]; other != self) task.after.push_back(other);
     }
   }
   if (eager) task.host = c.cluster.device.host_dispatch.value;
   return task;
+}
+
+Task task_of(const Estimate& copy, const Case& c, bool eager) {
+  Task task{.alone = copy.time(), .stream = copy_stream};
+  demand(task, copy, host_link);
+  if (eager) task.host = c.cluster.device.host_dispatch.value;
+  return task;
+}
+
+Span span_of(const CopyBeside& copy, const TaskTimes& times) {
+  return {.nodes = {},
+          .kind = SpanKind::copy,
+          .stream = copy_stream,
+          .start = times.start,
+          .duration = times.end - times.start,
+          .kernel = "copy " + std::string{name(copy.direction)}};
 }
 
 Timeline timeline_of(const Structure& structure, std::span<const NodeRange> kernels,
@@ -83,7 +107,12 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   std::vector<Task> tasks;
   const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
   std::vector<NodeRange> kernels;
-  std::vector<int> kernel_of_node;
+  std::vector<int> task_of_node;
+  if (run.copy_beside) {
+    prediction.copy = estimate(run.copy_beside, c.cluster.device, calibration);
+    tasks.push_back(task_of(*prediction.copy, c, eager));  // it is launched first
+  }
+  const std::size_t copies = tasks.size();
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     prediction.nodes.push_back(estimate(graph[v].op, c.cluster.device, calibration, surroundings));
     const NodeRange kernel = kernel_of(structure, v, run);
@@ -92,13 +121,15 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     } else {
       prediction.nodes.back().parts.launch = Seconds{0};  // it is launched with the node before
     }
-    kernel_of_node.push_back(static_cast<int>(kernels.size()) - 1);
+    task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
   }
   for (const NodeRange& kernel : kernels)
-    tasks.push_back(task_of(graph, kernel, prediction.nodes, kernel_of_node, c, eager));
+    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
-  prediction.timeline = timeline_of(structure, kernels, simulate_step(tasks, capacities));
+  const std::vector<TaskTimes> times = simulate_step(tasks, capacities);
+  prediction.timeline = timeline_of(structure, kernels, std::span{times}.subspan(copies));
+  if (copies > 0) prediction.timeline.spans.push_back(span_of(run.copy_beside, times.front()));
   return prediction;
 }
 

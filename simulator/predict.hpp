@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "model/case.hpp"
@@ -11,8 +12,9 @@ namespace inferometer {
 
 /// One predicted step.
 struct Prediction {
-  Timeline timeline;            ///< one span per kernel, and gaps
-  std::vector<Estimate> nodes;  ///< of Structure::nodes: each alone
+  Timeline timeline;             ///< one span per kernel, gaps, and the copy beside them on stream 1
+  std::vector<Estimate> nodes;   ///< of Structure::nodes: each alone
+  std::optional<Estimate> copy;  ///< the copy beside the step, alone
   Level level = Level::datasheet;
 };
 

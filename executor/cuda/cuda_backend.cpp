@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "executor/cuda/copy_stream.hpp"
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
@@ -20,14 +21,6 @@ using cuda::checked;
 using cuda::DeviceBuffer;
 
 namespace {
-
-struct FreeStream {
-  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
-};
-struct FreeEvent {
-  void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
-};
-using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, FreeEvent>;
 
 /// A step with everything that its launch needs. What pads it writes to a block of the cache that no sequence
 /// has.
@@ -50,8 +43,8 @@ Done assign(DeviceBuffer& buffer, Result<DeviceBuffer> made) {
 struct CudaBackend::Impl {
   CudaOptions options;
   cuda::Gpu gpu;
-  std::unique_ptr<std::remove_pointer_t<cudaStream_t>, FreeStream> stream;
-  Event start, end;
+  cuda::Stream stream;
+  cuda::Event start, end;
   cuda::CublasLt products;
   int decode_slots = 1;  ///< blocks of decode attention that run at a time
 
@@ -65,6 +58,8 @@ struct CudaBackend::Impl {
   cuda::Scratch scratch;
   cuda::ExpertScratch experts;
   cuda::InputScales scales;
+  cuda::CopyStream copies;
+  Nanoseconds copied{0};  ///< beside the last step
   DeviceBuffer arena, rope;
   std::int64_t rope_positions = 0;
   /// By sequences, rows of logits and splits of attention: all else that launches depend on is on the device.
@@ -81,6 +76,8 @@ struct CudaBackend::Impl {
   Done reserve(const Ready& ready);
   Result<Ready> ready(const Step& step);
   Done enqueue(const Ready& ready);
+  Done begin_copy(const CopyBeside& copy);
+  Result<Nanoseconds> copy_alone(const CopyBeside& copy);
   Result<Nanoseconds> execute(const Ready& ready);
   Done collect_output(const Ready& ready);
 };
@@ -94,6 +91,7 @@ void CudaBackend::Impl::release() {
   scratch = {};
   experts = {};
   scales = {};
+  copies = {};
   arena = {};
   rope = {};
   rope_positions = 0;
@@ -166,7 +164,10 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   if (const Done done = assign(arena, DeviceBuffer::of(planned.activations)); !done) return done;
   if (const Done done = make_room_for_experts(c.workload.batch * c.workload.prompt_tokens); !done)
     return done;
-  return make_scratch(c, planned.workspace);
+  auto second = cuda::CopyStream::of(c.workload.copy_beside, gpu);
+  if (!second) return failure(second.error());
+  copies = std::move(*second);
+  return make_scratch(c, planned.workspace - copies.on_device());
 }
 
 Done CudaBackend::Impl::make_room_for_experts(std::int64_t tokens) {
@@ -183,6 +184,8 @@ Done CudaBackend::Impl::check(const Step& step) const {
                    std::to_string(most));
   };
   const Features f = features(step);
+  if (!copies.has_room(f.copy_beside))
+    return failure("backend cuda: a step beside a copy that the workload does not have");
   if (f.sequences > scratch.sequences) return refuse("sequences", f.sequences, scratch.sequences);
   if (f.logit_rows > scratch.logit_rows) return refuse("rows of logits", f.logit_rows, scratch.logit_rows);
   if (plan.kernels.attention != AttentionKernel::naive) return std::monostate{};
@@ -286,6 +289,23 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
   return checked(cudaGetLastError(), "launching kernels");
 }
 
+/// Behind `start`; there may be none.
+Done CudaBackend::Impl::begin_copy(const CopyBeside& copy) {
+  if (!copy) return std::monostate{};
+  if (observer != nullptr) observer->begin(copy_node);
+  const Done done = copies.begin(copy, start.get());
+  if (observer != nullptr) observer->end();
+  return done;
+}
+
+Result<Nanoseconds> CudaBackend::Impl::copy_alone(const CopyBeside& copy) {
+  require(copy && copies.has_room(copy), "a step without slices has the workload's copy");
+  cuda::delay(100'000, stream.get());
+  cudaEventRecord(start.get(), stream.get());
+  if (const Done done = begin_copy(copy); !done) return failure(done.error());
+  return copies.wait(start.get());
+}
+
 Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   inputs.send(ready.pass, group, stream.get());
   for (const StateOperation& o : ready.step->operations) {
@@ -313,14 +333,20 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   // part of the step. Eager launches are: there the host may be what the device waits for.
   if (graph != nullptr && observer == nullptr) cuda::delay(100'000, stream.get());
   cudaEventRecord(start.get(), stream.get());
-  const Done launched = graph != nullptr ? graph->replay(stream.get()) : enqueue(ready);
+  // What must run apart from all other kernels has no copy beside it either.
+  const CopyBeside copy = observer != nullptr && observer->apart() ? CopyBeside{} : ready.step->copy_beside;
+  Done launched = begin_copy(copy);
+  if (launched) launched = graph != nullptr ? graph->replay(stream.get()) : enqueue(ready);
   cudaEventRecord(end.get(), stream.get());
   if (!launched) return failure(launched.error());
   if (const Done done = checked(cudaStreamSynchronize(stream.get()), "running a step"); !done)
     return failure(done.error());
-  float milliseconds = 0;
-  cudaEventElapsedTime(&milliseconds, start.get(), end.get());
-  return Nanoseconds{static_cast<std::int64_t>(static_cast<double>(milliseconds) * 1e6)};
+  if (copy) {
+    const Result<Nanoseconds> took = copies.wait(start.get());
+    if (!took) return failure(took.error());
+    copied = *took;
+  }
+  return cuda::between(start.get(), end.get());
 }
 
 Done CudaBackend::Impl::collect_output(const Ready& ready) {
@@ -351,11 +377,10 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::open(const CudaOptions& option
   if (const Done done = checked(cudaStreamCreate(&stream), "cudaStreamCreate"); !done)
     return failure(done.error());
   impl->stream.reset(stream);
-  for (Event* event : {&impl->start, &impl->end}) {
-    cudaEvent_t made = nullptr;
-    if (const Done done = checked(cudaEventCreate(&made), "cudaEventCreate"); !done)
-      return failure(done.error());
-    event->reset(made);
+  for (cuda::Event* event : {&impl->start, &impl->end}) {
+    Result<cuda::Event> made = cuda::make_event();
+    if (!made) return failure(made.error());
+    *event = std::move(*made);
   }
   Result<cuda::CublasLt> products = cuda::CublasLt::open();
   if (!products) return failure(products.error());
@@ -394,12 +419,12 @@ Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure
   m.v_dim = a.head_dim;
   m.rotary = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
   if (const Done loaded = m.load(c, planned); !loaded) return failure(loaded.error());
-  return MemoryUse{
-      .weights = m.constants.memory.size(),
-      .kv = m.state.bytes(),
-      .activations = m.arena.size(),
-      .workspace = m.scratch.memory.size() + m.experts.memory.size() + cuda::CublasLt::workspace_size,
-      .capacity = planned.capacity};
+  return MemoryUse{.weights = m.constants.memory.size(),
+                   .kv = m.state.bytes(),
+                   .activations = m.arena.size(),
+                   .workspace = m.scratch.memory.size() + m.experts.memory.size() +
+                                cuda::CublasLt::workspace_size + m.copies.on_device(),
+                   .capacity = planned.capacity};
 }
 
 Result<Timeline> CudaBackend::run(const Graph& graph, const Step& step) {
@@ -420,6 +445,13 @@ std::unique_ptr<StepTimer> CudaBackend::timer() {
   struct Timer final : StepTimer {
     explicit Timer(Impl& i) : impl(i) {}
     Result<Nanoseconds> time(const Step& step) override {
+      impl.copied = Nanoseconds{0};
+      if (step.slices.empty()) {
+        const Result<Nanoseconds> took = impl.copy_alone(step.copy_beside);
+        if (!took) return failure(took.error());
+        impl.copied = *took;
+        return Nanoseconds{0};
+      }
       const Result<Ready> ready = impl.ready(step);
       if (!ready) return failure(ready.error());
       const Result<Nanoseconds> took = impl.execute(*ready);
@@ -427,6 +459,7 @@ std::unique_ptr<StepTimer> CudaBackend::timer() {
       if (const Done done = impl.collect_output(*ready); !done) return failure(done.error());
       return *took;
     }
+    Nanoseconds copied() const override { return impl.copied; }
     Impl& impl;
   };
   return std::make_unique<Timer>(*impl_);

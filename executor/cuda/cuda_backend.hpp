@@ -12,7 +12,8 @@ struct CudaOptions {
   std::filesystem::path weights;  ///< checkpoint file or folder; empty: seeded weights
 };
 
-/// Told which node's kernels are being enqueued, or recorded into a graph, on the calling thread.
+/// Told which node's kernels are being enqueued, or recorded into a graph, on the calling thread; copy_node
+/// stands for a copy beside the step.
 class NodeObserver {
  public:
   virtual ~NodeObserver() = default;
@@ -28,7 +29,7 @@ class NodeObserver {
 /// (input_scales.hpp); one device. prepare() makes room for the workload of its Case: steps may name
 /// sequences and blocks beyond neither. Decode steps are replayed from recorded graphs where the Plan asks
 /// for it, one graph per batch bucket and split of attention; a bucket is filled up with sequences of one
-/// token.
+/// token. The copy beside a step, which is no part of its graph, runs on a stream of its own.
 class CudaBackend final : public Backend {
  public:
   /// errors  no driver, no such device

@@ -16,6 +16,7 @@
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/cuda_backend.hpp"
 #include "executor/cuda/kernels/ceilings.hpp"
+#include "executor/cuda/kernels/copy.hpp"
 #include "executor/cuda/kernels/packing.hpp"
 #include "model/optimizations.hpp"
 #include "roofline/work.hpp"
@@ -76,7 +77,8 @@ double seconds_of(int repeats, F f) {
 }
 
 struct Ceilings {
-  double read = 0, copy = 0;                          ///< [B/s], a copy counted twice
+  double read = 0;
+  double copy = 0, kernel_copy = 0;                   ///< the driver's and ours, counted twice
   std::map<std::int64_t, double> matrix, matrix_fp8;  ///< rows -> [FLOP/s]
   /// Of the fewest rows measured that are at least as many.
   double rate(const Work& work) const {
@@ -130,6 +132,10 @@ Ceilings measure_ceilings(const cuda::Gpu& gpu) {
     cuda::fill_seeded({.out = a->data(), .count = bytes / 8192, .columns = 4096, .key = 3}, {});
     c.copy = 2 * bytes /
              seconds_of(10, [&] { cudaMemcpyAsync(b->data(), a->data(), bytes, cudaMemcpyDeviceToDevice); });
+    c.kernel_copy = 2 * bytes / seconds_of(10, [&] {
+                      cuda::copy_within_device(a->data(), b->data(), bytes,
+                                               {.stream = nullptr, .processors = gpu.processors});
+                    });
     c.read = bytes / seconds_of(10, [&] {
                cuda::read_all(a->data(), bytes, b->data(), {.stream = nullptr, .processors = gpu.processors});
              });
@@ -242,8 +248,8 @@ int table(const char* peer_file, std::string_view only) {
   if (!backend) return fmt::print(stderr, "{}", to_string(backend.error())), 1;
   const cuda::Gpu& gpu = (*backend)->gpu();
   const Ceilings ceilings = measure_ceilings(gpu);
-  fmt::print("{}: read {:.2f} TB/s, copy {:.2f} TB/s (read and written)", gpu.name, ceilings.read * 1e-12,
-             ceilings.copy * 1e-12);
+  fmt::print("{}: read {:.2f} TB/s, copy {:.2f} TB/s (read and written; our kernel {:.2f})", gpu.name,
+             ceilings.read * 1e-12, ceilings.copy * 1e-12, ceilings.kernel_copy * 1e-12);
   for (const auto& [tokens, rate] : ceilings.matrix)
     fmt::print(", bf16 {:.0f} and fp8 {:.0f} TFLOP/s at {} rows", rate * 1e-12,
                ceilings.matrix_fp8.at(tokens) * 1e-12, tokens);

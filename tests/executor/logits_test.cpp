@@ -116,6 +116,17 @@ TEST(CpuBackendSteps, WhatDoesNotFitTheCacheIsRefused) {
       refused({.sequence = 0, .tokens = {1}, .fresh = 1, .cached = 0, .block_table = {0}, .logit_rows = 2}));
 }
 
+TEST(CpuBackendSteps, HaveNoCopyBeside) {
+  Case c;
+  const fs::path config = fs::path{INFEROMETER_FIXTURES} / "logits/llama/config.json";
+  c.models["model"] = *read_hf_config(text_of(config), config.string(), "llama");
+  c.workload.copy_beside.bytes = Bytes{1};
+  const auto prepared = CpuBackend({.threads = 1, .weights = {}}).prepare(c, *compile(c.model(), c.plan));
+  ASSERT_FALSE(prepared);
+  EXPECT_EQ(prepared.error().front().message,
+            "backend cpu: workload.copy_beside: there is no second stream for a copy");
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Logits,
                          testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral",
                                          "qwen3_moe", "deepseek_v2", "deepseek_v3", "gpt_oss"));

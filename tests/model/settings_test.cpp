@@ -27,6 +27,7 @@ TEST(Settings, EachPrintsToATextThatSetsTheSameValue) {
   c.plan.precision.weights.rules = {{.role = "lm_head", .value = DType::bf16},
                                     {.first = 0, .last = 1, .role = "*", .value = DType::f32}};
   c.plan.launch.batch_buckets = {1, 2, 4, 8};
+  c.workload.copy_beside = {.bytes = Bytes{3 << 20}, .direction = CopyDirection::to_host};
   c.draws.seed = 18'446'744'073'709'551'615ULL;
   Case other = tiny_case();
   other.models["model"].windowed_layer = {true, false};
@@ -72,6 +73,13 @@ TEST(Settings, ListsTakeSpacesAndCommas) {
   EXPECT_TRUE(buckets.empty());
 }
 
+TEST(Settings, SizesArePrintedInTheLargestUnitThatIsExact) {
+  EXPECT_EQ(print_setting(Bytes{0}), "0 B");
+  EXPECT_EQ(print_setting(Bytes{1025}), "1025 B");
+  EXPECT_EQ(print_setting(Bytes{1536 * 1024}), "1536 KiB");
+  EXPECT_EQ(print_setting(Bytes{std::int64_t{8} << 30}), "8 GiB");
+}
+
 TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("precision.wieghts", "f32"),
             "unknown setting \"precision.wieghts\"; did you mean \"precision.weights\"?");
@@ -101,6 +109,12 @@ TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("workload.batch", "99999999999999999999"),
             "workload.batch: \"99999999999999999999\" does not fit 64 bits");
   EXPECT_EQ(set_message("launch.batch_buckets", "4 2"), "launch.batch_buckets: \"4 2\" does not rise");
+  EXPECT_EQ(
+      set_message("workload.copy_beside.bytes", "2"),
+      "workload.copy_beside.bytes: \"2\" has no unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB); a size is "
+      "needed, such as \"80 GiB\"");
+  EXPECT_EQ(set_message("workload.copy_beside.direction", "out"),
+            "workload.copy_beside.direction: \"out\" is not one of within_device, to_host, from_host");
   EXPECT_EQ(set_message("draws.seed", "-1"), "draws.seed: \"-1\" is not a whole number from 0 to 2^64 - 1");
   EXPECT_EQ(set_message("architecture.window", "128"),
             "architecture.window: no layer of the model has a window");

@@ -27,6 +27,10 @@ TEST(ExposedTimes, CountNothingInTheShadowOfALongerKernel) {
   EXPECT_EQ(exposed({span(0, 10), span(2, 3), span(4, 7)}), (std::vector{10, 0, 1}));
 }
 
+TEST(ExposedTimes, ACopyBesideTheStepCastsNoShadow) {
+  EXPECT_EQ(exposed({span(0, 20, SpanKind::copy), span(0, 5), span(5, 3)}), (std::vector{0, 5, 3}));
+}
+
 TEST(ExposedTimes, DoNotDependOnTheOrderOfTheSpans) {
   EXPECT_EQ(exposed({span(1, 12), span(0, 10)}), (std::vector{3, 10}));
 }

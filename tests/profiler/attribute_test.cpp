@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model/copy_beside.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -55,6 +57,16 @@ TEST(Attribute, OverlappingKernelsKeepTheirTimes) {
   ASSERT_TRUE(timeline);
   EXPECT_EQ(timeline->end, Nanoseconds{30});
   EXPECT_EQ(busy_time(*timeline), Nanoseconds{30});
+}
+
+TEST(Attribute, ACopyBesideTheStepIsLeftOut) {
+  const Trace trace{.kernels = {kernel("copy", 5, 90, 1), kernel("a", 10, 40, 2)},
+                    .node_of_call = {{1, copy_node}, {2, 0}}};
+  const auto timeline = attribute(trace, two_nodes(), {.tokens = 4});
+  ASSERT_TRUE(timeline) << to_string(timeline.error());
+  ASSERT_EQ(timeline->spans.size(), 1U);
+  EXPECT_EQ(timeline->spans[0].start, Nanoseconds{0});
+  EXPECT_EQ(timeline->end, Nanoseconds{30});
 }
 
 TEST(Attribute, AFusedKernelBelongsToAllItsNodes) {

@@ -4,7 +4,8 @@
 namespace inferometer {
 
 /// Measures by rule: node i takes (i % 7 + 1) us, set-up 3 us, a step timed from outside 2 us less than its
-/// profile; watches see what their number says.
+/// profile, or as long where a copy runs beside it, which takes 20 us alone and 25 us beside; watches see what
+/// their number says.
 class RuleBackend final : public Backend {
  public:
   std::string name() const override { return "rule"; }
@@ -36,8 +37,12 @@ class RuleBackend final : public Backend {
     struct Timer final : StepTimer {
       explicit Timer(RuleBackend& b) : backend(b) {}
       Result<Nanoseconds> time(const Step& step) override {
-        return backend.run(Graph{}, step)->end - Nanoseconds{2000};
+        copied_ = Nanoseconds{step.slices.empty() ? 20'000 : 25'000};
+        if (step.slices.empty()) return Nanoseconds{0};
+        return backend.run(Graph{}, step)->end - Nanoseconds{step.copy_beside ? 0 : 2000};
       }
+      Nanoseconds copied() const override { return copied_; }
+      Nanoseconds copied_{0};
       RuleBackend& backend;
     };
     return std::make_unique<Timer>(*this);
@@ -76,7 +81,7 @@ class RuleBackend final : public Backend {
 };
 
 /// tests/fixtures/library's tiny model on its unit-cpu, as it is, fused and with a batch of 4.
-inline StudyResult example_study(bool measured) {
+inline StudyResult example_study(bool measured, const CopyBeside& copy_beside = {}) {
   const Library library{.root = std::string{INFEROMETER_FIXTURES} + "/library", .calibration = "none"};
   Scenario s{.name = "example <1>",
              .description = "What a \"report\" shows & how",
@@ -86,7 +91,7 @@ inline StudyResult example_study(bool measured) {
   s.repeats = 3;
   s.baseline.models["model"] = load_model("tiny", library).value();
   s.baseline.cluster.device = load_device("unit-cpu", library).value();
-  s.baseline.workload = {.batch = 1, .prompt_tokens = 8, .output_tokens = 3};
+  s.baseline.workload = {.batch = 1, .prompt_tokens = 8, .output_tokens = 3, .copy_beside = copy_beside};
   const auto variant = [&](const char* name, auto change) {
     Variant v{.name = name, .optimizations = {}, .edits = {}, .edited = s.baseline};
     change(v.edited);

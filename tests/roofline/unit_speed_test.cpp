@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "model/graph.hpp"
+#include "roofline/copy.hpp"
 #include "roofline/roofline.hpp"
 #include "roofline/work.hpp"
 #include "tests/roofline/unit_device.hpp"
@@ -80,6 +81,38 @@ TEST(UnitSpeed, ARingPaysLatencyAndItsShareOfTheMessage) {
   const Estimate e = at_unit_speed(op, d);
   EXPECT_DOUBLE_EQ(e.time().count(), 6 * 3 + 1.5 * 40 / 10);
   EXPECT_EQ(e.bound, Bound::link);
+}
+
+TEST(UnitSpeed, ACopyWithinTheDeviceReadsAndWritesAndKeepsTheArithmeticUnits) {
+  Calibration c = perfect();
+  c.parameters.push_back({"copy_efficiency", 0.5, "1", ""});
+  set(c, "launch", 2e6);
+  const Estimate e = estimate(CopyBeside{.bytes = Bytes{7}}, unit_device(), c);
+  EXPECT_DOUBLE_EQ(e.time().count(), 2 + 2 * 7 / 0.5);
+  EXPECT_DOUBLE_EQ(e.memory.count(), 28);
+  EXPECT_DOUBLE_EQ(e.compute.count(), 28);
+  EXPECT_DOUBLE_EQ(e.link.count(), 0);
+  EXPECT_EQ(e.moved, Bytes{14});
+  EXPECT_EQ(e.bound, Bound::memory);
+}
+
+TEST(UnitSpeed, ACopyOverTheHostLinkTakesTheSlowerOfLinkAndMemory) {
+  Calibration c = perfect();
+  c.parameters.push_back({"copy_efficiency", 1, "1", ""});
+  c.parameters.push_back({"host_link_efficiency", 0.5, "1", ""});
+  Device d = unit_device();
+  for (const CopyDirection direction : {CopyDirection::to_host, CopyDirection::from_host}) {
+    const CopyBeside copy{.bytes = Bytes{6}, .direction = direction};
+    d.host_link_bandwidth = {BytesPerSecond{0.5}, "test"};
+    const Estimate slow = estimate(copy, d, c);
+    EXPECT_DOUBLE_EQ(slow.time().count(), 6 / 0.25);
+    EXPECT_DOUBLE_EQ(slow.memory.count(), 6);
+    EXPECT_DOUBLE_EQ(slow.compute.count(), 0);
+    EXPECT_EQ(slow.bound, Bound::link);
+    d.host_link_bandwidth = {BytesPerSecond{4}, "test"};
+    EXPECT_DOUBLE_EQ(estimate(copy, d, c).time().count(), 6);
+    EXPECT_EQ(estimate(copy, d, c).bound, Bound::memory);
+  }
 }
 
 /// Calls f with the example of each operator.

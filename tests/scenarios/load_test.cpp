@@ -22,7 +22,7 @@ TEST_F(Load, ReadsEverySection) {
       "device: unit-gpu\n"
       "devices: 2\n"
       "execute: {backend: \"cuda:1\", repeats: 7, weights: weights.safetensors}\n"
-      "workload: {batch: 3, prompt_tokens: 16, output_tokens: 4}\n"
+      "workload: {batch: 3, prompt_tokens: 16, output_tokens: 4, copy_beside: {bytes: 1 MiB}}\n"
       "plan:\n"
       "  precision: {weights: bf16 lm_head=f32, kv: fp8}\n"
       "  fusion.qkv: true\n"
@@ -40,6 +40,8 @@ TEST_F(Load, ReadsEverySection) {
   EXPECT_EQ(c.cluster.device.name, "unit-gpu");
   EXPECT_EQ(c.cluster.count, 2);
   EXPECT_EQ(c.workload.batch, 3);
+  EXPECT_EQ(c.workload.copy_beside.bytes, Bytes{1 << 20});
+  EXPECT_TRUE(c.workload.copy_beside.within_device());
   EXPECT_EQ(c.plan.precision.weights.at(-1, Role::lm_head), DType::f32);
   EXPECT_EQ(c.plan.precision.kv.value, DType::fp8);
   EXPECT_TRUE(c.plan.fusion.qkv);
@@ -68,13 +70,14 @@ TEST_F(Load, VariantsChangeTheBaselineEachOnItsOwn) {
                             "  - name: heads\n"
                             "    optimizations: [mha, fused-qkv]\n"
                             "  - name: batch\n"
-                            "    set: {workload.batch: 8}\n");
+                            "    set: {workload.batch: 8, workload.copy_beside: {bytes: 3 kB}}\n");
   ASSERT_EQ(s.variants.size(), 2U);
   EXPECT_EQ(s.variants[0].optimizations, (std::vector<std::string>{"mha", "fused-qkv"}));
   EXPECT_EQ(s.variants[0].edited.model().kv_heads, 4);
   EXPECT_TRUE(s.variants[0].edited.plan.fusion.qkv);
   EXPECT_EQ(s.variants[0].edits.size(), 2U);
   EXPECT_EQ(s.variants[1].edited.workload.batch, 8);
+  EXPECT_EQ(s.variants[1].edited.workload.copy_beside.bytes, Bytes{3000});
   EXPECT_EQ(s.variants[1].edited.model().kv_heads, 2);
   EXPECT_EQ(s.variants[1].edits.at(0).where.line, 9);
 }

@@ -61,6 +61,25 @@ const std::vector<Malformed> table{
     {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
      "workload: {batch: 100000, prompt_tokens: 10000000, output_tokens: 1}\n",
      "s.yaml:1:1: error: one step is about 2.6e+21 FLOP; at most 4e+18 can be counted\n"},
+    {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
+     "workload: {prompt_tokens: 1, output_tokens: 1, copy_beside: 2 GiB}\n",
+     "s.yaml:4:61: error: workload.copy_beside: a mapping of settings is needed\n"},
+    {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
+     "workload: {prompt_tokens: 1, output_tokens: 1, copy_beside: {byte: 2 GiB, direction: out}}\n",
+     "s.yaml:4:62: error: workload.copy_beside: unknown key \"byte\"; did you mean \"bytes\"?\n"
+     "s.yaml:4:86: error: workload.copy_beside.direction: \"out\" is not one of within_device, to_host, "
+     "from_host\n"},
+    {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
+     "workload: {prompt_tokens: 1, output_tokens: 1, copy_beside: {bytes: 2 GB/s}}\n",
+     "s.yaml:4:69: error: workload.copy_beside.bytes: \"2 GB/s\" is a rate; a size is needed, such as \"80 "
+     "GiB\"\n"},
+    {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
+     "workload: {prompt_tokens: 1, output_tokens: 1, copy_beside: {bytes: 2 TiB}}\n",
+     "s.yaml:4:69: error: workload.copy_beside.bytes: must be 0 B to 1 TiB, is 2199023255552 B\n"},
+    {"name: x\nmodel: tiny\ndevice: unit-gpu\n"
+     "workload: {prompt_tokens: 1, output_tokens: 1, copy_beside: {bytes: 2 B, direction: to_host}}\n",
+     "s.yaml:4:85: error: workload.copy_beside.direction: unit-gpu has no host_link_bandwidth; within_device "
+     "is left\n"},
     // The plan.
     {with("plan: []\n"), "s.yaml:5:7: error: plan: a mapping of settings is needed\n"},
     {with("plan:\n  precison: {weights: f32}\n"),

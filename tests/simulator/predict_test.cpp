@@ -87,5 +87,81 @@ TEST(Predict, LaunchesWithoutWorkHideNothing) {
   EXPECT_EQ(over.end, apart.end) << "one is set up after the other";
 }
 
+/// Every byte of the memory takes a nanosecond, and nothing else takes time.
+Case bytes_only() {
+  Case c = launches_only({}, {.graphs = true});
+  Device& d = c.cluster.device;
+  d.launch.value = Seconds{0};
+  d.memory_bandwidth.value = d.cache_bandwidth.value = BytesPerSecond{1e9};
+  return c;
+}
+/// The times of a decode step with and without the copy.
+struct Beside {
+  Nanoseconds alone, step, copied;
+  std::int64_t kernels;
+};
+Beside beside(const Case& c, const CopyBeside& copy) {
+  Calibration perfect;
+  for (const char* name : {"memory_efficiency", "cache_efficiency", "vector_efficiency",
+                           "attention_efficiency", "copy_efficiency", "host_link_efficiency"})
+    perfect.parameters.push_back({name, 1, "1", ""});
+  Features f{.tokens = 1, .sequences = 1, .logit_rows = 1, .slices = {{1, 5}}};
+  const Structure structure = *compile(c.model(), c.plan);
+  const Nanoseconds alone = predict(c, structure, f, perfect).timeline.end;
+  f.copy_beside = copy;
+  const Timeline t = predict(c, structure, f, perfect).timeline;
+  const Span& last = t.spans.back();
+  EXPECT_EQ(last.kind, SpanKind::copy);
+  EXPECT_EQ(last.stream, 1);
+  return {alone, t.end, last.start + last.duration, kernels(t)};
+}
+void expect_near(Nanoseconds actual, Nanoseconds expected, std::int64_t rounded) {
+  EXPECT_NEAR(static_cast<double>(actual.count()), static_cast<double>(expected.count()),
+              static_cast<double>(rounded));
+}
+
+TEST(Predict, ACopyWithinTheDeviceHalvesWhatStreamsBesideIt) {
+  const Beside b = beside(bytes_only(), {.bytes = Bytes{1000}});
+  ASSERT_GT(b.alone, Nanoseconds{4000});
+  expect_near(b.copied, Nanoseconds{2 * 2000}, 1);
+  expect_near(b.step, b.alone + Nanoseconds{2000}, b.kernels);
+}
+
+TEST(Predict, ACopyThatIsLongerThanTheStepRunsOnAtFullSpeed) {
+  const Beside b = beside(bytes_only(), {.bytes = Bytes{1'000'000}});
+  expect_near(b.step, 2 * b.alone, b.kernels);
+  expect_near(b.copied, b.alone + Nanoseconds{2'000'000}, b.kernels);
+}
+
+TEST(Predict, ACopyWithinTheDeviceKeepsTheArithmeticUnitsFromWhatComputes) {
+  Case c = bytes_only();
+  c.cluster.device.vector.value = FlopsPerSecond{1e9};
+  c.cluster.device.memory_bandwidth.value = c.cluster.device.cache_bandwidth.value = BytesPerSecond{1e11};
+  const Beside b = beside(c, {.bytes = Bytes{100'000}});
+  expect_near(b.step, b.alone + Nanoseconds{2000}, b.kernels);
+}
+
+TEST(Predict, ACopyOverTheHostLinkTakesItsOwnTimeAndItsPartOfTheMemory) {
+  Case c = bytes_only();
+  c.cluster.device.host_link_bandwidth = {BytesPerSecond{2.5e8}, "test"};
+  for (const CopyDirection direction : {CopyDirection::to_host, CopyDirection::from_host}) {
+    const Beside b = beside(c, {.bytes = Bytes{1000}, .direction = direction});
+    ASSERT_GT(b.alone, Nanoseconds{4000});
+    EXPECT_EQ(b.copied, Nanoseconds{4000}) << "at a quarter of the memory it asks for less than its share";
+    expect_near(b.step, b.alone + Nanoseconds{1000}, b.kernels);
+  }
+}
+
+TEST(Predict, AnEagerStepWaitsForTheDispatchOfItsCopy) {
+  Case c = launches_only({}, {});
+  const Timeline apart = predicted(c, 1);
+  Features f{.tokens = 1, .sequences = 1, .logit_rows = 1, .slices = {{1, 5}}};
+  f.copy_beside.bytes = Bytes{1};
+  const Timeline t = predict(c, *compile(c.model(), c.plan), f, Calibration{}).timeline;
+  EXPECT_EQ(t.spans.back().start, Nanoseconds{3000});
+  EXPECT_EQ(t.spans.back().kernel, "copy within_device");
+  EXPECT_EQ(t.end - apart.end, Nanoseconds{3000});
+}
+
 }  // namespace
 }  // namespace inferometer

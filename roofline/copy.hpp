@@ -1,0 +1,20 @@
+#pragma once
+#include "model/copy_beside.hpp"
+#include "model/device.hpp"
+#include "roofline/calibration.hpp"
+#include "roofline/estimate.hpp"
+
+namespace inferometer {
+
+/// Time of a copy alone:  launch + max(memory, link), with
+///   memory   what is read and written in the device's memory, at bandwidth * copy_efficiency
+///   link     what crosses the host link, at its bandwidth * host_link_efficiency; nothing within the device
+/// Within the device the multiprocessors copy, and kernels that compute find no room beside the registers
+/// that this takes: such a copy keeps the arithmetic units from others as long as it runs. Over the host link
+/// a copy engine does it.
+///
+/// requires the device to have a host link where the direction crosses one (checked where a Case is made)
+/// ignores  the host's memory, and other devices that share its link
+Estimate estimate(const CopyBeside& copy, const Device& device, const Calibration& calibration);
+
+}  // namespace inferometer

@@ -1,0 +1,12 @@
+#pragma once
+#include <vector>
+
+#include "model/timeline.hpp"
+
+namespace inferometer {
+
+/// n, median and the 10 % and 90 % quantiles, by linear interpolation between order statistics.
+/// requires  times
+Samples samples_of(std::vector<Nanoseconds> times);
+
+}  // namespace inferometer
