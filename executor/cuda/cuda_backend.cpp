@@ -7,8 +7,10 @@
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
+#include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/recorded_graph.hpp"
 #include "executor/cuda/splits.hpp"
+#include "executor/cuda/stream.hpp"
 #include "executor/cuda/supported.hpp"
 #include "executor/weights/checkpoint.hpp"
 #include "executor/weights/rope_table.hpp"
@@ -20,14 +22,6 @@ using cuda::checked;
 using cuda::DeviceBuffer;
 
 namespace {
-
-struct FreeStream {
-  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
-};
-struct FreeEvent {
-  void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
-};
-using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, FreeEvent>;
 
 /// A step with everything that its launch needs. What pads it writes to a block of the cache that no sequence
 /// has.
@@ -50,8 +44,8 @@ Done assign(DeviceBuffer& buffer, Result<DeviceBuffer> made) {
 struct CudaBackend::Impl {
   CudaOptions options;
   cuda::Gpu gpu;
-  std::unique_ptr<std::remove_pointer_t<cudaStream_t>, FreeStream> stream;
-  Event start, end;
+  cuda::Stream stream;
+  cuda::Event start, end;
   cuda::CublasLt products;
   int decode_slots = 1;  ///< blocks of decode attention that run at a time
 
@@ -265,6 +259,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .scratch = scratch,
                                   .experts = experts,
                                   .gpu = gpu,
+                                  .tuning = options.tuning,
                                   .products = products,
                                   .rope = reinterpret_cast<const float*>(rope.data()),
                                   .arena = arena.data(),
@@ -347,15 +342,16 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::open(const CudaOptions& option
   Result<cuda::Gpu> gpu = cuda::find_gpu(options.device);
   if (!gpu) return failure(gpu.error());
   impl->gpu = std::move(*gpu);
-  cudaStream_t stream = nullptr;
-  if (const Done done = checked(cudaStreamCreate(&stream), "cudaStreamCreate"); !done)
-    return failure(done.error());
-  impl->stream.reset(stream);
-  for (Event* event : {&impl->start, &impl->end}) {
-    cudaEvent_t made = nullptr;
-    if (const Done done = checked(cudaEventCreate(&made), "cudaEventCreate"); !done)
-      return failure(done.error());
-    event->reset(made);
+  if (Errors errors = cuda::why_not_tuned(options.tuning, impl->gpu, cuda::CublasLt::version());
+      !errors.empty())
+    return failure(std::move(errors));
+  Result<cuda::Stream> stream = cuda::make_stream();
+  if (!stream) return failure(stream.error());
+  impl->stream = std::move(*stream);
+  for (cuda::Event* event : {&impl->start, &impl->end}) {
+    Result<cuda::Event> made = cuda::make_event();
+    if (!made) return failure(made.error());
+    *event = std::move(*made);
   }
   Result<cuda::CublasLt> products = cuda::CublasLt::open();
   if (!products) return failure(products.error());

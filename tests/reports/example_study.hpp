@@ -80,6 +80,7 @@ inline StudyResult example_study(bool measured) {
                       .backend = measured ? "rule" : "none",
                       .device = "unit-cpu",
                       .calibration = "none",
+                      .tuning = "none",
                       .level = Level::datasheet,
                       .more = {}};
   return study;
