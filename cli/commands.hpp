@@ -33,6 +33,10 @@ struct CalibrateOptions {
   std::string backend = "cpu";
   std::int64_t repeats = 7;
 };
+struct TuneOptions {
+  std::string scenario, backend = "cuda:0";
+  std::string out;  ///< empty: the file that the scenario names, or the one beside calibrations
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
@@ -41,6 +45,7 @@ struct GraphOptions {
 int run_command(const Context& context, const RunOptions& options);
 int predict_command(const Context& context, const PredictOptions& options);
 int calibrate_command(const Context& context, const CalibrateOptions& options);
+int tune_command(const Context& context, const TuneOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
 /// what: models, devices, operators, optimizations, settings, parameters
 int list_command(const Context& context, const std::string& what);

@@ -4,13 +4,16 @@
 
 #include "cli/edges.hpp"
 #include "scenarios/device_file.hpp"
+#include "scenarios/files.hpp"
+#include "scenarios/tuning_file.hpp"
 #ifdef INFEROMETER_HAS_CPU_BACKEND
 #include "executor/cpu/host_device.hpp"
 #include "executor/cpu/kernels.hpp"
 #include "executor/cpu/onednn.hpp"
 #endif
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
-#include "executor/cuda/gpu.hpp"
+#include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/product_choice.hpp"
 #endif
 
 namespace inferometer {
@@ -39,7 +42,7 @@ void cpu_backend() {
 #endif
 }
 
-void cuda_backend() {
+void cuda_backend([[maybe_unused]] const Context& context) {
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
   const Result<cuda::Gpu> gpu = cuda::find_gpu(0);
   if (!gpu) return say(false, "CUDA backend", "built, but: " + gpu.error().front().message);
@@ -51,6 +54,15 @@ void cuda_backend() {
           static_cast<double>(gpu->available.value) / (1 << 30),
           static_cast<double>(gpu->memory.value) / (1 << 30), cuda::cuda_version(gpu->driver),
           cuda::cuda_version(gpu->runtime)));
+  const std::filesystem::path file = tuning_file("", "cuda:0", context.library);
+  const Result<std::string> text = read_file(file);
+  const Result<Tuning> tuning = text ? read_tuning(*text, file) : failure(text.error());
+  const Errors wrong =
+      tuning ? cuda::why_not_tuned(*tuning, *gpu, cuda::CublasLt::version()) : tuning.error();
+  say(wrong.empty(), "  tuning",
+      wrong.empty() ? fmt::format("{}: {} products, {}", file.string(), tuning->products.size(), tuning->date)
+      : text        ? wrong.front().message
+                    : "defaults are used; `inferometer tune SCENARIO.yaml` times the alternatives");
   say(gpu->hopper(), "  Hopper kernels",
       gpu->hopper() ? "weight streams and tiled attention" : "portable kernels and cuBLASLt run instead");
 #else
@@ -71,7 +83,7 @@ int doctor_command(const Context& context) {
       host ? host->calibration.date + " on " + host->calibration.machine + ", " +
                  (context.library.calibration / "host.yaml").string()
            : "run `inferometer calibrate --backend cpu` (10 s), or let `run` do it");
-  cuda_backend();
+  cuda_backend(context);
   say(!list_models(context.library).empty(), "presets", context.library.root.string());
   const char* data = std::getenv("INFEROMETER_DATA");
   say(data != nullptr, "validation data",

@@ -44,7 +44,8 @@ std::string field_of(const fs::path& file, const std::string& key) {
   return "";
 }
 
-/// N of "cuda:N".
+}  // namespace
+
 std::optional<int> cuda_device(const std::string& name) {
   constexpr std::string_view prefix = "cuda:";
   int device = -1;
@@ -53,8 +54,6 @@ std::optional<int> cuda_device(const std::string& name) {
   return error == std::errc{} && end == name.data() + name.size() && device >= 0 ? std::optional{device}
                                                                                  : std::nullopt;
 }
-
-}  // namespace
 
 int tell(const Errors& errors, ExitCode code) {
   std::fputs(to_string(errors).c_str(), stderr);
@@ -88,7 +87,7 @@ Library find_library() {
 }
 
 FoundBackend find_backend(const std::string& name, const std::string& weights,
-                          [[maybe_unused]] bool counters) {
+                          [[maybe_unused]] const Tuning& tuning, [[maybe_unused]] bool counters) {
   if (name == "cpu") {
 #ifdef INFEROMETER_HAS_CPU_BACKEND
     return {std::make_unique<CpuBackend>(CpuOptions{.threads = 0, .weights = weights}), ""};
@@ -99,7 +98,7 @@ FoundBackend find_backend(const std::string& name, const std::string& weights,
   if (const std::optional<int> device = cuda_device(name)) {
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
     Result<std::unique_ptr<CudaProfiler>> backend =
-        CudaProfiler::open({.device = *device, .weights = weights});
+        CudaProfiler::open({.device = *device, .weights = weights, .tuning = tuning});
     if (!backend) return {nullptr, backend.error().front().message};
     (*backend)->count(counters);
     const CudaProfiler* profiler = backend->get();

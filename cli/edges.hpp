@@ -2,10 +2,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/commands.hpp"
 #include "model/backend.hpp"
+#include "model/tuning.hpp"
 #include "scenarios/study.hpp"
 
 namespace inferometer {
@@ -20,6 +22,9 @@ Progress terminal_progress(const std::string& title);
 /// was built from.
 Library find_library();
 
+/// N of "cuda:N".
+std::optional<int> cuda_device(const std::string& name);
+
 /// A backend by name, or why there is none.
 struct FoundBackend {
   std::unique_ptr<Backend> backend;
@@ -29,7 +34,8 @@ struct FoundBackend {
   std::function<std::string()> why_no_counters = [] { return "this backend has none"; };
 };
 /// counters: whether profiles read hardware counters
-FoundBackend find_backend(const std::string& name, const std::string& weights, bool counters = false);
+FoundBackend find_backend(const std::string& name, const std::string& weights, const Tuning& tuning = {},
+                          bool counters = false);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
 /// is empty.

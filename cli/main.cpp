@@ -71,6 +71,15 @@ int main(int argc, char** argv) {
   calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step")->capture_default_str();
   calibrate_app->callback([&] { code = calibrate_command(context, calibrate); });
 
+  TuneOptions tune;
+  auto* tune_app = json_flag(app.add_subcommand(
+      "tune", "time the ways to compute a scenario's matrix products, and write which one is fastest"));
+  tune_app->add_option("scenario", tune.scenario, "YAML file")->required();
+  tune_app->add_option("--backend", tune.backend, "where")->capture_default_str();
+  tune_app->add_option("--out", tune.out,
+                       "file to write; the one that the scenario names, or the user's own, if not given");
+  tune_app->callback([&] { code = tune_command(context, tune); });
+
   GraphOptions graph;
   auto* graph_app =
       json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));

@@ -5,6 +5,7 @@
 
 #include "cli/edges.hpp"
 #include "reports/reports.hpp"
+#include "scenarios/tuning_file.hpp"
 
 namespace inferometer {
 
@@ -22,13 +23,19 @@ int run_command(const Context& context, const RunOptions& options) {
   if (!scenario) return tell(scenario.error(), wrong_input);
   if (const Errors errors = check_weights(scenario->weights, scenario->baseline); !errors.empty())
     return tell(errors, wrong_input);
+  Tuning tuning;
+  if (options.execute) {
+    Result<Tuning> read = find_tuning(*scenario, context.library);
+    if (!read) return tell(read.error(), wrong_input);
+    tuning = std::move(*read);
+  }
   FoundBackend found;
   if (!options.execute) {
     found.why_not = "--predict-only";
   } else if (scenario->backend.empty()) {
     found.why_not = "the scenario has no execute: section";
   } else {
-    found = find_backend(scenario->backend, scenario->weights, options.profile);
+    found = find_backend(scenario->backend, scenario->weights, tuning, options.profile);
   }
   Result<StudyResult> study = run_study(*scenario, scenario->calibration, found.backend.get(), found.why_not,
                                         terminal_progress(scenario->name));
@@ -37,6 +44,7 @@ int run_command(const Context& context, const RunOptions& options) {
   made.backend = found.backend ? found.backend->name() : "none: " + found.why_not;
   made.device = scenario->baseline.cluster.device.name;
   made.calibration = scenario->calibration.source;
+  made.tuning = found.backend ? tuning.source : "none";
   made.level = scenario->calibration.level;
   made.more = found.facts;
   if (options.profile && found.backend) {

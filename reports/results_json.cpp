@@ -181,7 +181,8 @@ Json provenance_json(const Provenance& p) {
             {"machine", p.machine},         {"operating_system", p.operating_system},
             {"compiler", p.compiler},       {"date", p.date},
             {"backend", p.backend},         {"device", p.device},
-            {"calibration", p.calibration}, {"level", name(p.level)}};
+            {"calibration", p.calibration}, {"tuning", p.tuning},
+            {"level", name(p.level)}};
   for (const auto& [key, value] : p.more) json[key] = value;
   return json;
 }

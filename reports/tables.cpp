@@ -181,6 +181,7 @@ Table provenance_table(const StudyResult& study) {
   add("device", p.device);
   add("prediction level", std::string{name(p.level)});
   add("calibration", p.calibration);
+  add("tuning", p.tuning);
   for (const Parameter& c : study.scenario.calibration.parameters)
     t.rows.push_back({{c.name, fmt::format("{:.4g} {}", c.value, c.unit)}, false});
   for (const auto& [key, value] : p.more) t.rows.push_back({{key, value}, false});

@@ -46,6 +46,10 @@ void read_execute(Reader in, Scenario& s, const fs::path& folder) {
     std::error_code ignored;
     if (!fs::exists(s.weights, ignored)) in.error("weights", "no such file or folder: " + s.weights);
   }
+  if (const auto tuning = in.maybe<std::string>("tuning"); tuning && !tuning->empty()) {
+    s.tuning = *tuning == "none" ? *tuning : (folder / *tuning).string();
+    if (!cuda) in.error("tuning", "only kernels of cuda:N are tuned");
+  }
   in.reject_unknown_keys();
 }
 

@@ -4,20 +4,10 @@
 
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/yaml_text.hpp"
 
 namespace inferometer {
 namespace {
-
-/// A double-quoted YAML text.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    // Names that a machine reports may hold anything; a file is read by people.
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
-  }
-  return out + "\"";
-}
 
 /// With the largest prefix that leaves at least 1 before the point: "4.8 TB/s".
 std::string scaled(double value, std::string_view unit) {
@@ -38,7 +28,8 @@ std::string text_of(std::int64_t v) { return std::to_string(v); }
 
 template <class T>
 std::string line(std::string_view key, const Sourced<T>& number) {
-  return fmt::format("{}: {{value: {}, source: {}}}\n", key, text_of(number.value), quoted(number.source));
+  return fmt::format("{}: {{value: {}, source: {}}}\n", key, text_of(number.value),
+                     yaml_quoted(number.source));
 }
 template <class T>
 std::string line(std::string_view key, const std::optional<Sourced<T>>& number) {
@@ -50,10 +41,10 @@ std::string calibration_text(const Calibration& c, const FitQuality& quality) {
       "calibration:\n  date: {}\n  machine: {}\n"
       "  median_error_percent: {:.2f}  # |predicted / measured - 1| of the points it was fitted on\n"
       "  p90_error_percent: {:.2f}\n  parameters:\n",
-      quoted(c.date), quoted(c.machine), 100 * quality.median_error, 100 * quality.p90_error);
+      yaml_quoted(c.date), yaml_quoted(c.machine), 100 * quality.median_error, 100 * quality.p90_error);
   for (const Parameter& p : c.parameters) {
-    const std::string doc = p.doc.empty() ? "" : ", doc: " + quoted(p.doc);
-    text += fmt::format("    {}: {{value: {:.6g}, unit: {}{}}}\n", p.name, p.value, quoted(p.unit), doc);
+    const std::string doc = p.doc.empty() ? "" : ", doc: " + yaml_quoted(p.doc);
+    text += fmt::format("    {}: {{value: {:.6g}, unit: {}{}}}\n", p.name, p.value, yaml_quoted(p.unit), doc);
   }
   return text;
 }
@@ -65,8 +56,8 @@ std::string print_device(const DeviceFile& file) {
   const bool calibrated = file.calibration.level != Level::datasheet;
   std::string text =
       calibrated ? "# Written by `inferometer calibrate`. Efficiencies refer to the peaks below.\n" : "";
-  text += fmt::format("name: {}\ndescription: {}\nkind: {}\n", quoted(d.name), quoted(d.description),
-                      d.kind == DeviceKind::cpu ? "cpu" : "gpu");
+  text += fmt::format("name: {}\ndescription: {}\nkind: {}\n", yaml_quoted(d.name),
+                      yaml_quoted(d.description), d.kind == DeviceKind::cpu ? "cpu" : "gpu");
   text += line("memory_capacity", d.memory_capacity);
   text += line("memory_bandwidth", d.memory_bandwidth);
   text += line("cache_capacity", d.cache_capacity);

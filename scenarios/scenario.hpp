@@ -31,16 +31,19 @@ struct Scenario {
   std::string backend;       ///< where to execute ("cpu", "cuda:0"); empty: prediction only
   std::int64_t repeats = 5;  ///< timed runs of each step
   std::string weights;       ///< checkpoint file or folder to execute with; empty: seeded weights
+  std::string tuning;  ///< file with choices of kernels; "none", or empty: what `tune` wrote, if anything
   Case baseline;
   Calibration calibration;  ///< of the device
   std::vector<Variant> variants;
 };
+/// What is run: the baseline, then the variants.
+std::vector<Variant> runs_of(const Scenario& scenario);
 
 /// Where presets lie: models/*.json, devices/*.yaml and what calibration wrote.
 struct Library {
   std::filesystem::path root;  ///< holds models/ and devices/
   std::filesystem::path
-      calibration;  ///< where `calibrate` writes and `run` looks, such as ~/.cache/inferometer
+      calibration;  ///< where `calibrate` and `tune` write and `run` looks, such as ~/.cache/inferometer
 };
 
 /// Reads a scenario with everything it names. All mistakes are told at once, each at its place.

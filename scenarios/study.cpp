@@ -185,12 +185,17 @@ std::vector<Step> workload_steps(const Case& c) {
   return steps;
 }
 
+std::vector<Variant> runs_of(const Scenario& scenario) {
+  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline}};
+  runs.insert(runs.end(), scenario.variants.begin(), scenario.variants.end());
+  return runs;
+}
+
 Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calibration, Backend* backend,
                               const std::string& why_not, const Progress& progress) {
   StudyResult study{.scenario = scenario, .provenance = {}, .variants = {}};
   study.provenance.level = calibration.level;
-  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline}};
-  runs.insert(runs.end(), scenario.variants.begin(), scenario.variants.end());
+  const std::vector<Variant> runs = runs_of(scenario);
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const Variant& run = runs[r];
     progress(run.name, static_cast<double>(r) / static_cast<double>(runs.size()));

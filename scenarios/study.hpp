@@ -50,7 +50,7 @@ struct VariantResult {
 /// What a report must say about how it was made.
 struct Provenance {
   std::string version, revision, machine, operating_system, compiler, date;
-  std::string backend, device, calibration;  ///< calibration: file and hash, or "none"
+  std::string backend, device, calibration, tuning;  ///< calibration, tuning: file and hash, or "none"
   Level level = Level::datasheet;
   std::map<std::string, std::string> more;  ///< driver, clocks, threads, ...
 };

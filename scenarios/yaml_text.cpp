@@ -63,4 +63,14 @@ Errors check_yaml_text(std::string_view text, const std::string& file) {
   return errors;
 }
 
+std::string yaml_quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    // Names that a machine reports may hold anything; a file is read by people.
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
+  }
+  return out + "\"";
+}
+
 }  // namespace inferometer

@@ -11,4 +11,7 @@ namespace inferometer {
 /// the last one as something else. Columns count bytes, as the library's do.
 Errors check_yaml_text(std::string_view text, const std::string& file);
 
+/// A double-quoted YAML text.
+std::string yaml_quoted(std::string_view text);
+
 }  // namespace inferometer

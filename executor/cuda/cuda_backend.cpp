@@ -8,8 +8,10 @@
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
+#include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/recorded_graph.hpp"
 #include "executor/cuda/splits.hpp"
+#include "executor/cuda/stream.hpp"
 #include "executor/cuda/supported.hpp"
 #include "executor/weights/checkpoint.hpp"
 #include "executor/weights/rope_table.hpp"
@@ -268,6 +270,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .scratch = scratch,
                                   .experts = experts,
                                   .gpu = gpu,
+                                  .tuning = options.tuning,
                                   .products = products,
                                   .rope = reinterpret_cast<const float*>(rope.data()),
                                   .arena = arena.data(),
@@ -373,10 +376,12 @@ Result<std::unique_ptr<CudaBackend>> CudaBackend::open(const CudaOptions& option
   Result<cuda::Gpu> gpu = cuda::find_gpu(options.device);
   if (!gpu) return failure(gpu.error());
   impl->gpu = std::move(*gpu);
-  cudaStream_t stream = nullptr;
-  if (const Done done = checked(cudaStreamCreate(&stream), "cudaStreamCreate"); !done)
-    return failure(done.error());
-  impl->stream.reset(stream);
+  if (Errors errors = cuda::why_not_tuned(options.tuning, impl->gpu, cuda::CublasLt::version());
+      !errors.empty())
+    return failure(std::move(errors));
+  Result<cuda::Stream> stream = cuda::make_stream();
+  if (!stream) return failure(stream.error());
+  impl->stream = std::move(*stream);
   for (cuda::Event* event : {&impl->start, &impl->end}) {
     Result<cuda::Event> made = cuda::make_event();
     if (!made) return failure(made.error());

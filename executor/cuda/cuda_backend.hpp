@@ -4,12 +4,14 @@
 
 #include "executor/cuda/gpu.hpp"
 #include "model/backend.hpp"
+#include "model/tuning.hpp"
 
 namespace inferometer {
 
 struct CudaOptions {
   int device = 0;
   std::filesystem::path weights;  ///< checkpoint file or folder; empty: seeded weights
+  Tuning tuning = {};             ///< what choices of kernels for products read
 };
 
 /// Told which node's kernels are being enqueued, or recorded into a graph, on the calling thread; copy_node
@@ -32,7 +34,7 @@ class NodeObserver {
 /// token. The copy beside a step, which is no part of its graph, runs on a stream of its own.
 class CudaBackend final : public Backend {
  public:
-  /// errors  no driver, no such device
+  /// errors  no driver, no such device, a tuning that was made on another GPU or with another cuBLASLt
   [[nodiscard]] static Result<std::unique_ptr<CudaBackend>> open(const CudaOptions& options);
   ~CudaBackend() override;
 

@@ -5,6 +5,7 @@
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
 #include "executor/cuda/launch_experts.hpp"
+#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
 
@@ -152,7 +153,7 @@ struct Launch {
     return {};
   }
   Done operator()(const Linear& o) const {
-    Done done = o.w.dtype == DType::fp8 ? fp8_product(o) : bf16_product(o);
+    Done done = o.w.dtype == DType::int4 ? int4_product(o) : product(o);
     if (o.bias) {
       const Out y = out(0);
       add_bias({.y = y.data,
@@ -165,115 +166,67 @@ struct Launch {
     }
     return done;
   }
-  Done fp8_product(const Linear& o) const {
+  Done product(const Linear& o) const {
     const View &x = node.reads[0], &y = node.writes[0];
-    const Fp8Product few{.x = reinterpret_cast<const std::uint8_t*>(address(x)),
-                         .x_stride = buffer(x).columns,
-                         .w = reinterpret_cast<const std::uint8_t*>(constant(0).data),
-                         .x_scale = c.scales.scale(x.buffer),
-                         .w_scale = reinterpret_cast<const float*>(constant(0).scales),
-                         .y = address(y),
-                         .y_stride = buffer(y).columns,
-                         .y_f32 = o.y == DType::f32,
-                         .tokens = static_cast<std::int32_t>(o.tokens),
-                         .in = static_cast<std::int32_t>(o.in),
-                         .out = static_cast<std::int32_t>(o.out)};
-    switch (choose(o, {.hopper = c.gpu.hopper()})) {
-      case ProductKernel::one_token:
-        product_one_token_fp8(few, c.queue);
-        return {};
-      case ProductKernel::streamed:
-        return stream(few, 1);
-      case ProductKernel::cublaslt:
-        return c.products.multiply({.x = few.x,
-                                    .w = few.w,
-                                    .y = few.y,
-                                    .tokens = o.tokens,
-                                    .in = o.in,
-                                    .out = o.out,
-                                    .x_stride = few.x_stride,
-                                    .y_stride = few.y_stride,
-                                    .y_f32 = few.y_f32,
-                                    .x_scale = few.x_scale,
-                                    .w_scale = few.w_scale},
-                                   c.queue.stream);
-    }
-    return {};
-  }
-  Done bf16_product(const Linear& o) const {
-    const In x = in(0);
-    const Out y = out(0);
-    const bool f32 = o.y == DType::f32;
-    const ProductLimits limits{.hopper = c.gpu.hopper(), .aligned = vectors(x, o.in)};
-    const FewTokensProduct few{.x = x.data,
-                               .x_stride = x.stride,
-                               .w = halves(0),
-                               .y = y.data,
-                               .y_stride = y.stride,
-                               .y_f32 = f32,
-                               .tokens = static_cast<std::int32_t>(o.tokens),
-                               .in = static_cast<std::int32_t>(o.in),
-                               .out = static_cast<std::int32_t>(o.out)};
-    return o.w.dtype == DType::int4 ? multiply_int4(few, choose_int4(o, limits))
-                                    : multiply(few, choose(o, limits));
-  }
-  Done multiply(const FewTokensProduct& few, ProductKernel kernel) const {
-    switch (kernel) {
-      case ProductKernel::one_token:
-        product_one_token(few, {}, c.queue);
-        return {};
-      case ProductKernel::streamed:
-        return stream(few, 2);
-      case ProductKernel::cublaslt:
-        return by_library(few, few.w);
-    }
-    return {};
-  }
-  Done by_library(const FewTokensProduct& p, const Bf16* w) const {
-    return c.products.multiply({.x = p.x,
-                                .w = w,
-                                .y = p.y,
-                                .tokens = p.tokens,
-                                .in = p.in,
-                                .out = p.out,
-                                .x_stride = p.x_stride,
-                                .y_stride = p.y_stride,
-                                .y_f32 = p.y_f32},
-                               c.queue.stream);
+    const bool fp8 = o.w.dtype == DType::fp8;
+    const Product p{.x = address(x),
+                    .w = constant(0).data,
+                    .y = address(y),
+                    .tokens = o.tokens,
+                    .in = o.in,
+                    .out = o.out,
+                    .x_stride = buffer(x).columns,
+                    .y_stride = buffer(y).columns,
+                    .y_f32 = o.y == DType::f32,
+                    .x_scale = fp8 ? c.scales.scale(x.buffer) : nullptr,
+                    .w_scale = fp8 ? reinterpret_cast<const float*>(constant(0).scales) : nullptr};
+    const ProductLimits limits{.hopper = c.gpu.hopper(),
+                               .aligned = reinterpret_cast<std::uintptr_t>(p.x) % 16 == 0};
+    const ProductChoice choice = choose(shape_of(o, p.x_stride, p.y_stride), limits, c.tuning);
+    const ProductTools tools{c.products, c.scratch.streamed, c.scratch.flags};
+    Done done = launch_product(p, choice, constant(0).map, tools, c.queue);
+    if (done || !choice.algorithm) return done;
+    return failure(c.tuning.source + ": " + done.error().front().message + "; run `inferometer tune` again");
   }
   Int4Split int4_split() const { return {.partial = c.scratch.streamed, .flags = c.scratch.flags}; }
-  Done multiply_int4(const FewTokensProduct& p, Int4Kernel kernel) const {
+  Done int4_product(const Linear& o) const {
+    const In x = in(0);
+    const Out y = out(0);
+    const FewTokensProduct p{.x = x.data,
+                             .x_stride = x.stride,
+                             .y = y.data,
+                             .y_stride = y.stride,
+                             .y_f32 = o.y == DType::f32,
+                             .tokens = static_cast<std::int32_t>(o.tokens),
+                             .in = static_cast<std::int32_t>(o.in),
+                             .out = static_cast<std::int32_t>(o.out)};
+    const Int4Kernel kernel = choose_int4(o, {.hopper = c.gpu.hopper(), .aligned = vectors(x, o.in)});
     const Int4Unit* w = int4_weight(constant(0));
     if (kernel == Int4Kernel::unpacked) {
-      unpack_int4(c.scratch.unpacked, w, p.out, p.in, c.queue);
-      return by_library(p, c.scratch.unpacked);
+      unpack_int4(c.scratch.unpacked, w, o.out, o.in, c.queue);
+      return c.products.multiply({.x = p.x,
+                                  .w = c.scratch.unpacked,
+                                  .y = p.y,
+                                  .tokens = o.tokens,
+                                  .in = o.in,
+                                  .out = o.out,
+                                  .x_stride = p.x_stride,
+                                  .y_stride = p.y_stride,
+                                  .y_f32 = p.y_f32},
+                                 c.queue.stream);
     }
     if (kernel == Int4Kernel::one_token) {
       product_int4_one_token(p, w, int4_split(), {}, c.queue);
       return {};
     }
-    const Result<CUtensorMap> x = tensor_map({.data = p.x,
-                                              .rows = p.tokens,
-                                              .columns = p.in,
-                                              .stride = p.x_stride,
-                                              .box_rows = int4_token_tile(p.tokens)});
-    if (!x) return failure(x.error());
-    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(p, w, *x, int4_split(),
+    const Result<CUtensorMap> map = tensor_map({.data = p.x,
+                                                .rows = p.tokens,
+                                                .columns = p.in,
+                                                .stride = p.x_stride,
+                                                .box_rows = int4_token_tile(p.tokens)});
+    if (!map) return failure(map.error());
+    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(p, w, *map, int4_split(),
                                                                                   c.queue);
-    return {};
-  }
-  template <class FewTokens>
-  Done stream(const FewTokens& few, std::int32_t element_bytes) const {
-    const Result<CUtensorMap> x = tensor_map({.data = few.x,
-                                              .rows = few.tokens,
-                                              .columns = few.in,
-                                              .stride = few.x_stride,
-                                              .box_rows = token_tile(few.tokens),
-                                              .element_bytes = element_bytes});
-    if (!x) return failure(x.error());
-    product_streamed(
-        few, {.w = *constant(0).map, .x = *x, .partial = c.scratch.streamed, .flags = c.scratch.flags},
-        c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const {

@@ -33,6 +33,7 @@ struct NodeContext {
   const Scratch& scratch;
   const ExpertScratch& experts;
   const Gpu& gpu;
+  const Tuning& tuning;
   CublasLt& products;
   const float* rope = nullptr;  ///< [positions, rotary]
   char* arena = nullptr;

@@ -1,23 +1,26 @@
 #pragma once
 #include <cstdint>
-#include <string_view>
 
-#include "model/operators/linear.hpp"
+#include "executor/cuda/gpu.hpp"
+#include "model/tuning.hpp"
 
 namespace inferometer::cuda {
-
-/// How a product is computed.
-enum class ProductKernel : std::uint8_t { cublaslt, one_token, streamed };
 
 /// What a choice depends on beside the node.
 struct ProductLimits {
   bool hopper = false;  ///< compute capability 9.0
-  bool aligned = true;  ///< rows of x start at multiples of 16 bytes
+  bool aligned = true;  ///< x starts at a multiple of 16 bytes
 };
 
-/// Few tokens are a stream of weights, which our kernels overlap with the kernel before; many are a matter of
-/// arithmetic, which is the library's strength.
-ProductKernel choose(const Linear& op, const ProductLimits& limits);
+/// Whether a kernel can compute a product.
+bool fits(ProductKernel kernel, const ProductShape& shape, const ProductLimits& limits);
+
+/// What was tuned; else, few tokens are a stream of weights, which our kernels overlap with the kernel
+/// before, and many are a matter of arithmetic, which is the library's strength.
+ProductChoice choose(const ProductShape& shape, const ProductLimits& limits, const Tuning& tuning);
+
+/// What keeps a tuning from being used: another GPU, another cuBLASLt, kernels that do not fit their shapes.
+Errors why_not_tuned(const Tuning& tuning, const Gpu& gpu, const std::string& cublaslt);
 
 /// How one of int4 weights is.
 enum class Int4Kernel : std::uint8_t {

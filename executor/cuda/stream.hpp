@@ -1,27 +1,31 @@
 #pragma once
 #include <memory>
-#include <type_traits>
 
 #include "executor/cuda/status.hpp"
 #include "model/units.hpp"
 
 namespace inferometer::cuda {
 
-struct FreeStream {
+struct DestroyStream {
   void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
 };
-struct FreeEvent {
+struct DestroyEvent {
   void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
 };
-using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, FreeStream>;
-using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, FreeEvent>;
+using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, DestroyStream>;
+using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;
 
-/// An event that keeps its time.
-[[nodiscard]] inline Result<Event> make_event() {
-  cudaEvent_t made = nullptr;
-  if (const Done done = checked(cudaEventCreate(&made), "cudaEventCreate"); !done)
+[[nodiscard]] inline Result<Stream> make_stream() {
+  cudaStream_t stream = nullptr;
+  if (const Done done = checked(cudaStreamCreate(&stream), "cudaStreamCreate"); !done)
     return failure(done.error());
-  return Event{made};
+  return Stream{stream};
+}
+[[nodiscard]] inline Result<Event> make_event() {
+  cudaEvent_t event = nullptr;
+  if (const Done done = checked(cudaEventCreate(&event), "cudaEventCreate"); !done)
+    return failure(done.error());
+  return Event{event};
 }
 
 /// Between two events that have happened.

@@ -79,6 +79,36 @@ TEST(Run, APredictionOnlyScenarioWritesItsReports) {
     EXPECT_GT(std::filesystem::file_size(std::filesystem::path{out} / file), 1000U) << file;
 }
 
+TEST(Tune, NeedsAGpu) {
+  const Folder folder;
+  const std::string out = (folder.path() / "tuning.yaml").string();
+  const Ran run = run_program(
+      "tune " INFEROMETER_SOURCE "/scenarios/h200-llama-8b.yaml --backend cuda:1000 --out " + out);
+  EXPECT_EQ(run.code, 1) << run.printed;
+  const bool told = run.printed.find("no CUDA device") != std::string::npos ||
+                    run.printed.find("cuda:1000: no such device") != std::string::npos;
+  EXPECT_TRUE(told) << run.printed;
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST(Tune, AFileThatIsMissingOrWrongStopsARun) {
+  const Folder folder;
+  const std::string scenario = folder.write(
+      "s.yaml",
+      "name: x\nmodel: smollm2-135m\ndevice: h200-sxm\nworkload: {prompt_tokens: 16, output_tokens: 4}\n"
+      "execute: {backend: \"cuda:0\", tuning: t.yaml}\n");
+  const std::string run = "run " + scenario + " --out " + (folder.path() / "out").string();
+  const Ran missing = run_program(run);
+  EXPECT_EQ(missing.code, 2) << missing.printed;
+  EXPECT_NE(missing.printed.find("t.yaml; `inferometer tune` writes it"), std::string::npos)
+      << missing.printed;
+  folder.write("t.yaml", "gpu: x\n");
+  const Ran wrong = run_program(run);
+  EXPECT_EQ(wrong.code, 2) << wrong.printed;
+  EXPECT_NE(wrong.printed.find("t.yaml:1:1: error: missing key \"driver\""), std::string::npos)
+      << wrong.printed;
+}
+
 TEST(Readme, ShowsWhatTheProgramPrints) {
   std::ifstream in(INFEROMETER_SOURCE "/README.md");
   const std::string readme{std::istreambuf_iterator<char>(in), {}};

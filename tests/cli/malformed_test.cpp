@@ -141,7 +141,11 @@ TEST(Malformed, CommandLinesEndWithTwo) {
         "list everything",
         "explain nothing-that-exists",
         "graph --model nobody",
-        "calibrate --backend tpu"}) {
+        "calibrate --backend tpu",
+        "tune",
+        "tune none.yaml",
+        "tune " INFEROMETER_SOURCE "/scenarios/h200-llama-8b.yaml --backend cpu",
+        "tune " INFEROMETER_SOURCE "/scenarios/h200-llama-8b.yaml --backend cuda:"}) {
     const Ran run = run_program(arguments);
     EXPECT_EQ(run.code, 2) << arguments << "\n" << run.printed;
     EXPECT_FALSE(run.printed.empty()) << arguments;

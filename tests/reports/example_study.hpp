@@ -115,6 +115,7 @@ inline StudyResult example_study(bool measured, const CopyBeside& copy_beside = 
                       .backend = measured ? "rule" : "none",
                       .device = "unit-cpu",
                       .calibration = "none",
+                      .tuning = "none",
                       .level = Level::datasheet,
                       .more = {}};
   return study;

@@ -1,0 +1,74 @@
+#include "executor/cuda/launch_product.hpp"
+
+#include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/tensor_map.hpp"
+
+namespace inferometer::cuda {
+namespace {
+
+FewTokensProduct few_bf16(const Product& p) {
+  return {.x = static_cast<const std::uint16_t*>(p.x),
+          .x_stride = p.x_stride,
+          .w = static_cast<const std::uint16_t*>(p.w),
+          .y = p.y,
+          .y_stride = p.y_stride,
+          .y_f32 = p.y_f32,
+          .tokens = static_cast<std::int32_t>(p.tokens),
+          .in = static_cast<std::int32_t>(p.in),
+          .out = static_cast<std::int32_t>(p.out)};
+}
+
+Fp8Product few_fp8(const Product& p) {
+  return {.x = static_cast<const std::uint8_t*>(p.x),
+          .x_stride = p.x_stride,
+          .w = static_cast<const std::uint8_t*>(p.w),
+          .x_scale = p.x_scale,
+          .w_scale = p.w_scale,
+          .y = p.y,
+          .y_stride = p.y_stride,
+          .y_f32 = p.y_f32,
+          .tokens = static_cast<std::int32_t>(p.tokens),
+          .in = static_cast<std::int32_t>(p.in),
+          .out = static_cast<std::int32_t>(p.out)};
+}
+
+Done stream(const Product& p, const CUtensorMap& w_map, const ProductTools& tools, const Queue& queue) {
+  const Result<CUtensorMap> x = tensor_map({.data = p.x,
+                                            .rows = p.tokens,
+                                            .columns = p.in,
+                                            .stride = p.x_stride,
+                                            .box_rows = token_tile(p.tokens),
+                                            .element_bytes = p.fp8() ? 1 : 2});
+  if (!x) return failure(x.error());
+  const StreamedTiles tiles{.w = w_map, .x = *x, .partial = tools.partial, .flags = tools.flags};
+  if (p.fp8()) {
+    product_streamed(few_fp8(p), tiles, queue);
+  } else {
+    product_streamed(few_bf16(p), tiles, queue);
+  }
+  return {};
+}
+
+}  // namespace
+
+Done launch_product(Product p, const ProductChoice& choice, const std::optional<CUtensorMap>& w_map,
+                    const ProductTools& tools, const Queue& queue) {
+  switch (choice.kernel) {
+    case ProductKernel::cublaslt:
+      p.algorithm = choice.algorithm;
+      return tools.library.multiply(p, queue.stream);
+    case ProductKernel::streamed:
+      require(w_map.has_value(), "a map of the weights of a streamed product");
+      return stream(p, *w_map, tools, queue);
+    case ProductKernel::one_token:
+      if (p.fp8()) {
+        product_one_token_fp8(few_fp8(p), queue);
+      } else {
+        product_one_token(few_bf16(p), {}, queue);
+      }
+      return {};
+  }
+  return {};
+}
+
+}  // namespace inferometer::cuda
