@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
@@ -53,7 +54,8 @@ struct CudaBackend::Impl {
   std::unique_ptr<std::remove_pointer_t<cudaStream_t>, FreeStream> stream;
   Event start, end;
   cuda::CublasLt products;
-  int decode_slots = 1;  ///< blocks of decode attention that run at a time
+  std::unique_ptr<cuda::PromptAttention> prompts;  ///< once a plan has asked for cuDNN's attention
+  int decode_slots = 1;                            ///< blocks of decode attention that run at a time
 
   Plan plan;
   Structure structure;
@@ -160,6 +162,11 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
                      ? std::max(1, cuda::decode_occupancy(layer)) * gpu.processors
                      : 1;
+  if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
+    auto opened = cuda::open_cudnn();
+    if (!opened) return failure(opened.error());
+    prompts = std::move(*opened);
+  }
   auto room = cuda::InputScales::of(structure);
   if (!room) return failure(room.error());
   scales = std::move(*room);
@@ -266,6 +273,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .experts = experts,
                                   .gpu = gpu,
                                   .products = products,
+                                  .prompts = prompts.get(),
                                   .rope = reinterpret_cast<const float*>(rope.data()),
                                   .arena = arena.data(),
                                   .splits = ready.splits,
@@ -287,7 +295,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
 }
 
 Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
-  inputs.send(ready.pass, group, stream.get());
+  inputs.send(ready.pass, group, plan.kernels.attention == AttentionKernel::cudnn, stream.get());
   for (const StateOperation& o : ready.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
   }
