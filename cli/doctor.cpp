@@ -13,6 +13,7 @@
 #endif
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
 #include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/product_choice.hpp"
 #endif
 
@@ -44,6 +45,10 @@ void cpu_backend() {
 
 void cuda_backend([[maybe_unused]] const Context& context) {
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
+  const std::string missing = cuda::cudnn_missing();
+  say(missing.empty(), "cuDNN attention",
+      missing.empty() ? "of prompts without history (cudnn-attention), by cuDNN " + cuda::cudnn_version()
+                      : "not built: " + missing + "; our own kernels attend all");
   const Result<cuda::Gpu> gpu = cuda::find_gpu(0);
   if (!gpu) return say(false, "CUDA backend", "built, but: " + gpu.error().front().message);
   say(true, "CUDA backend",

@@ -55,3 +55,29 @@ if(NOT INFEROMETER_CUDA STREQUAL "OFF")
     message(STATUS "CUDA backend left out: CUDA Toolkit 13 with nvcc, cuBLASLt and CUPTI not found")
   endif()
 endif()
+
+# Prompts can be attended by cuDNN where cuDNN 9 and the headers of its frontend are found, in the CUDA Toolkit
+# or below a folder of CMAKE_PREFIX_PATH; the Python wheel nvidia-cudnn-frontend brings the headers.
+if(INFEROMETER_HAS_CUDA)
+  set(INFEROMETER_CUDNN_MISSING "")
+  find_path(INFEROMETER_CUDNN_FRONTEND cudnn_frontend.h)
+  find_path(INFEROMETER_CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  # The wheel of cuDNN has no name without the version.
+  find_library(INFEROMETER_CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDAToolkit_LIBRARY_DIR})
+  if(NOT INFEROMETER_CUDNN_FRONTEND)
+    set(INFEROMETER_CUDNN_MISSING "cudnn-frontend headers not found")
+  elseif(NOT INFEROMETER_CUDNN_INCLUDE OR NOT INFEROMETER_CUDNN_LIBRARY OR NOT TARGET CUDA::nvrtc)
+    set(INFEROMETER_CUDNN_MISSING "cudnn.h, libcudnn or libnvrtc not found")
+  else()
+    file(STRINGS ${INFEROMETER_CUDNN_FRONTEND}/cudnn_frontend_version.h frontend_version
+      REGEX "_(MAJOR|MINOR)_VERSION [0-9]")
+    string(REGEX REPLACE "[^0-9]+([0-9]+)[^0-9]+([0-9]+)" "\\1.\\2"
+      frontend_version "${frontend_version}")
+    if(frontend_version VERSION_LESS 1.13)
+      set(INFEROMETER_CUDNN_MISSING "cudnn-frontend headers of version ${frontend_version} found, 1.13 is needed")
+    endif()
+  endif()
+  if(INFEROMETER_CUDNN_MISSING)
+    message(STATUS "cuDNN attention left out: ${INFEROMETER_CUDNN_MISSING}")
+  endif()
+endif()

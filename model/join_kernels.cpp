@@ -59,7 +59,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
-        attention->kernel == AttentionKernel::tiled && std::holds_alternative<KvWrite>(before) &&
+        attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&
         std::holds_alternative<RopeApply>(s.nodes[i - 2].op)) {
       s.nodes[i - 1].joins_decode = true;
       s.nodes[i].joins_decode = true;

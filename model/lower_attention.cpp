@@ -54,6 +54,8 @@ View lower_attention(StructureBuilder& b, const Architecture& a, View x) {
   std::vector<std::int32_t> weights;
   if (a.attention_sinks) weights.push_back(b.vector(at + "sinks", heads, DType::f32));
   const double scale = a.attention_scale > 0 ? a.attention_scale : 1.0 / std::sqrt(static_cast<double>(d));
+  std::vector<View> reads{q};
+  if (b.plan().kernels.attention == AttentionKernel::cudnn) reads = {q, k, v};
   b.node(Role::attention,
          Attention{.slices = {},
                    .heads = heads,
@@ -66,7 +68,7 @@ View lower_attention(StructureBuilder& b, const Architecture& a, View x) {
                    .dtype = b.activations(),
                    .kv_dtype = kv_dtype,
                    .kernel = b.plan().kernels.attention},
-         Rows::tokens, {q}, {y}, std::move(weights));
+         Rows::tokens, std::move(reads), {y}, std::move(weights));
   b.structure().states.push_back(
       {.kv_heads = kv_heads, .head_dim = d, .v_dim = d, .window = a.window_of(b.layer()), .dtype = kv_dtype});
   return b.all_reduce(b.linear(Role::o, y, a.hidden, at + "o_proj", a.o_bias));

@@ -18,7 +18,8 @@ struct Names;
 template <>
 struct Names<AttentionKernel> {
   static constexpr std::array list{std::pair{AttentionKernel::naive, std::string_view{"naive"}},
-                                   std::pair{AttentionKernel::tiled, std::string_view{"tiled"}}};
+                                   std::pair{AttentionKernel::tiled, std::string_view{"tiled"}},
+                                   std::pair{AttentionKernel::cudnn, std::string_view{"cudnn"}}};
 };
 template <>
 struct Names<ExpertKernel> {

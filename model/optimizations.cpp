@@ -31,6 +31,10 @@ std::string needs_plain_attention_on_gpu(const Case& c) {
   const std::string why = needs_gpu(c);
   return why.empty() ? needs_plain_attention(c) : why;
 }
+std::string needs_attention_of_cudnn(const Case& c) {
+  if (const std::string why = needs_plain_attention_on_gpu(c); !why.empty()) return why;
+  return c.model().attention_sinks ? "the model has attention sinks, which only our own kernels know" : "";
+}
 std::string needs_grouped_heads(const Case& c) {
   if (const std::string why = needs_plain_attention(c); !why.empty()) return why;
   return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
@@ -143,6 +147,15 @@ const std::array list{
                    return Edits{{"kernels.attention", "tiled"}};
                  },
                  &always},
+    Optimization{
+        "cudnn-attention", "6.1 attention (O1)",
+        "prompts without history attended by cuDNN, the rest as by flash-attention",
+        "compute-bound prompts, where its kernels are faster than ours; nothing in decode steps and in "
+        "pieces of a prompt behind the first",
+        [](const Case&) {
+          return Edits{{"kernels.attention", "cudnn"}};
+        },
+        &needs_attention_of_cudnn},
     Optimization{"grouped-experts", "6.1 mixture-of-experts kernels (O4)",
                  "all experts of a layer in one launch", "saves a launch per expert; matters at small batch",
                  [](const Case&) {

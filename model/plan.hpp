@@ -84,7 +84,8 @@ void fields(P& plan, Visit&& visit) {
         "static quantization inside the kernel that makes the values, or in steps of one token inside the "
         "product that reads them");
   visit("kernels.attention", plan.kernels.attention,
-        "attention with scores in memory (naive) or tiled online softmax");
+        "attention with scores in memory (naive), tiled online softmax (tiled), or cuDNN's for prompts "
+        "without history (cudnn)");
   visit("kernels.experts", plan.kernels.experts,
         "expert products one launch each (loop) or in one launch (grouped)");
   visit("launch.graphs", plan.launch.graphs,

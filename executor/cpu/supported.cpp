@@ -30,6 +30,8 @@ Errors not_executed(const Case& c, const Structure& structure) {
   };
   if (c.plan.parallel.tensor > 1) refuse("parallel.tensor: runs on one device only");
   if (c.workload.copy_beside) refuse("workload.copy_beside: there is no second stream for a copy");
+  if (c.plan.kernels.attention == AttentionKernel::cudnn)
+    refuse("kernels.attention: cudnn runs on GPUs only; naive and tiled are executed here");
   for (const Buffer& b : structure.buffers) {
     if (!is_one_of(b.dtype, {DType::f32, DType::bf16, DType::int8, DType::i32}))
       refuse("activations in " + std::string{inferometer::name(b.dtype)} +

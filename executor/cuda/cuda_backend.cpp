@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "executor/cuda/copy_stream.hpp"
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
@@ -48,7 +49,8 @@ struct CudaBackend::Impl {
   cuda::Stream stream;
   cuda::Event start, end;
   cuda::CublasLt products;
-  int decode_slots = 1;  ///< blocks of decode attention that run at a time
+  std::unique_ptr<cuda::PromptAttention> prompts;  ///< once a plan has asked for cuDNN's attention
+  int decode_slots = 1;                            ///< blocks of decode attention that run at a time
 
   Plan plan;
   Structure structure;
@@ -160,6 +162,11 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
                      ? std::max(1, cuda::decode_occupancy(layer)) * gpu.processors
                      : 1;
+  if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
+    auto opened = cuda::open_cudnn();
+    if (!opened) return failure(opened.error());
+    prompts = std::move(*opened);
+  }
   auto room = cuda::InputScales::of(structure);
   if (!room) return failure(room.error());
   scales = std::move(*room);
@@ -272,6 +279,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .gpu = gpu,
                                   .tuning = options.tuning,
                                   .products = products,
+                                  .prompts = prompts.get(),
                                   .rope = reinterpret_cast<const float*>(rope.data()),
                                   .arena = arena.data(),
                                   .splits = ready.splits,
@@ -310,7 +318,7 @@ Result<Nanoseconds> CudaBackend::Impl::copy_alone(const CopyBeside& copy) {
 }
 
 Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
-  inputs.send(ready.pass, group, stream.get());
+  inputs.send(ready.pass, group, plan.kernels.attention == AttentionKernel::cudnn, stream.get());
   for (const StateOperation& o : ready.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
   }

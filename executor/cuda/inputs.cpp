@@ -44,7 +44,7 @@ Result<DeviceInputs> DeviceInputs::of(const InputLimits& limits) {
   return inputs;
 }
 
-void DeviceInputs::send(const Pass& pass, std::int64_t group, cudaStream_t stream) {
+void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart, cudaStream_t stream) {
   const auto part = [&](std::size_t i) { return pinned_.get() + starts_[i]; };
   const auto put = [&](std::size_t i, const std::vector<std::int32_t>& values) {
     std::copy(values.begin(), values.end(), part(i));
@@ -67,10 +67,14 @@ void DeviceInputs::send(const Pass& pass, std::int64_t group, cudaStream_t strea
   std::erase_if(sequences_, [](const Sequence& s) { return s.fresh == 0; });
   const auto behind = std::stable_partition(sequences_.begin(), sequences_.end(),
                                             [&](const Sequence& s) { return tiles_of(s.fresh, group) == 0; });
+  const auto prompts = std::stable_partition(behind, sequences_.end(), [&](const Sequence& s) {
+    return !prompts_apart || s.cached > 0 || s.fresh == 1;
+  });
   decoding_ = behind - sequences_.begin();
+  prompts_ = static_cast<std::size_t>(sequences_.end() - prompts);
   std::memcpy(part(5), sequences_.data(), sequences_.size() * sizeof(Sequence));
   std::vector<AttentionTile> tiles;
-  for (std::size_t i = static_cast<std::size_t>(decoding_); i < sequences_.size(); ++i) {
+  for (std::size_t i = static_cast<std::size_t>(decoding_); i < sequences_.size() - prompts_; ++i) {
     for (std::int64_t t = 0; t < tiles_of(sequences_[i].fresh, group); ++t)
       tiles.push_back({static_cast<std::int32_t>(i), static_cast<std::int32_t>(t * prefill_rows)});
   }

@@ -21,9 +21,10 @@ class DeviceInputs {
   DeviceInputs() = default;
   [[nodiscard]] static Result<DeviceInputs> of(const InputLimits& limits);
 
-  /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first.
+  /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first. With
+  /// prompts_apart those of the others that have several tokens and no history come last, and have no tiles.
   /// group: query heads per key head
-  void send(const Pass& pass, std::int64_t group, cudaStream_t stream);
+  void send(const Pass& pass, std::int64_t group, bool prompts_apart, cudaStream_t stream);
 
   const std::int32_t* tokens() const { return at(0); }
   const std::int32_t* positions() const { return at(1); }
@@ -35,7 +36,8 @@ class DeviceInputs {
 
   /// Of the step that was sent last.
   std::span<const Sequence> sent() const { return sequences_; }
-  std::int64_t decoding() const { return decoding_; }  ///< the first so many of them
+  std::int64_t decoding() const { return decoding_; }                          ///< the first so many of them
+  std::span<const Sequence> prompts() const { return sent().last(prompts_); }  ///< that come apart
   std::int64_t tile_count() const { return tile_count_; }
   const InputLimits& limits() const { return limits_; }
 
@@ -52,6 +54,7 @@ class DeviceInputs {
   std::unique_ptr<std::int32_t, FreePinned> pinned_;
   std::vector<Sequence> sequences_;
   std::int64_t decoding_ = 0, tile_count_ = 0;
+  std::size_t prompts_ = 0;
 };
 
 /// What `step` needs at least.

@@ -293,10 +293,22 @@ struct Launch {
   }
   Done operator()(const Attention& o) const {
     const AttentionArguments a = arguments(o);
-    const std::span<const Sequence> sequences = c.inputs.sent();
+    const std::span<const Sequence> sequences = c.inputs.sent(), prompts = c.inputs.prompts();
     if (o.kernel == AttentionKernel::naive) {
       for (const Sequence& s : sequences) attention_naive(a, s, c.scratch.scores, c.queue);
       return {};
+    }
+    if (!prompts.empty()) {
+      const PromptArguments of_prompts{.q = a.q,
+                                       .k = in(1),
+                                       .v = in(2),
+                                       .y = a.y,
+                                       .heads = a.heads,
+                                       .kv_heads = a.cache.kv_heads,
+                                       .head_dim = a.cache.head_dim,
+                                       .window = a.window,
+                                       .scale = a.scale};
+      if (const Done done = c.prompts->attend(of_prompts, prompts, c.queue.stream); !done) return done;
     }
     // Queries of many rows against a cache in fp8 have no tiled kernel.
     const bool tiled = c.gpu.hopper() && attention_tiles(a.cache);
@@ -306,7 +318,8 @@ struct Launch {
       if (c.inputs.tile_count() > 0) attention_prefill(a, c.inputs.tiles(), c.inputs.tile_count(), c.queue);
       return {};
     }
-    const auto rest = sequences.subspan(static_cast<std::size_t>(decoding));
+    const auto first = static_cast<std::size_t>(decoding);
+    const auto rest = sequences.subspan(first, sequences.size() - prompts.size() - first);
     if (rest.empty()) return {};
     AttentionArguments portable = a;
     portable.sequences += decoding;

@@ -1,6 +1,7 @@
 #pragma once
 #include "executor/cuda/constants.hpp"
 #include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/expert_scratch.hpp"
 #include "executor/cuda/input_scales.hpp"
 #include "executor/cuda/inputs.hpp"
@@ -35,7 +36,8 @@ struct NodeContext {
   const Gpu& gpu;
   const Tuning& tuning;
   CublasLt& products;
-  const float* rope = nullptr;  ///< [positions, rotary]
+  PromptAttention* prompts = nullptr;  ///< there where inputs.prompts() has any
+  const float* rope = nullptr;         ///< [positions, rotary]
   char* arena = nullptr;
   std::int32_t splits = 1;  ///< of decode attention
   Queue queue;

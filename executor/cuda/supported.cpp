@@ -3,6 +3,7 @@
 #include <bit>
 #include <set>
 
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/kernels/experts.hpp"
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
@@ -11,6 +12,19 @@
 
 namespace inferometer::cuda {
 namespace {
+
+/// Why cuDNN does not attend prompts.
+std::string why_not_cudnn(const Attention& o) {
+  const std::string at = "kernels.attention: cudnn: ";
+  if (const std::string missing = cudnn_missing(); !missing.empty()) return at + "not built: " + missing;
+  if (o.sinks) return at + "attention sinks are not executed; kernels.attention: tiled has them";
+  if (o.kv_dtype != DType::bf16)
+    return at + "reads keys and values as they were computed, in bf16; the cache is in " +
+           std::string{name(o.kv_dtype)};
+  return o.head_dim == 64 || o.head_dim == 128
+             ? ""
+             : at + "heads of " + std::to_string(o.head_dim) + " are not executed; heads of 64 and 128 are";
+}
 
 /// Why an operator does not run here, empty where it does.
 struct WhyNot {
@@ -34,6 +48,7 @@ struct WhyNot {
   }
   std::string operator()(const Attention& o) const {
     if (o.v_in_k) return "latent attention is not executed";
+    if (o.kernel == AttentionKernel::cudnn) return why_not_cudnn(o);
     return o.v_dim <= 512 ? "" : "attention with values wider than 512 is not executed";
   }
   std::string operator()(const Router& o) const {

@@ -26,8 +26,10 @@ struct AttentionSlice {
 
 enum class AttentionKernel : std::uint8_t {
   naive,  ///< scores written to memory, softmax over them, read again: three passes
-  tiled   ///< online softmax over tiles of keys; scores never leave the core (FlashAttention, arXiv
+  tiled,  ///< online softmax over tiles of keys; scores never leave the core (FlashAttention, arXiv
           ///< 2205.14135)
+  cudnn   ///< the same, by cuDNN for prompts without history: it reads their keys and values where they were
+          ///< computed. What has history, and single tokens, are as with tiled.
 };
 
 /// y = softmax(scale q kᵀ) v over each sequence's cached and fresh tokens, causal, grouped queries.

@@ -1,4 +1,5 @@
 #include "executor/cuda/cuda_backend.hpp"
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "tests/executor/logits_fixture.hpp"
 #include "tests/gpu/device.hpp"
 
@@ -116,6 +117,27 @@ Plan all_joined(bool graphs, bool overlap) {
   Plan plan = bf16_plan(true, graphs, overlap);
   plan.fusion.rope_attention = true;
   return plan;
+}
+
+Plan by_cudnn(Plan plan) {
+  plan.kernels.attention = AttentionKernel::cudnn;
+  return plan;
+}
+
+/// Prompts by cuDNN, their second halves behind history and decode steps by our own kernels.
+TEST_F(GpuWays, GiveTheSameLogitsWhereCudnnAttendsPrompts) {
+  if (!cuda::cudnn_missing().empty()) GTEST_SKIP() << cuda::cudnn_missing();
+  for (const std::int64_t batch : {1, 3, 9}) {
+    const std::vector<float> expected = logits_of(bf16_plan(false, false, false), batch, 45, 1);
+    for (const Plan& plan :
+         {bf16_plan(false, false, false), bf16_plan(true, false, true), all_joined(true, true)}) {
+      for (const std::int64_t pieces : {1, 2}) {
+        RelativeError error;
+        error.add(logits_of(by_cudnn(plan), batch, 45, pieces), expected);
+        EXPECT_LE(error.value(), 1.5e-2) << batch << " sequences, prompt in " << pieces;
+      }
+    }
+  }
 }
 
 TEST_F(GpuWays, GiveTheSameLogits) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "model/structure.hpp"
 
 namespace inferometer::cuda {
@@ -30,6 +31,43 @@ std::string refused(const Network& n, int major = 9) {
   EXPECT_TRUE(structure) << to_string(structure.error());
   const Errors errors = not_executed(c, *structure, {.major = major, .processors = 132});
   return errors.empty() ? "" : to_string(errors);
+}
+
+/// The same of a network whose attention is cuDNN's.
+std::string refused_by_cudnn(std::int64_t head_dim, bool sinks, DType kv) {
+  Case c;
+  Architecture a;
+  a.layers = 2;
+  a.hidden = 128;
+  a.heads = 4;
+  a.kv_heads = 2;
+  a.head_dim = head_dim;
+  a.intermediate = 256;
+  a.vocab = 112;
+  a.attention_sinks = sinks;
+  c.models["model"] = a;
+  c.plan.kernels.attention = AttentionKernel::cudnn;
+  c.plan.precision.kv = Selected<DType>{kv};
+  const auto structure = compile(a, c.plan);
+  EXPECT_TRUE(structure) << to_string(structure.error());
+  const Errors errors = not_executed(c, *structure, {.major = 9, .processors = 132});
+  return errors.empty() ? "" : to_string(errors);
+}
+
+TEST(SupportedOnGpu, AttentionByCudnn) {
+  if (const std::string missing = cudnn_missing(); !missing.empty()) {
+    EXPECT_EQ(refused_by_cudnn(64, false, DType::bf16),
+              "error: backend cuda: kernels.attention: cudnn: not built: " + missing + "\n");
+    EXPECT_EQ(cudnn_version(), "");
+    EXPECT_FALSE(open_cudnn());
+    return;
+  }
+  EXPECT_EQ(refused_by_cudnn(64, false, DType::bf16), "");
+  EXPECT_EQ(refused_by_cudnn(128, false, DType::bf16), "");
+  EXPECT_NE(refused_by_cudnn(32, false, DType::bf16).find("heads of 32 are not executed"), std::string::npos);
+  EXPECT_NE(refused_by_cudnn(64, true, DType::bf16).find("attention sinks"), std::string::npos);
+  EXPECT_NE(refused_by_cudnn(64, false, DType::fp8).find("the cache is in fp8"), std::string::npos);
+  EXPECT_TRUE(cudnn_version().starts_with("9."));
 }
 
 TEST(SupportedOnGpu, MixturesOfExperts) {

@@ -177,8 +177,31 @@ TEST(Compile, ViewsLieInsideTheirBuffersAndMatchTheirOperands) {
   }
 }
 
-TEST(Memory, BuffersThatLiveTogetherDoNotOverlap) {
-  const Structure s = compiled(tiny_mixtral(), {});
+TEST(Compile, CudnnReadsKeysAndValuesWhereTheyWereComputed) {
+  for (const bool fused : {false, true}) {
+    Plan plan;
+    plan.fusion.qkv = fused;
+    plan.kernels.attention = AttentionKernel::cudnn;
+    const Structure s = compiled(tiny_llama(), plan);
+    const StructureNode* written = nullptr;
+    for (const StructureNode& n : s.nodes) {
+      if (n.role == Role::kv_write) written = &n;
+      if (n.role != Role::attention) continue;
+      ASSERT_EQ(n.reads.size(), 3U);
+      EXPECT_EQ(n.reads[1], written->reads[0]);
+      EXPECT_EQ(n.reads[2], written->reads[1]);
+      EXPECT_EQ(n.reads[0].buffer == n.reads[1].buffer, fused);
+    }
+  }
+  for (const StructureNode& n : compiled(tiny_llama(), {}).nodes) {
+    if (n.role == Role::attention) {
+      EXPECT_EQ(n.reads.size(), 1U) << "others read the cache";
+    }
+  }
+}
+
+void expect_apart(const Plan& how) {
+  const Structure s = compiled(tiny_mixtral(), how);
   const Features f = prefill(5);
   const MemoryPlan plan = plan_memory(s, f);
   Bytes all{0};
@@ -202,6 +225,13 @@ TEST(Memory, BuffersThatLiveTogetherDoNotOverlap) {
       }
     }
   }
+}
+
+TEST(Memory, BuffersThatLiveTogetherDoNotOverlap) {
+  expect_apart({});
+  Plan cudnn;
+  cudnn.kernels.attention = AttentionKernel::cudnn;
+  expect_apart(cudnn);
 }
 
 TEST(Memory, CountsWholeBlocksOfCache) {

@@ -60,6 +60,16 @@ TEST(JoinKernels, RopeAndCacheWriteWithAttentionInDecodeSteps) {
   EXPECT_EQ(length({.rope_kv = true, .rope_attention = true}, mixed), 2U);
 }
 
+TEST(JoinKernels, CudnnLeavesDecodeStepsAsTheyAre) {
+  Plan plan;
+  plan.fusion.rope_attention = true;
+  plan.kernels.attention = AttentionKernel::cudnn;
+  const auto s = compile(tiny_llama(), plan);
+  ASSERT_TRUE(s);
+  for (const StructureNode& n : s->nodes)
+    EXPECT_EQ(n.joins_decode, n.role == Role::kv_write || n.role == Role::attention);
+}
+
 TEST(JoinKernels, NormsInTheOneProductThatReadsThem) {
   // Three products read the first norm of a layer and two the second: only the head has one for itself.
   EXPECT_EQ(joined(lowered({.norm_product = true}), 1), std::vector<std::string>{"lm_head"});

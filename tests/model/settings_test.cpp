@@ -98,7 +98,7 @@ TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("precision.inputs", "int4"),
             "precision.inputs: \"int4\" is not one of as_is, int8, fp8");
   EXPECT_EQ(set_message("kernels.attention", "flash"),
-            "kernels.attention: \"flash\" is not one of naive, tiled");
+            "kernels.attention: \"flash\" is not one of naive, tiled, cudnn");
   EXPECT_EQ(set_message("fusion.qkv", "yes"), "fusion.qkv: \"yes\" is not true or false");
   EXPECT_EQ(set_message("workload.batch", "1e3"),
             "workload.batch: \"1e3\" is not a whole number in plain digits");
