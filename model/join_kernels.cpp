@@ -43,6 +43,48 @@ bool product_joins(const Structure& s, std::size_t i, const Plan& plan) {
   return (normed(maker) && plan.fusion.norm_product) || (gated(maker) && plan.fusion.gated_product);
 }
 
+/// Whether node `i` chooses experts by the product, by the router's weights, of the rows of the norm before.
+bool chooses_for_norm(const Structure& s, std::size_t i) {
+  if (i < 2 || !std::holds_alternative<Router>(s.nodes[i].op) || !normed(s.nodes[i - 2].op)) return false;
+  const auto* product = std::get_if<Linear>(&s.nodes[i - 1].op);
+  return product != nullptr && product->x == DType::bf16 && product->w.dtype == DType::bf16 &&
+         product->y == DType::f32 && s.nodes[i - 1].reads[0] == s.nodes[i - 2].writes.back() &&
+         feeds_only(s, i);
+}
+
+const ExpertLinear* plain_experts(const Structure& s, std::size_t i) {
+  const auto* experts = i < s.nodes.size() ? std::get_if<ExpertLinear>(&s.nodes[i].op) : nullptr;
+  const bool plain = experts != nullptr && !experts->bias && experts->x == experts->w.dtype &&
+                     experts->kernel == ExpertKernel::grouped;
+  return plain ? experts : nullptr;
+}
+/// The sum that ends the mixture whose products of gates and ups, merged, are node `i`; 0 where none does.
+std::size_t end_of_mixture(const Structure& s, std::size_t i) {
+  if (plain_experts(s, i) == nullptr || i + 3 >= s.nodes.size() || !gated(s.nodes[i + 1].op)) return 0;
+  const View &both = s.nodes[i].writes[0], &gate = s.nodes[i + 1].reads[0], &up = s.nodes[i + 1].reads[1];
+  if (gate.buffer != both.buffer || up.buffer != both.buffer || gate.offset != 0 ||
+      up.offset != gate.columns || up.columns != gate.columns)
+    return 0;
+  const std::size_t second = i + (static_quantization(s.nodes[i + 2].op) ? 3 : 2);
+  if (plain_experts(s, second) == nullptr || second + 1 >= s.nodes.size()) return 0;
+  return std::holds_alternative<ExpertCombine>(s.nodes[second + 1].op) ? second + 1 : 0;
+}
+
+/// What mixtures of experts join, beside what any network does.
+void join_experts(Structure& s, std::size_t i, const Plan& plan) {
+  constexpr std::int64_t few = 64;
+  if (plan.fusion.norm_router && chooses_for_norm(s, i)) {
+    s.nodes[i - 1].joins_up_to = s.nodes[i].joins_up_to = few;
+    const bool quantized = plan.fusion.quantize && i + 1 < s.nodes.size() &&
+                           static_quantization(s.nodes[i + 1].op) &&
+                           s.nodes[i + 1].reads[0] == s.nodes[i - 2].writes.back();
+    if (quantized) s.nodes[i + 1].joins_up_to = few;
+  }
+  const std::size_t end = plan.fusion.experts ? end_of_mixture(s, i) : 0;
+  for (std::size_t n = i + 1; n <= end; ++n)
+    s.nodes[n].joins_up_to = std::max<std::int64_t>(s.nodes[n].joins_up_to, 1);
+}
+
 }  // namespace
 
 Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
@@ -65,6 +107,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
       s.nodes[i].joins_decode = true;
     }
   }
+  for (std::size_t i = 0; i < s.nodes.size(); ++i) join_experts(s, i, plan);
   return {};
 }
 

@@ -40,6 +40,10 @@ std::string needs_grouped_heads(const Case& c) {
   return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
 }
 std::string needs_experts(const Case& c) { return c.model().moe ? "" : "the model has no experts"; }
+std::string needs_experts_on_gpu(const Case& c) {
+  const std::string why = needs_gpu(c);
+  return why.empty() ? needs_experts(c) : why;
+}
 
 const std::array list{
     Optimization{
@@ -213,6 +217,22 @@ const std::array list{
                    return Edits{{"fusion.quantize", "true"}};
                  },
                  &needs_gpu},
+    Optimization{
+        "fused-norm-router", "6.1 operator fusion",
+        "steps of up to 64 tokens: a norm, the router and its choice in one kernel",
+        "saves two launches a layer, and the router's few outputs a product that waits for its parts",
+        [](const Case&) {
+          return Edits{{"fusion.norm_router", "true"}};
+        },
+        &needs_experts_on_gpu},
+    Optimization{
+        "fused-experts", "6.1 mixture-of-experts kernels (O4)",
+        "steps of one token: both products of a mixture's experts and their sum in one kernel",
+        "the stream of weights does not stop between the products; needs fused-gate-up, nothing otherwise",
+        [](const Case&) {
+          return Edits{{"fusion.experts", "true"}};
+        },
+        &needs_experts_on_gpu},
     Optimization{
         "dependent-launch", "beside the survey",
         "each kernel is set up, and its weights fetched, while the one before drains",

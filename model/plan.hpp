@@ -38,6 +38,8 @@ struct Plan {
     bool norm_product = false;
     bool gated_product = false;
     bool quantize = false;
+    bool norm_router = false;
+    bool experts = false;
   } fusion;
   struct Kernels {
     AttentionKernel attention = AttentionKernel::tiled;
@@ -83,6 +85,12 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.quantize", plan.fusion.quantize,
         "static quantization inside the kernel that makes the values, or in steps of one token inside the "
         "product that reads them");
+  visit("fusion.norm_router", plan.fusion.norm_router,
+        "steps of up to 64 tokens: a norm, the router's product of its rows and the choice of experts in one "
+        "kernel");
+  visit("fusion.experts", plan.fusion.experts,
+        "steps of one token: the products of a mixture's experts, what is between and their sum in one "
+        "kernel");
   visit("kernels.attention", plan.kernels.attention,
         "attention with scores in memory (naive), tiled online softmax (tiled), or cuDNN's for prompts "
         "without history (cudnn)");

@@ -11,8 +11,8 @@ Result<ExpertScratch> make_expert_scratch(const Structure& structure, std::int64
     if (product == nullptr) continue;
     experts = std::max(experts, product->experts);
     top_k = std::max(top_k, product->top_k);
-    row = std::max(row, size_of(product->in, product->x).value);
-    if (product->kernel == ExpertKernel::loop)
+    if (!product->per_assignment) row = std::max(row, size_of(product->in, product->x).value);
+    if (product->per_assignment && product->kernel == ExpertKernel::loop)
       loop_row = std::max(loop_row, size_of(product->out, product->y).value);
   }
   ExpertScratch scratch;

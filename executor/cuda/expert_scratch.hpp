@@ -12,8 +12,9 @@ struct ExpertScratch {
   DeviceBuffer memory;
   std::int64_t tokens = 0;  ///< of the largest step that there is room for
   ExpertGroups groups;
-  char* rows = nullptr;      ///< inputs of a product, in the order of groups.pairs
-  Bf16* products = nullptr;  ///< of a launch per expert, in that order; null where none is asked for
+  char* rows = nullptr;  ///< inputs of a mixture's first products, in the order of groups.pairs
+  Bf16* products =
+      nullptr;  ///< of its last, a launch per expert, in that order; null where none is asked for
   float* partial = nullptr;  ///< expert_partials() floats
 };
 /// Empty where the structure has no experts.

@@ -23,6 +23,7 @@ Done in_one_launch(const NodeContext& c, const ExpertCall& call, In rows) {
                    .in = static_cast<std::int32_t>(o.in),
                    .out = static_cast<std::int32_t>(o.out),
                    .tile = tile,
+                   .by_pair = o.per_assignment,
                    .fp8 = fp8},
                   {.w = *call.w.map, .x = *x, .partial = c.experts.partial, .flags = c.scratch.flags},
                   c.queue);
@@ -31,6 +32,7 @@ Done in_one_launch(const NodeContext& c, const ExpertCall& call, In rows) {
 
 Done one_by_one(const NodeContext& c, const ExpertCall& call, In rows) {
   const ExpertLinear& o = call.op;
+  const Out to = o.per_assignment ? Out{c.experts.products, o.out} : call.y;
   std::vector<std::int32_t> offsets(static_cast<std::size_t>(o.experts) + 1);
   cudaMemcpyAsync(offsets.data(), c.experts.groups.offsets, offsets.size() * sizeof(std::int32_t),
                   cudaMemcpyDeviceToHost, c.queue.stream);
@@ -40,23 +42,25 @@ Done one_by_one(const NodeContext& c, const ExpertCall& call, In rows) {
     const std::int64_t first = offsets[e], count = offsets[e + 1] - first;
     if (count == 0) continue;
     const auto expert = static_cast<std::int64_t>(e);
-    Bf16* y = c.experts.products + first * o.out;
+    const Out y{to.data + first * to.stride, to.stride};
     const Done done =
-        c.products.multiply({.x = rows.data + first * o.in,
+        c.products.multiply({.x = rows.data + first * rows.stride,
                              .w = reinterpret_cast<const Bf16*>(call.w.data) + expert * o.out * o.in,
-                             .y = y,
+                             .y = y.data,
                              .tokens = count,
                              .in = o.in,
                              .out = o.out,
-                             .x_stride = o.in,
-                             .y_stride = o.out},
+                             .x_stride = rows.stride,
+                             .y_stride = y.stride},
                             c.queue.stream);
     if (!done) return done;
     if (call.bias == nullptr) continue;
-    add_bias({.y = y, .stride = o.out, .b = call.bias + expert * o.out, .tokens = count, .width = o.out},
-             c.queue);
+    add_bias(
+        {.y = y.data, .stride = y.stride, .b = call.bias + expert * o.out, .tokens = count, .width = o.out},
+        c.queue);
   }
-  scatter({.x = {c.experts.products, o.out},
+  if (!o.per_assignment) return {};
+  scatter({.x = {to.data, to.stride},
            .rows = c.experts.groups.pairs,
            .y = call.y,
            .count = o.rows(),
@@ -82,20 +86,32 @@ RouterArguments routing_rule(const Router& o) {
           .scaling = static_cast<float>(o.scaling)};
 }
 
-/// x goes to the order of the experts first: rows that lie together are then one expert's.
+void route_and_group(const NodeContext& c, const RouterArguments& a) {
+  route(a, c.queue);
+  group_by_expert({.ids = a.ids,
+                   .rows = static_cast<std::int32_t>(a.tokens * a.top_k),
+                   .experts = a.experts,
+                   .top_k = a.top_k,
+                   .groups = c.experts.groups},
+                  c.queue);
+}
+
 Done multiply_experts(const NodeContext& c, const ExpertCall& call) {
   const ExpertLinear& o = call.op;
+  const bool loop = o.kernel == ExpertKernel::loop;
   const std::int64_t packed = o.x == DType::fp8 ? 2 : 1;  // copies move two e4m3 as one element
-  const ExpertGroups& groups = c.experts.groups;
-  const Out rows{reinterpret_cast<Bf16*>(c.experts.rows), o.in / packed};
-  gather({.x = {static_cast<const Bf16*>(call.x), call.x_stride / packed},
-          .rows = o.per_assignment ? groups.pairs : groups.tokens,
-          .y = rows,
-          .count = o.rows(),
-          .width = o.in / packed},
-         c.queue);
-  const In gathered{rows.data, rows.stride};
-  return o.kernel == ExpertKernel::loop ? one_by_one(c, call, gathered) : in_one_launch(c, call, gathered);
+  In rows{static_cast<const Bf16*>(call.x), call.x_stride / packed};
+  if (!o.per_assignment) {
+    const Out gathered{reinterpret_cast<Bf16*>(c.experts.rows), o.in / packed};
+    (loop ? gather : gather_for_experts)({.x = rows,
+                                          .rows = c.experts.groups.tokens,
+                                          .y = gathered,
+                                          .count = o.rows(),
+                                          .width = gathered.stride},
+                                         c.queue);
+    rows = {gathered.data, gathered.stride};
+  }
+  return loop ? one_by_one(c, call, rows) : in_one_launch(c, call, rows);
 }
 
 }  // namespace inferometer::cuda

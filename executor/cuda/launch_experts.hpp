@@ -5,6 +5,8 @@ namespace inferometer::cuda {
 
 /// What the kernels need of the rule; its arrays are left to the caller.
 RouterArguments routing_rule(const Router& op);
+/// Chooses each token's experts, and groups the choices by expert for the products behind.
+void route_and_group(const NodeContext& c, const RouterArguments& a);
 
 /// The product of a mixture's experts, with its operands on the device.
 struct ExpertCall {
@@ -18,6 +20,7 @@ struct ExpertCall {
 };
 /// One launch or one per expert, as the operator says. The latter waits until the device has told how many
 /// tokens each expert has, so that it cannot be recorded.
+/// From the first products of a mixture to the last, rows of assignments lie in the order of groups.pairs.
 [[nodiscard]] Done multiply_experts(const NodeContext& c, const ExpertCall& call);
 
 }  // namespace inferometer::cuda

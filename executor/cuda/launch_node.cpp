@@ -69,6 +69,14 @@ struct Launch {
     if (joins_product()) {
       return multiply({.kind = Prologue::Kind::norm, .weight = halves(0), .eps = static_cast<float>(o.eps)});
     }
+    if (routes()) {
+      return norm_and_route({.x = in(0),
+                             .w = halves(0),
+                             .y = out(0),
+                             .tokens = o.tokens,
+                             .width = o.width,
+                             .eps = static_cast<float>(o.eps)});
+    }
     rms_norm({.x = in(0),
               .w = halves(0),
               .y = out(0),
@@ -140,16 +148,30 @@ struct Launch {
                        .sum = out(0).data,
                        .eps = static_cast<float>(o.eps)});
     }
-    add_rms_norm({.x = in(0),
-                  .residual = in(1),
-                  .w = halves(0),
-                  .sum = out(0),
-                  .y = out(1),
-                  .tokens = o.tokens,
-                  .width = o.width,
-                  .eps = static_cast<float>(o.eps),
-                  .q = quantized()},
-                 c.queue);
+    AddRmsNormArguments norm{.x = in(0),
+                             .residual = in(1),
+                             .w = halves(0),
+                             .sum = out(0),
+                             .y = out(1),
+                             .tokens = o.tokens,
+                             .width = o.width,
+                             .eps = static_cast<float>(o.eps)};
+    if (routes()) return norm_and_route(norm);
+    norm.q = quantized();
+    add_rms_norm(norm, c.queue);
+    return {};
+  }
+  bool routes() const { return joined.size() > 1 && std::holds_alternative<Router>(joined[1].op); }
+  /// The router's product, the choice and, where it is joined, the quantization of the norm's rows.
+  Done norm_and_route(AddRmsNormArguments norm) const {
+    if (joined.size() > 2) norm.q = quantized_by(joined[2]);
+    const Launch product{c, joined[0], {}}, choice{c, joined[1], {}};
+    norm_route({.norm = norm,
+                .w = product.halves(0),
+                .bias = joined[0].weights.size() > 1 ? product.floats(1) : nullptr,
+                .router = choice.routing(std::get<Router>(joined[1].op)),
+                .groups = c.experts.groups},
+               c.queue);
     return {};
   }
   Done operator()(const Linear& o) const {
@@ -352,6 +374,10 @@ struct Launch {
     return {};
   }
   Done operator()(const Router& o) const {
+    route_and_group(c, routing(o));
+    return {};
+  }
+  RouterArguments routing(const Router& o) const {
     RouterArguments a = routing_rule(o);
     const In logits = in(0);
     a.logits = reinterpret_cast<const float*>(logits.data);
@@ -359,16 +385,10 @@ struct Launch {
     a.correction = o.correction ? floats(0) : nullptr;
     a.ids = reinterpret_cast<std::int32_t*>(address(node.writes[0]));
     a.weights = reinterpret_cast<float*>(address(node.writes[1]));
-    route(a, c.queue);
-    group_by_expert({.ids = a.ids,
-                     .rows = static_cast<std::int32_t>(o.tokens * o.top_k),
-                     .experts = a.experts,
-                     .top_k = a.top_k,
-                     .groups = c.experts.groups},
-                    c.queue);
-    return {};
+    return a;
   }
   Done operator()(const ExpertLinear& o) const {
+    if (!joined.empty()) return whole_mixture(o);
     const In x = in(0);
     return multiply_experts(c, {.op = o,
                                 .w = constant(0),
@@ -377,6 +397,30 @@ struct Launch {
                                 .x = x.data,
                                 .x_stride = x.stride,
                                 .y = out(0)});
+  }
+  /// One token's, up to the sum that ends it.
+  Done whole_mixture(const ExpertLinear& o) const {
+    const StructureNode &last = joined[joined.size() - 2], &sum = joined.back();
+    const auto& down = std::get<ExpertLinear>(last.op);
+    const Launch second{c, last, {}};
+    one_token_experts({.x = address(node.reads[0]),
+                       .ids = reinterpret_cast<const std::int32_t*>(address(node.reads[1])),
+                       .weights = reinterpret_cast<const float*>(address(sum.reads[1])),
+                       .gate_up = constant(0).data,
+                       .down = second.constant(0).data,
+                       .x_scale = c.scales.scale(node.reads[0].buffer),
+                       .h_scale = c.scales.scale(last.reads[0].buffer),
+                       .gate_up_scales = reinterpret_cast<const float*>(constant(0).scales),
+                       .down_scales = reinterpret_cast<const float*>(second.constant(0).scales),
+                       .h = address(last.reads[0]),
+                       .y = reinterpret_cast<Bf16*>(address(sum.writes[0])),
+                       .counters = c.scratch.flags,
+                       .top_k = static_cast<std::int32_t>(o.top_k),
+                       .width = static_cast<std::int32_t>(down.in),
+                       .out = static_cast<std::int32_t>(down.out),
+                       .fp8 = o.x == DType::fp8},
+                      c.queue);
+    return {};
   }
   Done operator()(const ExpertCombine& o) const {
     combine_experts({.x = in(0),

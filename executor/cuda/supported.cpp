@@ -104,6 +104,28 @@ std::string why_not_joined(const Attention& o, const RopeApply& rope, std::int64
                                                  " rotated elements are not joined; multiples of 8 are";
 }
 
+/// Why a node of a mixture of experts, which the plan joins, is not.
+std::string why_not_joined(const Structure& s, std::size_t i, const Gpu& gpu) {
+  const AnyOperator& op = s.nodes[i].op;
+  if (std::holds_alternative<Router>(op)) {
+    if (!gpu.hopper()) return "fusion.norm_router: needs compute capability 9.0";
+    const std::int64_t width = std::get<Linear>(s.nodes[i - 1].op).in;
+    return norm_route_fits(width) ? ""
+                                  : "fusion.norm_router: rows of " + std::to_string(width) +
+                                        " are not joined; multiples of 8 up to 8192 are";
+  }
+  if (!std::holds_alternative<ExpertCombine>(op)) return "";
+  const std::size_t first = kernel_of(s, i, {.tokens = 1}).first;
+  const auto& down = std::get<ExpertLinear>(s.nodes[i - 1].op);
+  if (std::get<GatedActivation>(s.nodes[first + 1].op).activation != Activation::silu)
+    return "fusion.experts: joins SiLU only";
+  const std::int64_t x = size_of(down.out, down.x).value, h = size_of(down.in, down.x).value;
+  return one_token_experts_fit(x, h, down.top_k)
+             ? ""
+             : "fusion.experts: " + std::to_string(down.top_k) + " rows of " + std::to_string(h) +
+                   " bytes are not joined; rows of a multiple of 16 bytes that fit shared memory are";
+}
+
 }  // namespace
 
 Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
@@ -132,8 +154,9 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     if (const auto* attention = std::get_if<Attention>(&node.op); attention != nullptr && node.joins_decode)
       refuse(why_not_joined(*attention, std::get<RopeApply>(structure.nodes[i - 2].op),
                             c.plan.kv.block_tokens, gpu));
+    if (node.joins_up_to > 0) refuse(why_not_joined(structure, i, gpu));
     const auto* product = std::get_if<Linear>(&node.op);
-    if (node.joins_up_to == 0 || product == nullptr) continue;
+    if (node.joins_up_to == 0 || product == nullptr || node.role == Role::router) continue;
     if (!gpu.hopper()) refuse("fusion.norm_product, gated_product, quantize: need compute capability 9.0");
     const bool fits = product->w.dtype == DType::int4  ? int4_one_token_fits(product->in)
                       : product->w.dtype == DType::fp8 ? one_token_fp8_fits(product->in)

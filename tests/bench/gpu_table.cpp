@@ -166,7 +166,9 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
                    .rope_kv = true,
                    .rope_attention = true,
                    .norm_product = true,
-                   .quantize = true};
+                   .quantize = true,
+                   .norm_router = true,
+                   .experts = true};
   if (!decode && cuda::cudnn_missing().empty()) c.plan.kernels.attention = AttentionKernel::cudnn;
   c.plan.kv.block_tokens = decode ? 16 : 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};

@@ -188,7 +188,8 @@ struct ProductCase {
 
 class GpuExpertProducts : public OnGpu {
  protected:
-  void check(const ProductCase& c, bool fp8, bool per_assignment, bool biased) {
+  /// Rows of y by pair, or in the order of the experts.
+  void check(const ProductCase& c, bool fp8, bool per_assignment, bool biased, bool by_pair = true) {
     const Routing& r = c.routing;
     SCOPED_TRACE(r.name + (fp8 ? ", fp8" : ", bf16") + (per_assignment ? ", a row per pair" : "") +
                  (biased ? ", bias" : ""));
@@ -219,12 +220,12 @@ class GpuExpertProducts : public OnGpu {
         partial(std::vector<float>(static_cast<std::size_t>(expert_partials(gpu.processors)), nan));
     const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
     const GroupsThere there(r, queue);
-    gather({.x = {x_there.data(), width},
-            .rows = per_assignment ? there.pairs.data() : there.tokens.data(),
-            .y = {rows.data(), width},
-            .count = op.rows(),
-            .width = width},
-           queue);
+    gather_for_experts({.x = {x_there.data(), width},
+                        .rows = per_assignment ? there.pairs.data() : there.tokens.data(),
+                        .y = {rows.data(), width},
+                        .count = op.rows(),
+                        .width = width},
+                       queue);
     const auto map_w = tensor_map({w_there.data(), op.experts * op.out, width, width, expert_box_rows});
     const auto map_x = tensor_map({rows.data(), op.rows(), width, width, tile});
     ASSERT_TRUE(map_w && map_x);
@@ -233,7 +234,14 @@ class GpuExpertProducts : public OnGpu {
     reads.push_back(w.values);
     if (fp8) reads.push_back(doubles(scales));
     if (biased) reads.push_back(doubles(bias));
-    const auto right = reference(op, reads)[0];
+    std::vector<double> right = reference(op, reads)[0];
+    if (!by_pair) {
+      const std::vector<double> of_pairs = right;
+      const std::vector<std::int32_t> pairs = there.pairs.values();
+      for (std::int64_t row = 0; row < op.rows(); ++row)
+        std::copy_n(of_pairs.begin() + pairs[static_cast<std::size_t>(row)] * op.out, op.out,
+                    right.begin() + row * op.out);
+    }
     for (int again = 0; again < 3; ++again) {
       const Matrix y{op.rows(), op.out};
       product_experts({.groups = there.view(),
@@ -245,6 +253,7 @@ class GpuExpertProducts : public OnGpu {
                        .in = static_cast<std::int32_t>(op.in),
                        .out = static_cast<std::int32_t>(op.out),
                        .tile = tile,
+                       .by_pair = by_pair,
                        .fp8 = fp8},
                       {*map_w, *map_x, partial.data(), flags.data()}, queue);
       // Matrix units keep fewer bits of sums of e4m3 than of bf16.
@@ -264,6 +273,8 @@ TEST_F(GpuExpertProducts, EqualTheReference) {
                                        {{"a long stream", 1, 8, 2}, 4096, 520},
                                        {{"longer than the stages", 8, 4, 2}, 14336, 70},
                                        {{"sixteen", 16, 8, 2}, 272, 130},
+                                       {{"half a tile of rows", 30, 4, 2}, 288, 160},
+                                       {{"a tile and a row", 60, 4, 2}, 160, 257},
                                        {{"thirty-two, skewed", 32, 8, 2, true}, 1040, 200},
                                        {{"sixty-four, skewed", 64, 16, 4, true}, 512, 191},
                                        {{"many experts", 40, 128, 8}, 144, 64},
@@ -276,6 +287,7 @@ TEST_F(GpuExpertProducts, EqualTheReference) {
     for (const bool fp8 : {false, true}) {
       check(c, fp8, false, false);
       check(c, fp8, true, true);
+      check(c, fp8, false, true, false);
     }
   }
   for (const std::int32_t tile : {8, 16, 32, 64, 128}) {

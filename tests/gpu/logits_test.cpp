@@ -13,7 +13,9 @@ Plan bf16_plan(bool fused, bool graphs, bool overlap) {
                  .residual_norm = fused,
                  .rope_kv = fused,
                  .norm_product = fused,
-                 .gated_product = fused};
+                 .gated_product = fused,
+                 .norm_router = fused,
+                 .experts = fused};
   plan.launch = {.graphs = graphs, .batch_buckets = {4}, .overlap = overlap};
   return plan;
 }
@@ -162,18 +164,32 @@ TEST_F(GpuWays, GiveTheSameLogitsOfExperts) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
   const MixtureOfExperts experts{.experts = 16,
                                  .top_k = 3,
-                                 .intermediate = 264,
+                                 .intermediate = 272,
                                  .shared_intermediate = 128,
                                  .normalize_top_k = true,
                                  .sparse_layer = {true, false, true}};
-  for (const bool fused : {false, true}) {
-    const std::vector<float> expected = logits_of(bf16_plan(fused, false, false), 4, 45, 1, experts);
+  for (const auto& [fused, fp8, batch] :
+       {std::tuple{false, false, 4}, {true, false, 4}, {true, false, 1}, {true, true, 4}, {true, true, 1}}) {
+    const auto logits = [&, fused = fused, fp8 = fp8, batch = batch](bool graphs, bool overlap) {
+      Plan plan = bf16_plan(fused, graphs, overlap);
+      plan.launch.batch_buckets = {batch};
+      if (fp8) {
+        plan.precision.weights = DType::fp8;
+        plan.precision.weights.rules = {{.role = "lm_head", .value = DType::bf16}};
+        plan.precision.inputs = InputFormat::fp8;
+        plan.precision.inputs.rules = {{.role = "lm_head", .value = InputFormat::as_is}};
+        plan.fusion.quantize = true;
+      }
+      return logits_of(plan, batch, 45, 1, experts);
+    };
+    const std::vector<float> expected = logits(false, false);
     for (const bool graphs : {false, true}) {
       for (const bool overlap : {false, true}) {
         RelativeError error;
-        error.add(logits_of(bf16_plan(fused, graphs, overlap), 4, 45, 1, experts), expected);
-        EXPECT_EQ(error.value(), 0) << (fused ? "fused" : "apart") << (graphs ? ", recorded" : ", eager")
-                                    << (overlap ? ", overlapped" : "");
+        error.add(logits(graphs, overlap), expected);
+        EXPECT_EQ(error.value(), 0) << (fused ? "fused" : "apart") << (fp8 ? ", fp8" : ", bf16")
+                                    << (graphs ? ", recorded" : ", eager") << (overlap ? ", overlapped" : "")
+                                    << ", batch of " << batch;
       }
     }
   }

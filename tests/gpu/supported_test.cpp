@@ -86,6 +86,13 @@ TEST(SupportedOnGpu, MixturesOfExperts) {
   EXPECT_NE(refused({}, 8).find("kernels.experts: grouped needs compute capability 9.0"), std::string::npos);
   EXPECT_NE(refused({.plan = recorded_loop}).find("kernels.experts: loop waits for the routing on the host"),
             std::string::npos);
+  Plan joined;
+  joined.fusion = {.gate_up = true, .residual_norm = true, .norm_router = true, .experts = true};
+  EXPECT_EQ(refused({.plan = joined}), "");
+  EXPECT_NE(refused({.plan = joined}, 8).find("fusion.norm_router: needs compute capability 9.0"),
+            std::string::npos);
+  EXPECT_NE(refused({.plan = joined, .width = 1 << 16}).find("fusion.experts: 2 rows of 131072 bytes"),
+            std::string::npos);
   EXPECT_NE(refused({.plan = {}, .width = 60}).find("products of experts of 60 inputs"), std::string::npos);
 }
 

@@ -125,6 +125,57 @@ TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
                                       "o", "norm quantize", "gate_up", "activation quantize", "down"}));
 }
 
+/// Roles that run in one kernel in steps of `tokens`, of the first layer's mixture, by kernel.
+std::vector<std::string> mixture_kernels(const Plan& plan, std::int64_t tokens, const Architecture& a) {
+  const auto s = compile(a, plan);
+  EXPECT_TRUE(s) << to_string(s.error());
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < s->nodes.size(); ++i) {
+    const NodeRange kernel = kernel_of(*s, i, {.tokens = tokens});
+    if (s->nodes[i].layer != 0 || kernel.first != i || s->nodes[i].name.find("mlp") == std::string::npos)
+      continue;
+    all.emplace_back();
+    for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+      all.back() += (n == kernel.first ? "" : " ") + std::string{name(s->nodes[n].role)};
+  }
+  return all;
+}
+
+TEST(JoinKernels, NormAndRouterInStepsOfFewTokensAndMixturesInStepsOfOne) {
+  Plan plan;
+  plan.fusion = {
+      .gate_up = true, .residual_norm = true, .quantize = true, .norm_router = true, .experts = true};
+  plan.precision.weights = DType::fp8;
+  plan.precision.weights.rules = {{.role = "router", .value = DType::bf16}};
+  plan.precision.inputs = InputFormat::fp8;
+  const Architecture a = tiny_mixtral();
+  EXPECT_EQ(mixture_kernels(plan, 1, a),
+            (std::vector<std::string>{"norm router route quantize",
+                                      "expert_gate_up expert_activation quantize expert_down combine"}));
+  EXPECT_EQ(mixture_kernels(plan, 64, a),
+            (std::vector<std::string>{"norm router route quantize", "expert_gate_up",
+                                      "expert_activation quantize", "expert_down", "combine"}));
+  EXPECT_EQ(mixture_kernels(plan, 65, a),
+            (std::vector<std::string>{"norm", "router", "route", "quantize", "expert_gate_up",
+                                      "expert_activation quantize", "expert_down", "combine"}));
+  plan.fusion.quantize = false;
+  EXPECT_EQ(mixture_kernels(plan, 1, a),
+            (std::vector<std::string>{"norm router route", "quantize",
+                                      "expert_gate_up expert_activation quantize expert_down combine"}));
+  plan.precision = {};
+  EXPECT_EQ(mixture_kernels(plan, 1, a),
+            (std::vector<std::string>{"norm router route",
+                                      "expert_gate_up expert_activation expert_down combine"}));
+  plan.fusion.gate_up = false;
+  EXPECT_EQ(mixture_kernels(plan, 1, a),
+            (std::vector<std::string>{"norm router route", "expert_gate", "expert_up", "expert_activation",
+                                      "expert_down", "combine"}));
+  plan.fusion = {.gate_up = true, .residual_norm = true};
+  EXPECT_EQ(mixture_kernels(plan, 1, a),
+            (std::vector<std::string>{"norm", "router", "route", "expert_gate_up", "expert_activation",
+                                      "expert_down", "combine"}));
+}
+
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {
   const Structure s = lowered({.rope_kv = true});
   for (std::size_t i = 0; i < s.nodes.size(); ++i) {

@@ -57,6 +57,18 @@ __global__ void __launch_bounds__(threads) group(GroupArguments a) {
   }
 }
 
+/// The products behind it read the groups before it has ended: it lets them start when it has waited itself.
+__global__ void __launch_bounds__(threads) gather_rows(GatherArguments a) {
+  wait_for_earlier();
+  allow_next();
+  const std::int64_t pieces = a.width / 8;
+  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (index >= a.count * pieces) return;
+  const std::int64_t row = index / pieces, at = index % pieces * 8;
+  *reinterpret_cast<Eight*>(a.y.data + row * a.y.stride + at) =
+      *reinterpret_cast<const Eight*>(a.x.data + a.rows[row] * a.x.stride + at);
+}
+
 template <int Each>
 __global__ void __launch_bounds__(threads) combine(CombineArguments a) {
   take_turn();
@@ -85,6 +97,10 @@ __global__ void __launch_bounds__(threads) combine(CombineArguments a) {
 
 void group_by_expert(const GroupArguments& a, const Queue& queue) {
   launch(queue, &group, static_cast<unsigned>(a.experts), threads, 0, a);
+}
+
+void gather_for_experts(const GatherArguments& a, const Queue& queue) {
+  launch(queue, &gather_rows, blocks_for(a.count * a.width / 8, threads), threads, 0, a);
 }
 
 void combine_experts(const CombineArguments& a, const Queue& queue) {

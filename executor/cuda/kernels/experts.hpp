@@ -45,6 +45,23 @@ struct GroupArguments {
 };
 void group_by_expert(const GroupArguments& a, const Queue& queue);
 
+/// y[i] = x[rows[i]] of a.count rows. requires 16-byte aligned rows of a multiple of 16 bytes
+void gather_for_experts(const GatherArguments& a, const Queue& queue);
+
+/// What a norm, the product of its rows by the router's weights, the choice among the logits and the grouping
+/// do, in one kernel but for the grouping of several tokens. Rows in bf16, logits in f32.
+/// w [experts, norm.width]   bias [experts] or null   router.logits are not read and none are written
+struct NormRouteArguments {
+  AddRmsNormArguments norm;  ///< residual.data null: nothing is added, and no sum written; y is with q, too
+  const Bf16* w = nullptr;
+  const float* bias = nullptr;
+  RouterArguments router;
+  ExpertGroups groups;
+};
+/// Compute capability 9.0. requires norm_route_fits(width), 16-byte aligned rows (8-byte of q)
+void norm_route(const NormRouteArguments& a, const Queue& queue);
+bool norm_route_fits(std::int64_t width);
+
 /// y[t] = sum_k weights[t, k] * x[t * top_k + k]   weights [tokens, top_k]; f32 sums
 struct CombineArguments {
   In x;
@@ -55,8 +72,8 @@ struct CombineArguments {
 };
 void combine_experts(const CombineArguments& a, const Queue& queue);
 
-/// y[pair] = x W[expert of the pair]ᵀ * x_scale * w_scales[expert] + bias[expert] for all pairs of a step.
-/// x [rows, in] lies in the order of groups.pairs; W [experts, out, in]; y [rows, out] in that of the pairs.
+/// y = x W[expert of the row]ᵀ * x_scale * w_scales[expert] + bias[expert] for all pairs of a step.
+/// x [rows, in] and y [rows, out] lie in the order of groups.pairs; W [experts, out, in]
 struct ExpertProduct {
   ExpertGroups groups;
   Out y;
@@ -65,6 +82,7 @@ struct ExpertProduct {
   const float* bias = nullptr;      ///< [experts, out]; null: 0
   std::int32_t experts = 0, in = 0, out = 0;
   std::int32_t tile = 8;  ///< expert_tile(): rows of x that are multiplied at a time
+  bool by_pair = false;   ///< y in the order of the pairs instead
   bool fp8 = false;       ///< x and W in e4m3; else bf16
 };
 /// Boxes of the maps are 128 bytes wide; two e4m3 count as one element of them.
@@ -85,7 +103,33 @@ constexpr std::int64_t expert_partials(std::int64_t processors) {
   return processors * most_expert_tile * most_expert_tile;
 }
 /// One launch for all experts; weights of experts without tokens are not read. Compute capability 9.0.
-/// requires rows of x and W that are multiples of 16 bytes, experts <= most_experts
+/// With Queue::overlap weights are fetched before the kernel that makes x has ended, so that the groups must
+/// be there: a kernel after the one that makes them, up to the one before this, allows its successor only
+/// once all before it has ended, as gather_for_experts and this one do. requires rows of x and W that are
+/// multiples of 16 bytes, experts <= most_experts
 void product_experts(const ExpertProduct& a, const ExpertTiles& tiles, const Queue& queue);
+
+/// A whole mixture for one token: y = sum_k weights[k] W_down[ids[k]] h_k, where h_k = SiLU(g) * u of the
+/// halves g, u of W_gate_up[ids[k]] x. Rounded to bf16, and in fp8 quantised, wherever kernels of their own
+/// would store it.
+/// x [out]   gate_up [experts, 2 * width, out]   down [experts, out, width]   ids, weights [top_k]   y [out]
+struct OneTokenExperts {
+  const void* x = nullptr;
+  const std::int32_t* ids = nullptr;
+  const float* weights = nullptr;
+  const void *gate_up = nullptr, *down = nullptr;
+  const float *x_scale = nullptr, *h_scale = nullptr;             ///< [1]; read where fp8
+  const float *gate_up_scales = nullptr, *down_scales = nullptr;  ///< [experts]; read where fp8
+  void* h = nullptr;                                              ///< [top_k, width], dense
+  Bf16* y = nullptr;
+  std::uint32_t* counters = nullptr;  ///< [2], zero before the first call, left zero
+  std::int32_t top_k = 0, width = 0, out = 0;
+  bool fp8 = false;  ///< x, h and weights in e4m3; else bf16
+};
+/// One launch, whose stream of weights does not stop between the two products. Compute capability 9.0.
+/// requires one_token_experts_fit(), 16-byte aligned operands
+void one_token_experts(const OneTokenExperts& a, const Queue& queue);
+/// Whether rows are multiples of 16 bytes and what is multiplied leaves room for the stream. [bytes]
+bool one_token_experts_fit(std::int64_t x_bytes, std::int64_t h_bytes, std::int64_t top_k);
 
 }  // namespace inferometer::cuda

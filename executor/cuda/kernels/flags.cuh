@@ -19,6 +19,20 @@ __device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
   std::uint32_t up = 0;
   while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
 }
+/// All blocks of a grid that all run at a time: what their threads wrote before is seen by all behind it.
+/// counters [2]: zero before the first call, left zero
+__device__ __forceinline__ void meet_grid(std::uint32_t* counters) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    atomicAdd(counters, 1U);
+    std::uint32_t arrived = 0;
+    while (arrived < gridDim.x)
+      asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(arrived) : "l"(counters) : "memory");
+    if (atomicAdd(counters + 1, 1U) == gridDim.x - 1) counters[0] = counters[1] = 0;  // all have seen it
+  }
+  __syncthreads();
+}
 
 }  // namespace inferometer::cuda
 #endif

@@ -62,13 +62,21 @@ __device__ __forceinline__ void arrive_at_cluster() {
 __device__ __forceinline__ void wait_for_cluster() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-/// To `local`'s place in the shared memory of block `rank` of the cluster.
-__device__ __forceinline__ void write_neighbour(float2* local, unsigned rank, float2 value) {
+/// `local`'s place in the shared memory of block `rank` of the cluster.
+__device__ __forceinline__ std::uint32_t neighbour_address(const void* local, unsigned rank) {
   std::uint32_t address = 0;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
                : "=r"(address)
                : "r"(shared_address(local)), "r"(rank));
-  asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(address), "f"(value.x), "f"(value.y)
+  return address;
+}
+__device__ __forceinline__ void write_neighbour(float2* local, unsigned rank, float2 value) {
+  asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(neighbour_address(local, rank)),
+               "f"(value.x), "f"(value.y)
+               : "memory");
+}
+__device__ __forceinline__ void write_neighbour(float* local, unsigned rank, float value) {
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(neighbour_address(local, rank)), "f"(value)
                : "memory");
 }
 
