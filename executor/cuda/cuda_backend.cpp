@@ -50,7 +50,7 @@ struct CudaBackend::Impl {
   cuda::Event start, end;
   cuda::CublasLt products;
   std::unique_ptr<cuda::PromptAttention> prompts;  ///< once a plan has asked for cuDNN's attention
-  int decode_slots = 1;                            ///< blocks of decode attention that run at a time
+  std::int64_t decode_slots = 1;                   ///< blocks of decode attention that run at a time
 
   Plan plan;
   Structure structure;
@@ -159,9 +159,7 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   if (!cache) return failure(cache.error());
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
-  decode_slots = gpu.hopper() && cuda::attention_tiles(layer)
-                     ? std::max(1, cuda::decode_occupancy(layer)) * gpu.processors
-                     : 1;
+  decode_slots = gpu.hopper() && cuda::attention_tiles(layer) ? cuda::decode_slots(layer, gpu.processors) : 1;
   if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
     auto opened = cuda::open_cudnn();
     if (!opened) return failure(opened.error());

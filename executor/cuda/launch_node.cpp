@@ -113,7 +113,7 @@ struct Launch {
                               .tokens = 1,
                               .in = static_cast<std::int32_t>(o.in),
                               .out = static_cast<std::int32_t>(o.out)},
-                             int4_weight(w), int4_split(), prologue, c.queue);
+                             int4_weight(w), prologue, {}, c.queue);
       return {};
     }
     if (o.w.dtype == DType::fp8) {
@@ -238,7 +238,7 @@ struct Launch {
                                  c.queue.stream);
     }
     if (kernel == Int4Kernel::one_token) {
-      product_int4_one_token(p, w, int4_split(), {}, c.queue);
+      product_int4_one_token(p, w, {}, {}, c.queue);
       return {};
     }
     const Result<CUtensorMap> map = tensor_map({.data = p.x,

@@ -26,7 +26,7 @@ struct Attended {
     auto made = DeviceInputs::of(limits_of(step, heads / kv_heads));
     require(in && made, "inputs of a step");
     inputs = std::move(*made);
-    inputs.send({.step = &step, .inputs = std::move(*in)}, heads / kv_heads, nullptr);
+    inputs.send({.step = &step, .inputs = std::move(*in)}, heads / kv_heads, false, nullptr);
     q = values(batch * fresh, heads * head_dim, 1);
     y = memory(batch * fresh * heads * head_dim * 2);
     k = values(blocks * block * kv_heads, head_dim, 2);
@@ -74,7 +74,7 @@ void decode(benchmark::State& state) {
   if (b == nullptr) return;
   const std::int64_t batch = state.range(0), context = state.range(1);
   const Attended a(batch, 1, context - 1, 16);
-  const std::int64_t slots = std::int64_t{decode_occupancy(a.arguments.cache)} * b->queue.processors;
+  const std::int64_t slots = decode_slots(a.arguments.cache, b->queue.processors);
   const std::int32_t splits = decode_splits(batch * kv_heads, context, slots);
   const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, splits, head_dim) * 4),
                      tickets = zeros(batch * kv_heads * 4);

@@ -136,7 +136,7 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
       multiply(*b, s, x.data(), wide.data(), y.data());
     });
   } else if (kernel == Int4Kernel::one_token) {
-    b->time(state, work, [&] { product_int4_one_token(few, as<Int4Unit>(w), split, {}, b->queue); });
+    b->time(state, work, [&] { product_int4_one_token(few, as<Int4Unit>(w), {}, {}, b->queue); });
   } else {
     const CUtensorMap map = map_of(x, s.tokens, s.in, int4_token_tile(s.tokens));
     const auto run = kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled;

@@ -83,7 +83,7 @@ struct GpuInt4 : OnGpu {
                             .tokens = 1,
                             .in = static_cast<std::int32_t>(w.in),
                             .out = static_cast<std::int32_t>(w.out)},
-                           w.units.data(), split(), prologue, queue);
+                           w.units.data(), prologue, {}, queue);
     const auto values = y.values();
     return {values.begin(), values.end()};
   }
@@ -180,6 +180,34 @@ TEST_F(GpuInt4, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
     EXPECT_TRUE(sum_there.gaps_untouched());
     gated({.gate = x.in(), .up = second.in(), .y = gate.out(), .tokens = 1, .width = in}, queue);
     check({.kind = Prologue::Kind::gated, .second = second.data()}, gate, "gated");
+  }
+}
+
+TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, out] : {std::pair{64, 32}, {200, 96}, {4096, 32 * 300}, {1024, 32 * 132}}) {
+    const Packed w(2 * out, in, 3, false);
+    const Matrix x = Matrix::random(1, in, 1), both{1, 2 * out, 0}, right{1, out}, y{1, out};
+    FewTokensProduct a{.x = x.data(),
+                       .x_stride = x.in().stride,
+                       .y = both.out().data,
+                       .y_stride = both.out().stride,
+                       .tokens = 1,
+                       .in = static_cast<std::int32_t>(in),
+                       .out = static_cast<std::int32_t>(2 * out)};
+    product_int4_one_token(a, w.units.data(), {}, {}, queue);
+    gated({.gate = {both.data(), 2 * out},
+           .up = {both.data() + out, 2 * out},
+           .y = right.out(),
+           .tokens = 1,
+           .width = out},
+          queue);
+    a.y = y.out().data;
+    a.y_stride = y.out().stride;
+    a.out = static_cast<std::int32_t>(out);
+    product_int4_one_token(a, w.units.data(), {}, {.gated = true}, queue);
+    EXPECT_EQ(distance(y.values(), right.values()), 0) << in << " x " << out;
+    EXPECT_TRUE(y.gaps_untouched());
   }
 }
 

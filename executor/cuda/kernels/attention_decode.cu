@@ -9,7 +9,9 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 4, threads = warps * 32, keys = 16, stages = 3;
+constexpr int warps = 4, threads = warps * 32, keys = 16, stages = 2;
+/// A third is on its way while two others begin or end.
+constexpr int blocks_a_multiprocessor = 3;
 
 template <class Element, int D>
 struct Stage {
@@ -35,7 +37,7 @@ struct NoneFresh {};
 
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
 template <class Element, int D, class Fresh>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
     decode(AttentionArguments a, Fresh fresh, DecodeSplit split, bool clustered) {
 #ifdef INFEROMETER_HOPPER
   constexpr bool appends = std::is_same_v<Fresh, FreshArguments>;
@@ -43,6 +45,7 @@ __global__ void __launch_bounds__(threads)
   extern __shared__ __align__(128) unsigned char memory[];
   auto& shared = *reinterpret_cast<Shared<Element, D>*>(memory);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
+  const Sequence s = a.sequences[blockIdx.z];
   allow_next();
   if (clustered) arrive_at_cluster();
   if (lane == 0) {
@@ -50,7 +53,6 @@ __global__ void __launch_bounds__(threads)
     publish_barriers();
   }
   __syncwarp();
-  const Sequence s = a.sequences[blockIdx.z];
   const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group, total = s.cached + s.fresh;
   const int hidden = a.window > 0 && s.cached >= a.window ? s.cached - a.window + 1 : 0;
   const int low = hidden / keys, tiles = (total + keys - 1) / keys - low;
@@ -171,7 +173,7 @@ void compiled(const KvCache& c, F f) {
 
 }  // namespace
 
-int decode_occupancy(const KvCache& cache) {
+std::int64_t decode_slots(const KvCache& cache, int processors) {
   int blocks = 0;
   compiled(cache, [&](auto element, auto width) {
     using Memory = Shared<decltype(element), decltype(width)::value>;
@@ -179,7 +181,7 @@ int decode_occupancy(const KvCache& cache) {
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Memory));
     cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, sizeof(Memory));
   });
-  return blocks;
+  return std::int64_t{std::clamp(blocks, 1, 2)} * processors;
 }
 
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,

@@ -60,9 +60,9 @@ constexpr std::int64_t int4_partials(std::int64_t processors) {
 }
 
 /// One token, whose row each block holds whole. FewTokensProduct::w is not read.
-/// requires in % 8 == 0, int4_one_token_fits(in), 16-byte aligned operands
-void product_int4_one_token(const FewTokensProduct& a, const Int4Unit* w, const Int4Split& split,
-                            const Prologue& prologue, const Queue& queue);
+/// requires in % 8 == 0, int4_one_token_fits(in), 16-byte aligned operands; where gated out % 32 == 0
+void product_int4_one_token(const FewTokensProduct& a, const Int4Unit* w, const Prologue& prologue,
+                            const Epilogue& epilogue, const Queue& queue);
 bool int4_one_token_fits(std::int64_t in);
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.

@@ -4,8 +4,8 @@
 #include "executor/cuda/kernels/launch.hpp"
 
 // The kernels of the CUDA backend, as plain functions that enqueue them. Nothing but the standard library and
-// the CUDA runtime is included here: device code is compiled by nvcc at C++20. bf16 and e4m3 values are passed
-// as their bits.
+// the CUDA runtime is included here: device code is compiled by nvcc at C++20. bf16 and e4m3 values are
+// passed as their bits.
 namespace inferometer::cuda {
 
 using Bf16 = std::uint16_t;
@@ -116,8 +116,8 @@ enum class CacheElement : std::uint8_t {
 /// One layer's paged cache: keys [block][kv_head][slot][head_dim], values [block][kv_head][slot][v_dim].
 /// Where a row is a multiple of 64 elements, a head's part of a block is stored as matrix units read it from
 /// shared memory without bank conflicts: [row / 64][slot][64], with the 16-byte pieces of each 64 elements
-/// permuted: piece ^ slot % 8 of eight in bf16, piece ^ slot / 2 % 4 of four in fp8, so that the same piece of
-/// eight slots lies in all banks once. It is then bulk copies away from being multiplied.
+/// permuted: piece ^ slot % 8 of eight in bf16, piece ^ slot / 2 % 4 of four in fp8, so that the same piece
+/// of eight slots lies in all banks once. It is then bulk copies away from being multiplied.
 struct KvCache {
   void* k = nullptr;
   void* v = nullptr;
@@ -209,8 +209,8 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
 /// requires attention_tiles(cache), fresh * heads / kv_heads <= decode_rows
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
                       const Queue& queue);
-/// Blocks of that kernel that one multiprocessor holds.
-int decode_occupancy(const KvCache& cache);
+/// Blocks of that kernel that run at a time and each add to the bandwidth: two a multiprocessor saturate it.
+std::int64_t decode_slots(const KvCache& cache, int processors);
 
 /// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.
 struct FreshArguments {

@@ -6,17 +6,15 @@ namespace {
 
 /// Four warps, of 32 rows each, multiply a unit. Several such sets take turns along k; the first writes.
 constexpr int writers = 128;
-using Kind = Prologue::Kind;
 
-/// Whole: x is one row, which shared memory holds from the start; otherwise it comes with the weights, N rows
-/// by one group in boxes of 64 columns.
-template <int N, bool Whole>
+/// x comes with the weights, N rows by one group in boxes of 64 columns.
+template <int N>
 struct Shape {
   static_assert(N <= 32);
   // As many as registers suffice for.
   static constexpr int sets = N <= 8 ? 4 : N <= 16 ? 3 : 2;
   static constexpr int consumers = sets * writers, threads = consumers + 32;
-  static constexpr int x_bytes = Whole ? 0 : N * int4_group * 2;
+  static constexpr int x_bytes = N * int4_group * 2;
   static constexpr int stage_bytes = sizeof(Int4Unit) + x_bytes;
   static constexpr int sum_bytes = (sets - 1) * writers * N * 4;
   // A multiple of `sets`, so that a stage is always the same set's: a barrier's phase can be told from the
@@ -28,12 +26,11 @@ struct Shape {
   static constexpr bool sums = N <= 16;
 };
 /// x lies behind it.
-template <int N, bool Whole>
+template <int N>
 struct alignas(1024) Shared {
-  using S = Shape<N, Whole>;
+  using S = Shape<N>;
   Int4Unit w[S::depth];
   float sums[S::sets - 1][N][writers];
-  float squares[S::consumers / 32];
   std::uint64_t full[S::depth], empty[S::depth];
   __device__ Bf16* x() { return reinterpret_cast<Bf16*>(this + 1); }
 };
@@ -42,15 +39,14 @@ struct Arguments {
   FewTokensProduct product;
   const Int4Unit* w;
   Int4Split split;
-  Prologue prologue;
 };
 
 #ifdef INFEROMETER_HOPPER
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
-template <int N, bool Whole>
-__device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, const Arguments& a,
+template <int N>
+__device__ void load_stages(Shared<N>& shared, const CUtensorMap& map, const Arguments& a,
                             const Int4Work& work, Range mine) {
-  using S = Shape<N, Whole>;
+  using S = Shape<N>;
   const auto load_w = [&](int u) {
     const int s = (u - mine.from) % S::depth;
     expect_bytes(shared.full + s, S::stage_bytes);
@@ -58,7 +54,6 @@ __device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, co
   };
   Int4Position position(work, mine.from);  // of the next load of x
   const auto load_x = [&](int u) {
-    if constexpr (Whole) return;
     const int s = (u - mine.from) % S::depth, column = position.group * int4_group;
 #pragma unroll
     for (int b = 0; b < 2; ++b)
@@ -79,20 +74,19 @@ __device__ void load_stages(Shared<N, Whole>& shared, const CUtensorMap& map, co
 
 /// 32 columns of 8 tokens, from column `half` * 64 + `two` * 32 of a unit and token `tile` * 8; x as
 /// multiply_unit has it.
-template <int N, bool Whole>
+template <int N>
 __device__ __forceinline__ void load_tokens(unsigned (&b)[4], std::uint32_t x, int half, int two, int tile) {
   const int row = static_cast<int>(threadIdx.x) % 8, piece = two * 4 + static_cast<int>(threadIdx.x) % 32 / 8;
-  const int at =
-      Whole ? half * 128 + piece * 16 : half * N * 128 + (tile * 8 + row) * 128 + (piece ^ row) * 16;
+  const int at = half * N * 128 + (tile * 8 + row) * 128 + (piece ^ row) * 16;
   load_matrices<false>(b, x + static_cast<unsigned>(at));
 }
 
 /// total += of this warp's 32 rows of a unit.   total [2][N / 8][4]: 16 rows, 8 tokens, and of them what
 /// mma.m16n8k16 leaves a lane
 /// x: in shared memory, of the unit's first column
-template <int N, bool Whole>
+template <int N>
 __device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit& w, std::uint32_t x) {
-  using S = Shape<N, Whole>;
+  using S = Shape<N>;
   constexpr int tiles = N / 8;
   constexpr unsigned ones[4] = {0x3f803f80U, 0x3f803f80U, 0x3f803f80U, 0x3f803f80U};
   const int lane = threadIdx.x % 32, at = lane / 4 * 4;
@@ -122,7 +116,7 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N], const Int4Unit&
 #pragma unroll
       for (int t = 0; t < tiles; ++t) {
         unsigned b[4];
-        load_tokens<N, Whole>(b, x, half, two, t);
+        load_tokens<N>(b, x, half, two, t);
 #pragma unroll
         for (int k = 0; k < 2; ++k) {
 #pragma unroll
@@ -161,14 +155,14 @@ __device__ void store_tile(const float (&total)[N], const FewTokensProduct& a, i
 }
 #endif
 
-template <int N, bool Whole, Kind K>
-__global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
+template <int N>
+__global__ void __launch_bounds__(Shape<N>::threads, 1)
     stream(const __grid_constant__ CUtensorMap map, const __grid_constant__ Arguments a) {
 #ifdef INFEROMETER_HOPPER
-  using S = Shape<N, Whole>;
+  using S = Shape<N>;
   extern __shared__ unsigned char memory[];
   // Offset, not cast, so that the compiler knows that it is shared memory.
-  auto& shared = *reinterpret_cast<Shared<N, Whole>*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
+  auto& shared = *reinterpret_cast<Shared<N>*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
   const Int4Work work(a.product, N);
   const Range mine = work.of(blockIdx.x);
   allow_next();
@@ -185,15 +179,6 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
     return;
   }
   wait_for_earlier();
-  if constexpr (Whole) {
-    const Eight zeros{};
-    for (int i = a.product.in / 8 + threadIdx.x; i < work.groups * (int4_group / 8); i += S::consumers)
-      reinterpret_cast<Eight*>(shared.x())[i] = zeros;
-    auto* row = reinterpret_cast<Eight*>(shared.x());
-    make_row<K, S::consumers / 32>(a.product.x, a.product.in, a.prologue, row, shared.squares,
-                                   [&](int e, const Eight& x) { row[e] = x; });
-    meet<S::consumers>(1);
-  }
   const int set = threadIdx.x / writers, in_set = threadIdx.x % writers;
   const std::uint32_t x = shared_address(shared.x());
   for (int from = mine.from, to = 0; from < mine.to; from = to) {
@@ -203,8 +188,7 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
     for (int i = done + (set + S::sets - done % S::sets) % S::sets; i < to - mine.from; i += S::sets) {
       const int s = i % S::depth;
       wait(shared.full + s, static_cast<unsigned>(i / S::depth % 2));
-      const int at = Whole ? (mine.from + i - begin) * int4_group * 2 : s * S::x_bytes;
-      multiply_unit<N, Whole>(total, shared.w[s], x + static_cast<unsigned>(at));
+      multiply_unit<N>(total, shared.w[s], x + static_cast<unsigned>(s * S::x_bytes));
       __syncwarp();
       if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
     }
@@ -228,50 +212,26 @@ __global__ void __launch_bounds__(Shape<N, Whole>::threads, 1)
 #endif
 }
 
-template <int N, bool Whole>
-constexpr std::size_t shared_bytes(std::int64_t in) {
-  const std::int64_t x = Whole ? int4_groups(in) * int4_group * 2
-                               : static_cast<std::int64_t>(Shape<N, Whole>::depth) * Shape<N, Whole>::x_bytes;
-  return sizeof(Shared<N, Whole>) + 1024 + static_cast<std::size_t>(x);
-}
-
-template <int N, bool Whole, Kind K>
+template <int N>
 void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
+  using S = Shape<N>;
   const std::int64_t units = int4_units(a.product.out, a.product.in);
   const auto blocks = static_cast<unsigned>(units < queue.processors ? units : queue.processors);
-  launch(queue, &stream<N, Whole, K>, blocks, Shape<N, Whole>::threads, shared_bytes<N, Whole>(a.product.in),
-         map, a);
+  launch(queue, &stream<N>, blocks, S::threads, sizeof(Shared<N>) + 1024 + S::depth * S::x_bytes, map, a);
 }
 
 }  // namespace
 
-bool int4_one_token_fits(std::int64_t in) { return shared_bytes<8, true>(in) <= 227 * 1024; }
-
-void product_int4_one_token(const FewTokensProduct& product, const Int4Unit* w, const Int4Split& split,
-                            const Prologue& p, const Queue& queue) {
-  const Arguments a{product, w, split, p};
-  switch (p.kind) {
-    case Kind::none:
-      return start<8, true, Kind::none>({}, a, queue);
-    case Kind::norm:
-      return start<8, true, Kind::norm>({}, a, queue);
-    case Kind::add_norm:
-      return start<8, true, Kind::add_norm>({}, a, queue);
-    case Kind::gated:
-      return start<8, true, Kind::gated>({}, a, queue);
-  }
-}
-
 void product_int4_streamed(const FewTokensProduct& product, const Int4Unit* w, const CUtensorMap& x,
                            const Int4Split& split, const Queue& queue) {
-  const Arguments a{product, w, split, {}};
+  const Arguments a{product, w, split};
   switch (int4_token_tile(product.tokens)) {
     case 8:
-      return start<8, false, Kind::none>(x, a, queue);
+      return start<8>(x, a, queue);
     case 16:
-      return start<16, false, Kind::none>(x, a, queue);
+      return start<16>(x, a, queue);
     default:
-      return start<32, false, Kind::none>(x, a, queue);
+      return start<32>(x, a, queue);
   }
 }
 

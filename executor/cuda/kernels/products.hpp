@@ -28,6 +28,12 @@ struct Prologue {
   float eps = 0;
 };
 
+/// What becomes of the product y of one token.
+struct Epilogue {
+  bool gated = false;              ///< y = silu(gate) up, of W's first `out` rows and of as many behind them
+  const float* y_scale = nullptr;  ///< where it is given y goes out in e4m3: y / y_scale
+};
+
 /// One token: each warp streams whole rows of W through its own stages of shared memory. The first stages are
 /// on their way before the kernel that makes x has ended.
 /// gated: SiLU
