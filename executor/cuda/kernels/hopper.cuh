@@ -54,8 +54,8 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
 __device__ __forceinline__ void meet_cluster() {
   asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-/// The first half of such a meeting, of blocks of which each has made its barriers and published
-/// them: after both halves all have started, and their shared memory and barriers may be written to.
+/// The first half of such a meeting, of blocks that have at most made and published barriers: after both
+/// halves all have started, and these and their shared memory may be written to.
 __device__ __forceinline__ void arrive_at_cluster() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
