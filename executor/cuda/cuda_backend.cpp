@@ -31,7 +31,7 @@ struct Ready {
   std::unique_ptr<Step> step;
   Pass pass;
   std::int64_t rows = 0;  ///< of logits that somebody asked for
-  std::int32_t splits = 1;
+  cuda::DecodeChoice decode;
   bool recorded = false;
 };
 
@@ -66,8 +66,9 @@ struct CudaBackend::Impl {
   Nanoseconds copied{0};  ///< beside the last step
   DeviceBuffer arena, rope;
   std::int64_t rope_positions = 0;
-  /// By sequences, rows of logits and splits of attention: all else that launches depend on is on the device.
-  std::map<std::tuple<std::int64_t, std::int64_t, std::int32_t>, cuda::RecordedGraph> graphs;
+  /// By sequences, rows of logits and how attention is split: all else that launches depend on is on the
+  /// device.
+  std::map<std::tuple<std::int64_t, std::int64_t, cuda::DecodeChoice>, cuda::RecordedGraph> graphs;
   NodeObserver* observer = nullptr;
   Output output;
   bool keep_logits = false;
@@ -260,7 +261,9 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
     longest = std::max(longest, s.cached + s.fresh);
     ++decoding;
   }
-  made.splits = cuda::decode_splits(decoding * kv_heads, longest, decode_slots);
+  const bool octets = plan.fusion.rope_attention && decodes(made.pass.features) &&
+                      cuda::attention_in_octets(state.layer(0), group * kv_heads);
+  made.decode = cuda::choose_decode(decoding * kv_heads, longest, decode_slots, gpu.processors, octets);
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;
 }
@@ -280,7 +283,7 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
                                   .prompts = prompts.get(),
                                   .rope = reinterpret_cast<const float*>(rope.data()),
                                   .arena = arena.data(),
-                                  .splits = ready.splits,
+                                  .decode = ready.decode,
                                   .queue = {.stream = stream.get(),
                                             .processors = gpu.processors,
                                             .hopper = gpu.hopper(),
@@ -327,7 +330,7 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   const cuda::RecordedGraph* graph = nullptr;
   if (ready.recorded && (observer == nullptr || !observer->apart())) {
     const std::tuple key{static_cast<std::int64_t>(ready.step->slices.size()), ready.pass.features.logit_rows,
-                         ready.splits};
+                         ready.decode};
     auto known = graphs.find(key);
     if (known == graphs.end()) {
       // Libraries load what they need at a first run, which a recording must not contain.

@@ -290,17 +290,18 @@ struct Launch {
   Done attend_fresh(const RopeArguments& turn) const {
     const KvWriteArguments append = write(joined.front(), turn.tokens);
     const Launch attention{c, joined.back(), {}};
-    attention_decode_fresh(attention.arguments(std::get<Attention>(joined.back().op)),
-                           {.k = append.k,
-                            .v = append.v,
-                            .table = turn.table,
-                            .rotary = static_cast<std::int32_t>(turn.rotary),
-                            .interleaved = turn.interleaved},
-                           c.inputs.decoding(), decode_split(), c.queue);
+    (c.decode.fresh == FreshKernel::octets ? attention_octets : attention_decode_fresh)(
+        attention.arguments(std::get<Attention>(joined.back().op)),
+        {.k = append.k,
+         .v = append.v,
+         .table = turn.table,
+         .rotary = static_cast<std::int32_t>(turn.rotary),
+         .interleaved = turn.interleaved},
+        c.inputs.decoding(), decode_split(), c.queue);
     return {};
   }
   DecodeSplit decode_split() const {
-    return {.splits = c.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets};
+    return {.splits = c.decode.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets};
   }
   AttentionArguments arguments(const Attention& o) const {
     return {.q = in(0),

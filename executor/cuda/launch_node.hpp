@@ -5,6 +5,7 @@
 #include "executor/cuda/expert_scratch.hpp"
 #include "executor/cuda/input_scales.hpp"
 #include "executor/cuda/inputs.hpp"
+#include "executor/cuda/splits.hpp"
 #include "executor/cuda/state.hpp"
 
 namespace inferometer::cuda {
@@ -39,7 +40,7 @@ struct NodeContext {
   PromptAttention* prompts = nullptr;  ///< there where inputs.prompts() has any
   const float* rope = nullptr;         ///< [positions, rotary]
   char* arena = nullptr;
-  std::int32_t splits = 1;  ///< of decode attention
+  DecodeChoice decode;
   Queue queue;
 };
 

@@ -21,4 +21,34 @@ std::int32_t decode_splits(std::int64_t pairs, std::int64_t longest, std::int64_
   return best;
 }
 
+namespace {
+
+/// Rounds cost about 0.4 us on an H200 (a block's 64 keys of 128, 32 KiB, from memory); a meeting of a
+/// cluster about two of them, a combination through memory about five.
+std::int32_t octet_splits(std::int64_t pairs, std::int64_t longest, std::int64_t processors) {
+  constexpr std::int64_t keys_a_round = 64, most_clustered = 8;
+  std::int32_t best = 1;
+  std::int64_t least = 0;
+  for (std::int64_t splits = 1; splits * pairs <= processors; splits *= 2) {
+    const std::int64_t rounds = (longest + splits * keys_a_round - 1) / (splits * keys_a_round),
+                       cost = rounds + (splits == 1                ? 0
+                                        : splits <= most_clustered ? 2
+                                                                   : 5);
+    if (least == 0 || cost < least) {
+      least = cost;
+      best = static_cast<std::int32_t>(splits);
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+DecodeChoice choose_decode(std::int64_t pairs, std::int64_t longest, std::int64_t slots,
+                           std::int64_t processors, bool octets) {
+  if (octets && pairs > 0 && pairs * 4 <= processors)
+    return {FreshKernel::octets, octet_splits(pairs, longest, processors)};
+  return {FreshKernel::tiles, decode_splits(pairs, longest, slots)};
+}
+
 }  // namespace inferometer::cuda

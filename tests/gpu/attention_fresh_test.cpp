@@ -43,6 +43,10 @@ struct Paged {
   }
 };
 
+/// Three kernels after one another, or one of those that do it all.
+enum class Way { apart, tiles, octets };
+const char* name(Way way) { return way == Way::apart ? "apart" : way == Way::tiles ? "tiles" : "octets"; }
+
 class GpuAttentionFresh : public OnGpu {
  protected:
   void SetUp() override {
@@ -50,7 +54,7 @@ class GpuAttentionFresh : public OnGpu {
     if (!IsSkipped() && !gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
   }
 
-  /// One kernel against rope, kv_write and attention_decode, and against the operators' references.
+  /// Each kernel against rope, kv_write and attention_decode, and against the operators' references.
   void check(const Setting& s) {
     SCOPED_TRACE(s.name);
     const Paged paged(s);
@@ -70,7 +74,8 @@ class GpuAttentionFresh : public OnGpu {
                  v = Matrix::random(count, width, 5), y{count, wide};
     // Finite and large where nothing was written: it must not be seen.
     const std::vector<Bf16> stale(static_cast<std::size_t>(paged.blocks * s.block_tokens * width), 0x4646);
-    const Array<Bf16> k_apart(stale), v_apart(stale), k_joined(stale), v_joined(stale);
+    const Array<Bf16> k_apart(stale), v_apart(stale), k_tiles(stale), v_tiles(stale), k_octets(stale),
+        v_octets(stale);
     const auto cache = [&](const Array<Bf16>& keys, const Array<Bf16>& values) {
       const KvCache c{.k = keys.data(),
                       .v = values.data(),
@@ -86,7 +91,7 @@ class GpuAttentionFresh : public OnGpu {
     };
     AttentionArguments a{.q = q.in(),
                          .y = y.out(),
-                         .cache = cache(k_joined, v_joined),
+                         .cache = cache(k_tiles, v_tiles),
                          .sequences = sequences.data(),
                          .blocks = table.data(),
                          .heads = static_cast<std::int32_t>(s.heads),
@@ -101,7 +106,7 @@ class GpuAttentionFresh : public OnGpu {
                                .rotary = static_cast<std::int32_t>(s.rotary),
                                .interleaved = s.interleaved};
     const std::vector<double> q_before = q.values(), k_before = k.values();
-    const auto attend = [&](bool joined, std::int32_t splits) {
+    const auto attend = [&](Way way, std::int32_t splits) {
       const Array<float> partial(std::vector<float>(
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
       const Array<std::uint32_t> tickets(
@@ -110,17 +115,23 @@ class GpuAttentionFresh : public OnGpu {
       for (int again = 0; again < 2; ++again) {
         cudaMemset2D(y.out().data, static_cast<std::size_t>(y.out().stride) * 2, 0xff,
                      static_cast<std::size_t>(wide) * 2, static_cast<std::size_t>(count));
-        if (joined) {
-          attention_decode_fresh(a, fresh, count, split, queue);
-        } else {
+        if (way == Way::apart) {
           attention_decode(a, count, split, queue);
+        } else {
+          (way == Way::octets ? attention_octets : attention_decode_fresh)(a, fresh, count, split, queue);
         }
         EXPECT_LE(distance(y.values(), right), bf16_tolerance)
-            << (joined ? "joined" : "apart") << ", splits " << splits << (again > 0 ? ", again" : "");
+            << name(way) << ", splits " << splits << (again > 0 ? ", again" : "");
         EXPECT_TRUE(y.gaps_untouched());
       }
     };
-    for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) attend(true, splits);
+    for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) attend(Way::tiles, splits);
+    const bool in_octets = attention_in_octets(a.cache, s.heads);
+    EXPECT_EQ(in_octets, s.element == CacheElement::bf16 && s.heads / s.kv_heads <= 8);
+    if (in_octets) {
+      a.cache = cache(k_octets, v_octets);
+      for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) attend(Way::octets, splits);
+    }
     EXPECT_EQ(q.values(), q_before) << "the queries were written to";
     EXPECT_EQ(k.values(), k_before) << "the keys were written to";
     // The same by three kernels, queries and keys turned in place.
@@ -139,9 +150,13 @@ class GpuAttentionFresh : public OnGpu {
          queue);
     kv_write({.k = k.in(), .v = v.in(), .cache = a.cache, .slots = fresh_slots.data(), .tokens = count},
              queue);
-    attend(false, 1);
-    EXPECT_EQ(k_joined.values(), k_apart.values()) << "keys in the cache";
-    EXPECT_EQ(v_joined.values(), v_apart.values()) << "values in the cache";
+    attend(Way::apart, 1);
+    EXPECT_EQ(k_tiles.values(), k_apart.values()) << "keys in the cache";
+    EXPECT_EQ(v_tiles.values(), v_apart.values()) << "values in the cache";
+    if (in_octets) {
+      EXPECT_EQ(k_octets.values(), k_apart.values()) << "keys in the cache, octets";
+      EXPECT_EQ(v_octets.values(), v_apart.values()) << "values in the cache, octets";
+    }
   }
 
   static std::vector<float> rope_of(const Setting& s) {
@@ -239,7 +254,18 @@ TEST_F(GpuAttentionFresh, TurnsAndAppendsOnTheWay) {
     check({"blocks of 64", 8, 2, 128, 128, {300, 64}, false, element, 64});
     check({"window", 8, 2, 128, 128, {200, 20, 32, 33}, false, element, 16, 33});
     check({"sinks", 8, 2, 64, 64, {90}, false, element, 16, 0, true});
+    check({"window and sinks", 16, 2, 64, 64, {300, 3, 128}, false, element, 16, 128, true});
   }
+}
+
+TEST_F(GpuAttentionFresh, SeesEachKeyOfAnyContext) {
+  for (const std::int64_t keys : {1, 7, 8, 9, 63, 64, 65, 511, 513, 4097}) {
+    const std::string name = std::to_string(keys) + " keys";
+    check({name, 32, 8, 128, 128, {keys - 1}});
+    check({name + " of 64", 32, 8, 64, 64, {keys - 1}, false, CacheElement::bf16, 8});
+  }
+  check({"four sequences", 32, 8, 128, 128, {4096, 0, 511, 70}, false, CacheElement::bf16, 64});
+  check({"long window", 16, 2, 128, 128, {4500, 2000}, false, CacheElement::bf16, 16, 1025});
 }
 
 }  // namespace

@@ -221,5 +221,28 @@ TEST(DecodeSplits, FillTheDeviceAndNoMore) {
   }
 }
 
+TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
+  const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
+    return choose_decode(pairs, longest, 264, 132, octets);
+  };
+  const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
+  const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {
+    return DecodeChoice{FreshKernel::tiles, decode_splits(pairs, longest, 264)};
+  };
+  EXPECT_EQ(choose(8, 1), in_octets(1));
+  EXPECT_EQ(choose(8, 128), in_octets(1));   // two rounds, as long as a meeting
+  EXPECT_EQ(choose(8, 512), in_octets(8));   // one round
+  EXPECT_EQ(choose(8, 2048), in_octets(8));  // two rounds fewer are not worth the way through memory
+  EXPECT_EQ(choose(8, 8192), in_octets(16));
+  EXPECT_EQ(choose(32, 512), in_octets(4));  // no more than a block a multiprocessor
+  EXPECT_EQ(choose(40, 512), in_tiles(40, 512));
+  EXPECT_EQ(choose(8, 512, false), in_tiles(8, 512));
+  EXPECT_EQ(choose(0, 1), in_tiles(0, 1));
+  for (const std::int64_t pairs : {1, 3, 8, 33}) {
+    for (const std::int64_t longest : {1, 500, 100000})
+      EXPECT_LE(pairs * choose(pairs, longest).splits, 132) << pairs << " pairs, " << longest << " keys";
+  }
+}
+
 }  // namespace
 }  // namespace inferometer::cuda

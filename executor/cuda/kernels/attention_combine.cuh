@@ -3,29 +3,43 @@
 
 // What parts of a sequence's keys gave, put together: of the warps of a block, of the blocks of a cluster, or
 // of any blocks through memory. Each part is relative to its own maximum.
-#ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
 /// Splits of a pair that form a cluster, and combine their parts without a detour through memory.
 constexpr int most_clustered = 8;
 
 /// What a block of a cluster is sent by all its blocks, itself included.
-template <int D>
+template <int D, int Rows>
 struct Received {
-  float2 shares[most_clustered][decode_rows];           ///< of each row: maximum, sum
-  float2 values[decode_rows * D / 2 + most_clustered];  ///< [block][pair of columns that this block stores]
+  float2 shares[most_clustered][Rows];           ///< of each row: maximum, sum
+  float2 values[Rows * D / 2 + most_clustered];  ///< [block][pair of columns that this block stores]
+  std::uint64_t whole;                           ///< all of that is there
 };
 
-/// A block's rows of one key head of one sequence, as its Warps warps left them in shared memory.
-template <int D, int Warps>
+#ifdef INFEROMETER_HOPPER
+
+/// Tells the cluster that this block may be sent to, before anything that takes time.
+template <int D, int Rows>
+__device__ __forceinline__ void announce(Received<D, Rows>& received) {
+  if (threadIdx.x == 0) {
+    init_barrier(&received.whole, 1);
+    publish_barriers();
+  }
+  __syncwarp();
+  arrive_at_cluster();
+}
+
+/// A block's rows, at most Rows, of one key head of one sequence, as its Warps warps left them in shared
+/// memory.
+template <int D, int Warps, int Rows, int Stride = D>
 struct BlockPart {
   static constexpr int threads = Warps * 32;
   const AttentionArguments& a;
   const Sequence& s;
   const DecodeSplit& split;
-  const float* outputs;  ///< [Warps][decode_rows][D]
-  const float (*tops)[decode_rows];
-  const float (*sums)[decode_rows];
+  const float* outputs;  ///< [Warps][rows][Stride], of which D
+  const float (*tops)[Rows];
+  const float (*sums)[Rows];
   int kv_head, group, rows, pairs;  ///< pairs of columns, of all rows
 
   __device__ __forceinline__ float sink(int row) const {
@@ -46,8 +60,7 @@ struct BlockPart {
     for (int w = 0; w < Warps; ++w) {
       if (top == -INFINITY) break;
       const float weight = power_of_two(tops[w][row] - top);
-      const float2 v =
-          *reinterpret_cast<const float2*>(outputs + (w * static_cast<int>(decode_rows) + row) * D + column);
+      const float2 v = *reinterpret_cast<const float2*>(outputs + (w * rows + row) * Stride + column);
       sum += weight * sums[w][row];
       value.x += weight * v.x;
       value.y += weight * v.y;
@@ -65,21 +78,26 @@ struct BlockPart {
     }
   }
 
-  /// Each block stores every splits-th pair of columns, of which all send it their parts: one meeting.
-  /// requires that the blocks have met before: their shared memory is written
-  __device__ __forceinline__ void in_cluster(Received<D>& received) const {
+  /// Each block stores every splits-th pair of columns, of which all send it their parts. It has nothing to
+  /// wait for but these: then nobody writes to its shared memory any more, and it may end.
+  /// requires that all blocks have announced `received`
+  __device__ __forceinline__ void in_cluster(Received<D, Rows>& received) const {
     const int splits = split.splits, self = static_cast<int>(blockIdx.x),
-              each = (pairs + splits - 1) / splits;
+              each = (pairs + splits - 1) / splits, mine = (pairs - self + splits - 1) / splits;
+    wait_for_cluster();
+    if (threadIdx.x == 0)
+      expect_bytes(&received.whole, static_cast<unsigned>(splits * (mine + rows)) * sizeof(float2));
     for (int i = static_cast<int>(threadIdx.x); i < pairs; i += threads) {
       const int row = i / (D / 2), column = i % (D / 2) * 2;
       float2 share{0, 0};
       const float2 value = merged(row, column, share.x, share.y);
-      write_neighbour(received.values + self * each + i / splits, static_cast<unsigned>(i % splits), value);
+      send(received.values + self * each + i / splits, &received.whole, static_cast<unsigned>(i % splits),
+           value);
       // The columns' threads share the work of telling every block.
       if (column / 2 < splits)
-        write_neighbour(&received.shares[self][row], static_cast<unsigned>(column / 2), share);
+        send(&received.shares[self][row], &received.whole, static_cast<unsigned>(column / 2), share);
     }
-    meet_cluster();
+    wait_for_neighbours(&received.whole, 0);
     for (int i = static_cast<int>(threadIdx.x) * splits + self; i < pairs; i += threads * splits) {
       const int row = i / (D / 2), column = i % (D / 2) * 2;
       float all = sink(row);
@@ -102,10 +120,10 @@ struct BlockPart {
     }
   }
 
-  /// Parts [16][D + 2] (values, maximum, sum) go to memory; the last block to end puts them together.
+  /// Parts [Rows][D + 2] (values, maximum, sum) go to memory; the last block to end puts them together.
   /// shares [splits][rows]: room in shared memory where no part lies any more
   __device__ __forceinline__ void in_memory(float2* shares, unsigned& last) const {
-    constexpr int part = static_cast<int>(decode_rows) * (D + 2);
+    constexpr int part = Rows * (D + 2);
     const int splits = split.splits, thread = static_cast<int>(threadIdx.x);
     const std::int64_t pair = static_cast<std::int64_t>(blockIdx.z) * a.cache.kv_heads + kv_head;
     float* parts = split.partial + pair * splits * part;
@@ -158,5 +176,6 @@ struct BlockPart {
   }
 };
 
-}  // namespace inferometer::cuda
 #endif
+
+}  // namespace inferometer::cuda

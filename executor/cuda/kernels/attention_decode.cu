@@ -26,11 +26,7 @@ struct Shared {
   float top[warps][decode_rows], sum[warps][decode_rows];
   unsigned last;
 };
-constexpr unsigned most_in_cluster = 8;
-/// Behind Shared where blocks form a cluster: [splits][rows] maxima and sums, and pairs of values.
-constexpr std::size_t received_bytes(int head_dim) {
-  return sizeof(float) * 2 * (most_in_cluster * decode_rows + decode_rows * head_dim / 2 + most_in_cluster);
-}
+constexpr int most_rows = static_cast<int>(decode_rows);
 
 /// What a kernel without new keys has in the place of FreshArguments.
 struct NoneFresh {};
@@ -41,13 +37,13 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
     decode(AttentionArguments a, Fresh fresh, DecodeSplit split, bool clustered) {
 #ifdef INFEROMETER_HOPPER
   constexpr bool appends = std::is_same_v<Fresh, FreshArguments>;
-  static_assert(sizeof(Received<D>) == received_bytes(D) && most_clustered == most_in_cluster);
   extern __shared__ __align__(128) unsigned char memory[];
   auto& shared = *reinterpret_cast<Shared<Element, D>*>(memory);
+  auto& received = *reinterpret_cast<Received<D, most_rows>*>(memory + sizeof(Shared<Element, D>));
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
   const Sequence s = a.sequences[blockIdx.z];
   allow_next();
-  if (clustered) arrive_at_cluster();
+  if (clustered) announce(received);
   if (lane == 0) {
     for (int s = 0; s < stages; ++s) init_barrier(&shared.full[warp][s], 1);
     publish_barriers();
@@ -105,7 +101,7 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
   work.finish();
   __syncthreads();
   static_assert(sizeof(shared.stage) >= sizeof(float) * warps * decode_rows * D);
-  auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][16][D]
+  auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][rows][D]
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     const int row = lane / 4 + 8 * i;
@@ -114,24 +110,23 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
       shared.top[warp][row] = work.top[i];
       shared.sum[warp][row] = work.sum[i];
     }
-    work.write(i, outputs + (warp * static_cast<int>(decode_rows) + row) * D);
+    work.write(i, outputs + (warp * rows + row) * D);
   }
   __syncthreads();
-  if (clustered) wait_for_cluster();
-  const BlockPart<D, warps> part{.a = a,
-                                 .s = s,
-                                 .split = split,
-                                 .outputs = outputs,
-                                 .tops = shared.top,
-                                 .sums = shared.sum,
-                                 .kv_head = kv_head,
-                                 .group = group,
-                                 .rows = rows,
-                                 .pairs = rows * D / 2};
+  const BlockPart<D, warps, most_rows> part{.a = a,
+                                            .s = s,
+                                            .split = split,
+                                            .outputs = outputs,
+                                            .tops = shared.top,
+                                            .sums = shared.sum,
+                                            .kv_head = kv_head,
+                                            .group = group,
+                                            .rows = rows,
+                                            .pairs = rows * D / 2};
   if (split.splits == 1) {
     part.alone();
   } else if (clustered) {
-    part.in_cluster(*reinterpret_cast<Received<D>*>(memory + sizeof(Shared<Element, D>)));
+    part.in_cluster(received);
   } else {
     part.in_memory(reinterpret_cast<float2*>(shared.stage), shared.last);
   }
@@ -148,10 +143,11 @@ void start(const AttentionArguments& a, const Fresh& fresh, std::int64_t count, 
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
   // Clusters must all run at once to be worth waiting for.
-  const bool clustered = grid.x > 1 && grid.x <= most_in_cluster &&
+  const bool clustered = grid.x > 1 && grid.x <= most_clustered &&
                          grid.x * grid.y * grid.z <= static_cast<unsigned>(queue.processors);
   launch_clusters(queue, clustered ? grid.x : 1, &decode<Element, D, Fresh>, grid, threads,
-                  sizeof(Memory) + (clustered ? received_bytes(D) : 0), a, fresh, split, clustered);
+                  sizeof(Memory) + (clustered ? sizeof(Received<D, most_rows>) : 0), a, fresh, split,
+                  clustered);
 }
 
 /// Calls f with the cache's element and the width of its heads as types.

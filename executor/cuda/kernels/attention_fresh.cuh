@@ -6,10 +6,11 @@
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
-/// Rows [decode_rows + 2][D + 8] of a block of Threads threads: the queries of a key head, the head's key and
-/// its value. The gap behind each row keeps rows apart in the banks. Each thread turns the same 8 elements of
-/// some rows; their angles are fetched when it is made, before the kernel that makes the rows has ended.
-template <int D, int Threads>
+/// Rows [group + 2][D + 8] of a block of Threads threads: the queries of a key head, at most Rows, the head's
+/// key and its value. The gap behind each row keeps rows apart in the banks. Each thread turns the same 8
+/// elements of some rows; their angles are fetched when it is made, before the kernel that makes the rows has
+/// ended.
+template <int D, int Threads, int Rows = static_cast<int>(decode_rows)>
 struct FreshRows {
   static constexpr int stride = D + 8, pieces = D / 8, at_once = Threads / pieces;
   const AttentionArguments& a;
@@ -40,7 +41,7 @@ struct FreshRows {
 
   /// appends: also the key and the value. The block's threads are to meet before `to` is read.
   __device__ __forceinline__ void take(bool appends, Bf16* to) const {
-    constexpr int rounds = (static_cast<int>(decode_rows) + 2 + at_once - 1) / at_once;
+    constexpr int rounds = (Rows + 2 + at_once - 1) / at_once;
     const int rows = group + (appends ? 2 : 0), row0 = static_cast<int>(threadIdx.x) / pieces;
     Four x[rounds], y[rounds];
 #pragma unroll

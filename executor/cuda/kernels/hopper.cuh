@@ -54,10 +54,10 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
 __device__ __forceinline__ void meet_cluster() {
   asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-/// The first half of such a meeting, of blocks that have written nothing yet: after both halves all have
-/// started, and their shared memory may be written.
+/// The first half of such a meeting, of blocks that have at most made and published barriers: after both
+/// halves all have started, and these and their shared memory may be written to.
 __device__ __forceinline__ void arrive_at_cluster() {
-  asm volatile("barrier.cluster.arrive.relaxed.aligned;");
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
 __device__ __forceinline__ void wait_for_cluster() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
@@ -70,14 +70,25 @@ __device__ __forceinline__ std::uint32_t neighbour_address(const void* local, un
                : "r"(shared_address(local)), "r"(rank));
   return address;
 }
-__device__ __forceinline__ void write_neighbour(float2* local, unsigned rank, float2 value) {
-  asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(neighbour_address(local, rank)),
-               "f"(value.x), "f"(value.y)
-               : "memory");
-}
 __device__ __forceinline__ void write_neighbour(float* local, unsigned rank, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(neighbour_address(local, rank)), "f"(value)
                : "memory");
+}
+/// To `local`'s place in the shared memory of block `rank` of the cluster, whose `barrier` it completes on.
+__device__ __forceinline__ void send(float2* local, std::uint64_t* barrier, unsigned rank, float2 value) {
+  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::"r"(
+                   neighbour_address(local, rank)),
+               "f"(value.x), "f"(value.y), "r"(neighbour_address(barrier, rank))
+               : "memory");
+}
+/// wait(), for what other blocks of the cluster sent.
+__device__ __forceinline__ void wait_for_neighbours(std::uint64_t* barrier, unsigned parity) {
+  asm volatile(
+      "{\n.reg .pred done;\nagain_%=:\n"
+      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again_%=;\n}" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
 }
 
 }  // namespace inferometer::cuda

@@ -225,6 +225,15 @@ constexpr bool rotates_in_attention(std::int64_t rotary) { return rotary % 8 == 
 /// rotates_in_attention(rotary)
 void attention_decode_fresh(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
                             const DecodeSplit& split, const Queue& queue);
+/// The same for few sequences, where latency counts: blocks that find room beside those of products fetch the
+/// keys ahead, eight at a time for each warp, into registers.
+/// requires also attention_in_octets(cache, heads) and at most 256 splits
+void attention_octets(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
+                      const DecodeSplit& split, const Queue& queue);
+inline constexpr std::int64_t most_octet_group = 8;  ///< query heads that share a key head
+constexpr bool attention_in_octets(const KvCache& c, std::int64_t heads) {
+  return attention_tiles(c) && c.element == CacheElement::bf16 && heads <= most_octet_group * c.kv_heads;
+}
 
 /// values[i] of rows [0, count) x [0, columns): center + size * uniform(key, place), as seeded weights are
 /// defined; place(r, c) = matrix << 48 | row << 24 | column.
