@@ -17,7 +17,6 @@
 
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/cuda_backend.hpp"
-#include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/kernels/ceilings.hpp"
 #include "executor/cuda/kernels/copy.hpp"
 #include "executor/cuda/kernels/packing.hpp"
@@ -169,7 +168,6 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
                    .quantize = true,
                    .norm_router = true,
                    .experts = true};
-  if (!decode && cuda::cudnn_missing().empty()) c.plan.kernels.attention = AttentionKernel::cudnn;
   c.plan.kv.block_tokens = decode ? 16 : 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
   if (row.format != "bf16") {
@@ -285,8 +283,6 @@ int table(const char* peer_file, std::string_view only) {
   for (const auto& [tokens, rate] : ceilings.matrix)
     fmt::print(", bf16 {:.0f} and fp8 {:.0f} TFLOP/s at {} rows", rate * 1e-12,
                ceilings.matrix_fp8.at(tokens) * 1e-12, tokens);
-  fmt::print("; prompts attended by {}",
-             cuda::cudnn_missing().empty() ? "cuDNN " + cuda::cudnn_version() : "our tiled kernel");
   fmt::print(
       "\n\n{:<14} {:<6} {:<8} {:>5} {:>7} {:>9} {:>5} {:>10} {:>9} {:>17} {:>7} {:>15} {:>9} {:>6} {:>13}\n",
       "model", "format", "phase", "batch", "context", "floor ms", "tuned", "untuned ms", "step ms",
