@@ -119,10 +119,10 @@ std::string why_not_joined(const Structure& s, std::size_t i, const Gpu& gpu) {
   const auto& down = std::get<ExpertLinear>(s.nodes[i - 1].op);
   if (std::get<GatedActivation>(s.nodes[first + 1].op).activation != Activation::silu)
     return "fusion.experts: joins SiLU only";
-  const std::int64_t x = size_of(down.out, down.x).value, h = size_of(down.in, down.x).value;
-  return one_token_experts_fit(x, h, down.top_k)
+  return one_token_experts_fit(down.out, down.in, down.top_k, down.x == DType::fp8)
              ? ""
-             : "fusion.experts: " + std::to_string(down.top_k) + " rows of " + std::to_string(h) +
+             : "fusion.experts: " + std::to_string(down.top_k) + " rows of " +
+                   std::to_string(size_of(down.in, down.x).value) +
                    " bytes are not joined; rows of a multiple of 16 bytes that fit shared memory are";
 }
 

@@ -161,10 +161,11 @@ TEST_F(GpuOneTokenExperts, EqualTheReference) {
 }
 
 TEST(OneTokenExperts, FitWhereTheStreamHasRoom) {
-  EXPECT_TRUE(one_token_experts_fit(4096, 14336, 2));
-  EXPECT_TRUE(one_token_experts_fit(8192, 28672, 2));
-  EXPECT_FALSE(one_token_experts_fit(4096, 28672, 8));
-  EXPECT_FALSE(one_token_experts_fit(4096, 60, 2));
+  for (const bool fp8 : {false, true}) EXPECT_TRUE(one_token_experts_fit(4096, 14336, 2, fp8));
+  EXPECT_FALSE(one_token_experts_fit(4096, 14336, 8, true));
+  EXPECT_TRUE(one_token_experts_fit(4096, 24, 2, false));
+  EXPECT_FALSE(one_token_experts_fit(4096, 24, 2, true));
+  EXPECT_FALSE(one_token_experts_fit(4096, 60, 2, false));
 }
 
 class GpuNormRoute : public OnGpu {

@@ -129,7 +129,8 @@ struct OneTokenExperts {
 /// One launch, whose stream of weights does not stop between the two products. Compute capability 9.0.
 /// requires one_token_experts_fit(), 16-byte aligned operands
 void one_token_experts(const OneTokenExperts& a, const Queue& queue);
-/// Whether rows are multiples of 16 bytes and what is multiplied leaves room for the stream. [bytes]
-bool one_token_experts_fit(std::int64_t x_bytes, std::int64_t h_bytes, std::int64_t top_k);
+/// Whether rows are multiples of 16 bytes and what is multiplied, in 2 bytes a value, leaves room for the
+/// stream. The numbers are those of OneTokenExperts.
+bool one_token_experts_fit(std::int64_t out, std::int64_t width, std::int64_t top_k, bool fp8);
 
 }  // namespace inferometer::cuda
