@@ -8,7 +8,7 @@ namespace inferometer::cuda {
 namespace {
 
 constexpr int warps = 8, threads = warps * 32, most_stages = 8;
-/// Bytes of a copy, at most: what a warp multiplies in whole rounds.
+/// Bytes of a copy, at most: whole turns of the unrolled loop that multiplies them.
 constexpr int most_chunk = 32768 / warps;
 constexpr int barriers = warps * most_stages * 8, most_shared = 226 * 1024 - 1024;
 
