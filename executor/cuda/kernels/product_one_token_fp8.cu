@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(threads, 1)
     wait(full + here.stage, here.phase);
     const auto* w = reinterpret_cast<const uint2*>(stage + here.stage * layout.chunk) + lane;
     const auto* v = reinterpret_cast<const uint4*>(x + at / 8) + lane;
-    const auto add = [&](const uint2& by, const uint4& of) {
+    const auto add = [&](uint2 by, uint4 of) {
       multiply_rows(even, by.x, of.x, of.y);
       multiply_rows(odd, by.y, of.z, of.w);
     };
