@@ -1,5 +1,6 @@
 #pragma once
 #include "executor/cuda/kernels/attention_tiles.cuh"
+#include "executor/cuda/kernels/fp8.cuh"
 #include "executor/cuda/kernels/mma.cuh"
 
 // Sixteen rows of queries against tiles of keys in shared memory, by one warp on matrix units (mma.sync).
@@ -7,12 +8,6 @@
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
-/// Two e4m3 values as f16, which holds them exactly.
-__device__ __forceinline__ unsigned halves(unsigned two) {
-  unsigned y = 0;
-  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(y) : "h"(static_cast<unsigned short>(two)));
-  return y;
-}
 __device__ __forceinline__ unsigned pack_halves(float low, float high) {
   const __half2 both = __floats2half2_rn(low, high);
   return *reinterpret_cast<const unsigned*>(&both);

@@ -24,4 +24,13 @@ __device__ __forceinline__ float factor_of(const float* scale) {
   return s > 0 ? 1 / s : 0;
 }
 
+#ifdef INFEROMETER_HOPPER
+/// Two e4m3 values as f16, which holds them exactly.
+__device__ __forceinline__ unsigned halves(unsigned two) {
+  unsigned y = 0;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(y) : "h"(static_cast<unsigned short>(two)));
+  return y;
+}
+#endif
+
 }  // namespace inferometer::cuda

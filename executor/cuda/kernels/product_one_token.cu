@@ -1,5 +1,6 @@
 #include "executor/cuda/kernels/hopper.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
+#include "executor/cuda/kernels/one_token_walk.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -46,35 +47,37 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
   const int chunk = min(most_chunk, a.in), stages = min(most_stages, ring / chunk);
   const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
   const int pieces = (a.in + chunk - 1) / chunk, rows = first < a.out ? (a.out - first + step - 1) / step : 0;
-  const int total = rows * pieces;
-  const auto load = [&](int c) {
-    const int row = c / pieces, at = (c - row * pieces) * chunk, s = c % stages;
+  Walk ahead;
+  const auto load = [&] {
+    const int at = ahead.piece * chunk;
     const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
-    expect_bytes(full + s, bytes);
-    copy_bulk(stage + s * chunk, a.w + static_cast<std::int64_t>(first + row * step) * a.in + at, bytes,
-              full + s);
+    std::uint64_t* barrier = full + ahead.stage;
+    expect_bytes(barrier, bytes);
+    copy_bulk(stage + ahead.stage * chunk,
+              a.w + static_cast<std::int64_t>(first + ahead.row * step) * a.in + at, bytes, barrier);
+    ahead.next(stages, pieces);
   };
   if (lane == 0) {
     for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
     publish_barriers();
-    for (int c = 0; c < stages && c < total; ++c) load(c);
+    for (int s = 0; s < stages && ahead.row < rows; ++s) load();
   }
   take_turn();
   __shared__ float parts[warps];
   stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
   float sum = 0;
-  for (int c = 0; c < total; ++c) {
-    const int s = c % stages, row = c / pieces, piece = c - row * pieces, at = piece * chunk;
-    wait(full + s, c / stages % 2);
-    const auto* w = reinterpret_cast<const uint4*>(stage + s * chunk);
+  for (Walk here; here.row < rows; here.next(stages, pieces)) {
+    const int at = here.piece * chunk;
+    wait(full + here.stage, here.phase);
+    const auto* w = reinterpret_cast<const uint4*>(stage + here.stage * chunk);
     const int vectors = min(chunk, a.in - at) / 8;
 #pragma unroll 4
     for (int i = lane; i < vectors; i += 32) sum += dot(w[i], x[at / 8 + i]);
     __syncwarp();
-    if (lane == 0 && c + stages < total) load(c + stages);
-    if (piece + 1 < pieces) continue;
+    if (lane == 0 && ahead.row < rows) load();
+    if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
-    const int out = first + row * step;
+    const int out = first + here.row * step;
     if (lane == 0 && a.y_f32) static_cast<float*>(a.y)[out] = sum;
     if (lane == 0 && !a.y_f32) static_cast<Bf16*>(a.y)[out] = to_bf16(sum);
     sum = 0;

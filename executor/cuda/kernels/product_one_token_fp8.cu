@@ -1,6 +1,7 @@
 #include "executor/cuda/kernels/fp8.cuh"
-#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/mma.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
+#include "executor/cuda/kernels/one_token_walk.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
 
 namespace inferometer::cuda {
@@ -11,13 +12,13 @@ constexpr int warps = 8, threads = warps * 32, most_stages = 8;
 constexpr int most_chunk = 4096, most_ring = 24576;
 constexpr int most_shared = 227 * 1024 - 1024, barriers = warps * most_stages * 8;
 
-/// How shared memory is dealt out: rings of all warps, the row in e4m3, the row in bf16, barriers.
+/// How shared memory is dealt out: rings of all warps, the row in f16 (for norms in bf16 first), barriers.
 struct Layout {
   int ring = 0;  ///< bytes of a warp
   int chunk = 0, pieces = 0, stages = 0;
 };
 constexpr int free_for_ring(std::int64_t in) {
-  return static_cast<int>((most_shared - barriers - 3 * in) / warps / 128 * 128);
+  return static_cast<int>((most_shared - barriers - 2 * in) / warps / 128 * 128);
 }
 Layout layout_of(int in) {
   Layout l{.ring = free_for_ring(in) < most_ring ? free_for_ring(in) : most_ring};
@@ -30,16 +31,20 @@ Layout layout_of(int in) {
 using Kind = Prologue::Kind;
 
 #ifdef INFEROMETER_HOPPER
-/// d += a bᵀ where a is [16, 32] of which rows 8 and on are zero, b [8, 32]. Each lane gives 8 bytes of both,
-/// of one row of a and the same of b: sums of their products are on the diagonal of d, wherever along k the
-/// bytes are from. So 32 lanes multiply 256 bytes of one row by 256 of another.
-__device__ __forceinline__ void multiply_rows(float (&d)[4], unsigned a0, unsigned a1, unsigned b0,
-                                              unsigned b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %5}, {%7, %8}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a0), "r"(0), "r"(a1), "r"(b0), "r"(b1));
+/// d += a bᵀ where a is [16, 16] of which rows 8 and on are zero, b [8, 16]. Each lane gives 4 values of
+/// both, of one row of a (e4m3, widened) and the same of b (f16): sums of their products are on the diagonal
+/// of d, wherever along k the values are from. So 32 lanes multiply 128 values of one row by 128 of another.
+/// In f16, since compute capability 9.0 has mma.sync of e4m3 only emulated.
+__device__ __forceinline__ void multiply_rows(float (&d)[4], unsigned a, unsigned b0, unsigned b1) {
+  const unsigned wide[4] = {halves(a), 0, halves(a >> 16), 0};
+  multiply_add<true>(d, wide, b0, b1);
+}
+/// Eight e4m3 values in f16.
+__device__ __forceinline__ Eight widen(const uint2& values) {
+  Eight wide;
+  *reinterpret_cast<uint4*>(&wide) = {halves(values.x), halves(values.x >> 16), halves(values.y),
+                                      halves(values.y >> 16)};
+  return wide;
 }
 /// What the lane holds of the diagonal: element (lane / 4, lane / 4) is with lane % 4 = lane / 8.
 __device__ __forceinline__ float diagonal(const float (&d)[4], int lane) {
@@ -55,54 +60,59 @@ __global__ void __launch_bounds__(threads, 1)
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   unsigned char* stage = memory + warp * layout.ring;
-  auto* x = reinterpret_cast<uint4*>(memory + warps * layout.ring);
-  auto* scratch = reinterpret_cast<Eight*>(reinterpret_cast<unsigned char*>(x) + a.in);
-  auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<unsigned char*>(scratch) + 2 * a.in) +
-               warp * most_stages;
+  auto* x = reinterpret_cast<Eight*>(memory + warps * layout.ring);
+  auto* full = reinterpret_cast<std::uint64_t*>(x + a.in / 8) + warp * most_stages;
   const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
-  const int rows = first < a.out ? (a.out - first + step - 1) / step : 0, total = rows * layout.pieces;
-  const auto load = [&](int c) {
-    const int of = c / layout.pieces, at = (c - of * layout.pieces) * layout.chunk, s = c % layout.stages;
+  const int rows = first < a.out ? (a.out - first + step - 1) / step : 0;
+  Walk ahead;
+  const auto load = [&] {
+    const int at = ahead.piece * layout.chunk;
     const auto bytes = static_cast<unsigned>(min(layout.chunk, a.in - at));
-    expect_bytes(full + s, bytes);
-    copy_bulk(stage + s * layout.chunk, a.w + static_cast<std::int64_t>(first + of * step) * a.in + at, bytes,
-              full + s);
+    std::uint64_t* barrier = full + ahead.stage;
+    expect_bytes(barrier, bytes);
+    copy_bulk(stage + ahead.stage * layout.chunk,
+              a.w + static_cast<std::int64_t>(first + ahead.row * step) * a.in + at, bytes, barrier);
+    ahead.next(layout.stages, layout.pieces);
   };
   if (lane == 0) {
     for (int s = 0; s < layout.stages; ++s) init_barrier(full + s, 1);
     publish_barriers();
-    for (int c = 0; c < layout.stages && c < total; ++c) load(c);
+    for (int s = 0; s < layout.stages && ahead.row < rows; ++s) load();
   }
   take_turn();
   if constexpr (Quantize) {
     __shared__ float parts[warps];
     const float factor = factor_of(a.x_scale);
-    make_row<K, warps>(row, a.in, prologue, scratch, parts,
-                       [&](int i, const Eight& v) { reinterpret_cast<uint2*>(x)[i] = to_fp8(v, factor); });
+    make_row<K, warps>(row, a.in, prologue, x, parts,
+                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor)); });
   } else {
-    for (int i = threadIdx.x; i < a.in / 16; i += threads)
-      x[i] = __ldcg(reinterpret_cast<const uint4*>(a.x) + i);
+    for (int i = threadIdx.x; i < a.in / 8; i += threads)
+      x[i] = widen(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
   __syncthreads();
   const float scale = *a.x_scale * *a.w_scale;
   float even[4] = {}, odd[4] = {};
-  for (int c = 0; c < total; ++c) {
-    const int s = c % layout.stages, of = c / layout.pieces, piece = c - of * layout.pieces;
-    const int at = piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 16;
-    wait(full + s, c / layout.stages % 2);
-    const auto* w = reinterpret_cast<const uint4*>(stage + s * layout.chunk);
-#pragma unroll 4
-    for (int from = 0; from < vectors; from += 32) {
-      const int i = from + lane;
-      const uint4 u = i < vectors ? w[i] : uint4{}, v = i < vectors ? x[at / 16 + i] : uint4{};
-      multiply_rows(even, u.x, u.y, v.x, v.y);
-      multiply_rows(odd, u.z, u.w, v.z, v.w);
+  for (Walk here; here.row < rows; here.next(layout.stages, layout.pieces)) {
+    const int at = here.piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 8;
+    wait(full + here.stage, here.phase);
+    const auto* w = reinterpret_cast<const uint2*>(stage + here.stage * layout.chunk) + lane;
+    const auto* v = reinterpret_cast<const uint4*>(x + at / 8) + lane;
+    const auto add = [&](const uint2& by, const uint4& of) {
+      multiply_rows(even, by.x, of.x, of.y);
+      multiply_rows(odd, by.y, of.z, of.w);
+    };
+    const int whole = vectors / 32 * 32;
+#pragma unroll 8
+    for (int i = 0; i < whole; i += 32) add(w[i], v[i]);
+    if (whole < vectors) {
+      const bool mine = whole + lane < vectors;
+      add(mine ? w[whole] : uint2{}, mine ? v[whole] : uint4{});
     }
     __syncwarp();
-    if (lane == 0 && c + layout.stages < total) load(c + layout.stages);
-    if (piece + 1 < layout.pieces) continue;
+    if (lane == 0 && ahead.row < rows) load();
+    if (here.piece + 1 < layout.pieces) continue;
     const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * scale;
-    const int out = first + of * step;
+    const int out = first + here.row * step;
     if (lane == 0 && a.y_f32) static_cast<float*>(a.y)[out] = sum;
     if (lane == 0 && !a.y_f32) static_cast<Bf16*>(a.y)[out] = to_bf16(sum);
 #pragma unroll
@@ -114,7 +124,7 @@ __global__ void __launch_bounds__(threads, 1)
 template <Kind K, bool Quantize>
 void start(const Fp8Product& a, const std::uint16_t* row, const Prologue& p, const Queue& queue) {
   const Layout layout = layout_of(a.in);
-  const auto shared = static_cast<std::size_t>(warps * layout.ring + 3 * a.in + barriers);
+  const auto shared = static_cast<std::size_t>(warps * layout.ring + 2 * a.in + barriers);
   launch(queue, &one_token<K, Quantize>, static_cast<unsigned>(queue.processors), threads, shared, a, row, p,
          layout);
 }
