@@ -11,6 +11,11 @@ __device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
   return all;
 }
 
+/// SiLU(gate) * up, to the bit as the kernel of gated activations.
+__device__ __forceinline__ float gate_silu(float gate, float up) {
+  return gate / (1.0F + __expf(-gate)) * up;
+}
+
 /// The first Count threads of a block, which may have more.
 template <int Count>
 __device__ __forceinline__ void meet(int barrier) {
@@ -35,7 +40,7 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         const float u = to_float(x.v[e]), v = to_float(second.v[e]);
-        x.v[e] = to_bf16(K == Kind::gated ? u / (1.0F + __expf(-u)) * v : u + v);
+        x.v[e] = to_bf16(K == Kind::gated ? gate_silu(u, v) : u + v);
       }
     }
     if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
