@@ -39,8 +39,7 @@ struct OwnRows {
   __device__ __forceinline__ std::int64_t of_w(int row) const {
     return epilogue.gated ? first + row / 2 * step + row % 2 * a.out : first + row * step;
   }
-  /// factor: of y in e4m3
-  __device__ __forceinline__ void finish(int row, float sum, float factor) {
+  __device__ __forceinline__ void finish(int row, float sum, float y_scale) {
     if (!epilogue.gated) {
       store(first + row * step, sum);
     } else if (row % 2 == 0) {
@@ -51,7 +50,7 @@ struct OwnRows {
       if (epilogue.y_scale == nullptr) {
         static_cast<Bf16*>(a.y)[at] = to_bf16(y);
       } else {
-        static_cast<std::uint8_t*>(a.y)[at] = to_fp8(to_float(to_bf16(y)) * factor);
+        static_cast<std::uint8_t*>(a.y)[at] = to_fp8(to_float(to_bf16(y)) * factor_of(&y_scale));
       }
     }
   }

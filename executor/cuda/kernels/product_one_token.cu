@@ -63,10 +63,11 @@ __global__ void __launch_bounds__(threads, 1)
     publish_barriers();
     for (int s = 0; s < stages && ahead.row < rows; ++s) load();
   }
+  fetch_weight<K, threads>(prologue, a.in);
   take_turn();
+  const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
   __shared__ float parts[warps];
   stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
-  const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
   float sum = 0;
   for (Walk here; here.row < rows; here.next(stages, pieces)) {
     const int at = here.piece * chunk;
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(threads, 1)
     if (lane == 0 && ahead.row < rows) load();
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
-    if (lane == 0) own.finish(here.row, sum, y_factor);
+    if (lane == 0) own.finish(here.row, sum, y_scale);
     sum = 0;
   }
 #endif

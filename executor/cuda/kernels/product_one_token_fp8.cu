@@ -79,19 +79,20 @@ __global__ void __launch_bounds__(threads, 1)
     publish_barriers();
     for (int s = 0; s < layout.stages && ahead.row < rows; ++s) load();
   }
+  fetch_weight<K, threads>(prologue, a.in);
   take_turn();
+  // All on their way before one is used.
+  const float x_scale = *a.x_scale, w_scale = *a.w_scale;
+  const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
   if constexpr (Quantize) {
     __shared__ float parts[warps];
-    const float factor = factor_of(a.x_scale);
     make_row<K, warps>(row, a.in, prologue, x, parts,
-                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor)); });
+                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor_of(&x_scale))); });
   } else {
     for (int i = threadIdx.x; i < a.in / 8; i += threads)
       x[i] = widen(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
   __syncthreads();
-  const float scale = *a.x_scale * *a.w_scale;
-  const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
   float even[4] = {}, odd[4] = {};
   for (Walk here; here.row < rows; here.next(layout.stages, layout.pieces)) {
     const int at = here.piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 8;
@@ -112,8 +113,8 @@ __global__ void __launch_bounds__(threads, 1)
     __syncwarp();
     if (lane == 0 && ahead.row < rows) load();
     if (here.piece + 1 < layout.pieces) continue;
-    const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * scale;
-    if (lane == 0) own.finish(here.row, sum, y_factor);
+    const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * (x_scale * w_scale);
+    if (lane == 0) own.finish(here.row, sum, y_scale);
 #pragma unroll
     for (int i = 0; i < 4; ++i) even[i] = odd[i] = 0;
   }
