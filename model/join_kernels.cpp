@@ -6,16 +6,27 @@
 namespace inferometer {
 namespace {
 
-/// Whether node `i` alone reads what node i - 1 writes last, of that node's layer: then nobody misses what
-/// stays inside the kernel.
-bool feeds_only(const Structure& s, std::size_t i) {
+/// Whether node `i` alone reads the buffer that node i - 1 writes last: then nobody misses what stays inside
+/// the kernel.
+bool reads_alone(const Structure& s, std::size_t i) {
   const StructureNode &from = s.nodes[i - 1], &to = s.nodes[i];
-  const View& between = from.writes.back();
-  if (from.rows != to.rows || to.reads.empty() || !(to.reads[0] == between)) return false;
-  return std::none_of(s.nodes.begin(), s.nodes.end(), [&](const StructureNode& n) {
-    return &n != &to && std::any_of(n.reads.begin(), n.reads.end(),
-                                    [&](const View& v) { return v.buffer == between.buffer; });
-  });
+  const std::int32_t between = from.writes.back().buffer;
+  return from.rows == to.rows && std::none_of(s.nodes.begin(), s.nodes.end(), [&](const StructureNode& n) {
+           return &n != &to && std::any_of(n.reads.begin(), n.reads.end(),
+                                           [&](const View& v) { return v.buffer == between; });
+         });
+}
+/// Whether it reads all of it as its first operand.
+bool feeds_only(const Structure& s, std::size_t i) {
+  const std::vector<View>& reads = s.nodes[i].reads;
+  return !reads.empty() && reads[0] == s.nodes[i - 1].writes.back() && reads_alone(s, i);
+}
+/// Whether its two operands are the halves of it.
+bool feeds_halves(const Structure& s, std::size_t i) {
+  const View& all = s.nodes[i - 1].writes.back();
+  const std::int64_t half = all.columns / 2;
+  const std::vector<View> halves{{all.buffer, all.offset, half}, {all.buffer, all.offset + half, half}};
+  return s.nodes[i].reads == halves && reads_alone(s, i);
 }
 
 bool plain_product(const AnyOperator& op) {
@@ -88,6 +99,10 @@ void join_experts(Structure& s, std::size_t i, const Plan& plan) {
 }  // namespace
 
 Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
+  if (plan.fusion.gated_product && plan.fusion.gated_epilogue)
+    return {
+        {"fusion.gated_product, gated_epilogue: the gated activation runs in the product behind it or in "
+         "the one before it; leave one out"}};
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
   for (std::size_t i = 1; i < s.nodes.size(); ++i) {
     StructureNode& node = s.nodes[i];
@@ -99,6 +114,8 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
         feeds_only(s, i))
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
+    if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
+      node.joins_up_to = 1;
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

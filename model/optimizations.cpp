@@ -207,9 +207,18 @@ const std::array list{
         "saves a launch, but every multiprocessor repeats the activation: it costs more where the block is "
         "wide",
         [](const Case&) {
-          return Edits{{"fusion.gated_product", "true"}};
+          return Edits{{"fusion.gated_product", "true"}, {"fusion.gated_epilogue", "false"}};
         },
         &needs_gpu},
+    Optimization{"fused-gated-epilogue", "6.1 operator fusion",
+                 "steps of one token: the gated activation inside the product that makes its gate and up",
+                 "saves a launch and a pass over gate and up; needs them to be one product (fused-gate-up), "
+                 "and excludes "
+                 "fused-gated-product",
+                 [](const Case&) {
+                   return Edits{{"fusion.gated_product", "false"}, {"fusion.gated_epilogue", "true"}};
+                 },
+                 &needs_gpu},
     Optimization{"fused-quantize", "6.1 operator fusion",
                  "static quantization of inputs inside the kernel that makes them",
                  "saves a pass over the inputs of products and a launch; nothing where inputs are not fp8",

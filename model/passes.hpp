@@ -33,7 +33,7 @@ inline constexpr std::array passes{
     Pass{"drop_unused_buffers", "buffers that no node touches any more are forgotten", &drop_unused_buffers},
     Pass{"join_kernels",
          "nodes that run in the kernel of the one before them (fusion.rope_kv, rope_attention, norm_product, "
-         "gated_product, quantize, norm_router, experts)",
+         "gated_product, gated_epilogue, quantize, norm_router, experts)",
          &join_kernels},
     Pass{"connect", "edges from each writer to its readers, and to whoever overwrites what was read",
          &connect},

@@ -37,6 +37,7 @@ struct Plan {
     bool rope_attention = false;
     bool norm_product = false;
     bool gated_product = false;
+    bool gated_epilogue = false;
     bool quantize = false;
     bool norm_router = false;
     bool experts = false;
@@ -82,6 +83,8 @@ void fields(P& plan, Visit&& visit) {
         "steps of one token: a norm inside the one product that reads it");
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
+  visit("fusion.gated_epilogue", plan.fusion.gated_epilogue,
+        "steps of one token: the gated activation inside the product that makes its gate and up");
   visit("fusion.quantize", plan.fusion.quantize,
         "static quantization inside the kernel that makes the values, or in steps of one token inside the "
         "product that reads them");

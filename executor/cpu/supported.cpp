@@ -45,8 +45,9 @@ Errors not_executed(const Case& c, const Structure& structure) {
   for (const StructureNode& node : structure.nodes) {
     if (node.joins_up_to > 0 || node.joins_decode)
       refuse(
-          "fusion.rope_kv, rope_attention, norm_product, gated_product, quantize, norm_router, experts: "
-          "kernels that join operators are not executed");
+          "fusion.rope_kv, rope_attention, norm_product, gated_product, gated_epilogue, quantize, "
+          "norm_router, "
+          "experts: kernels that join operators are not executed");
     const auto formats = formats_of(node.op);
     const bool runs =
         !formats ||

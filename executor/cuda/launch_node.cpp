@@ -1,5 +1,6 @@
 #include "executor/cuda/launch_node.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "executor/cuda/kernels/products_fp8.hpp"
@@ -88,7 +89,10 @@ struct Launch {
              c.queue);
     return {};
   }
-  bool joins_product() const { return !joined.empty() && std::holds_alternative<Linear>(joined.back().op); }
+  static bool is_product(const StructureNode& n) {
+    return std::holds_alternative<Linear>(n.op) && n.role != Role::router;
+  }
+  bool joins_product() const { return std::any_of(joined.begin(), joined.end(), is_product); }
   /// Where a Quantize node writes, with the scale of its values.
   QuantizedOut quantized_by(const StructureNode& n) const {
     const View& q = n.writes[0];
@@ -99,45 +103,51 @@ struct Launch {
     const bool any = !joined.empty() && std::holds_alternative<Quantize>(joined.front().op);
     return any ? quantized_by(joined.front()) : QuantizedOut{};
   }
-  /// The joined product, of one token, of what the prologue makes of this node's first operand.
+  /// The product of one token, this node or a joined one, of what the prologue makes of this node's first
+  /// operand; with the gated activation that is joined behind it, if any, and that one's Quantize node.
   Done multiply(const Prologue& prologue) const {
-    const StructureNode& to = joined.back();
+    const bool alone = is_product(node);  // its inputs are as they are
+    const auto at = std::find_if(joined.begin(), joined.end(), is_product);
+    const StructureNode& to = alone ? node : *at;
     const auto& o = std::get<Linear>(to.op);
-    const View& y = to.writes[0];
+    const bool gated = !(alone ? joined.empty() : &joined.back() == &to);
+    const StructureNode& last = gated ? joined.back() : to;
+    const View& y = last.writes[0];
+    const bool quantized = gated && std::holds_alternative<Quantize>(last.op);
+    const Epilogue epilogue{.gated = gated, .y_scale = quantized ? c.scales.scale(y.buffer) : nullptr};
+    const auto out = static_cast<std::int32_t>(gated ? o.out / 2 : o.out);
     const Constant& w = c.constants.all[static_cast<std::size_t>(to.weights[0])];
-    if (o.w.dtype == DType::int4) {
-      product_int4_one_token({.x = in(0).data,
-                              .y = address(y),
-                              .y_stride = buffer(y).columns,
-                              .y_f32 = o.y == DType::f32,
-                              .tokens = 1,
-                              .in = static_cast<std::int32_t>(o.in),
-                              .out = static_cast<std::int32_t>(o.out)},
-                             int4_weight(w), prologue, {}, c.queue);
+    if (o.w.dtype == DType::fp8) {
+      const Fp8Product p{.x = reinterpret_cast<const std::uint8_t*>(in(0).data),
+                         .w = reinterpret_cast<const std::uint8_t*>(w.data),
+                         .x_scale = c.scales.scale(to.reads[0].buffer),
+                         .w_scale = reinterpret_cast<const float*>(w.scales),
+                         .y = address(y),
+                         .y_stride = buffer(y).columns,
+                         .y_f32 = o.y == DType::f32,
+                         .tokens = 1,
+                         .in = static_cast<std::int32_t>(o.in),
+                         .out = out};
+      if (alone) {
+        product_one_token_fp8(p, epilogue, c.queue);
+      } else {
+        product_one_token_fp8(p, in(0).data, prologue, epilogue, c.queue);
+      }
       return {};
     }
-    if (o.w.dtype == DType::fp8) {
-      product_one_token_fp8({.w = reinterpret_cast<const std::uint8_t*>(w.data),
-                             .x_scale = c.scales.scale(to.reads[0].buffer),
-                             .w_scale = reinterpret_cast<const float*>(w.scales),
+    const FewTokensProduct p{.x = in(0).data,
+                             .w = reinterpret_cast<const Bf16*>(w.data),
                              .y = address(y),
                              .y_stride = buffer(y).columns,
                              .y_f32 = o.y == DType::f32,
                              .tokens = 1,
                              .in = static_cast<std::int32_t>(o.in),
-                             .out = static_cast<std::int32_t>(o.out)},
-                            in(0).data, prologue, c.queue);
-      return {};
+                             .out = out};
+    if (o.w.dtype == DType::int4) {
+      product_int4_one_token(p, int4_weight(w), prologue, epilogue, c.queue);
+    } else {
+      product_one_token(p, prologue, epilogue, c.queue);
     }
-    product_one_token({.x = in(0).data,
-                       .w = reinterpret_cast<const Bf16*>(w.data),
-                       .y = address(y),
-                       .y_stride = buffer(y).columns,
-                       .y_f32 = o.y == DType::f32,
-                       .tokens = 1,
-                       .in = static_cast<std::int32_t>(o.in),
-                       .out = static_cast<std::int32_t>(o.out)},
-                      prologue, c.queue);
     return {};
   }
   Done operator()(const AddRmsNorm& o) const {
@@ -175,6 +185,7 @@ struct Launch {
     return {};
   }
   Done operator()(const Linear& o) const {
+    if (!joined.empty()) return multiply({});
     Done done = o.w.dtype == DType::int4 ? int4_product(o) : product(o);
     if (o.bias) {
       const Out y = out(0);

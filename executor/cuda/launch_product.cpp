@@ -62,9 +62,9 @@ Done launch_product(Product p, const ProductChoice& choice, const std::optional<
       return stream(p, *w_map, tools, queue);
     case ProductKernel::one_token:
       if (p.fp8()) {
-        product_one_token_fp8(few_fp8(p), queue);
+        product_one_token_fp8(few_fp8(p), {}, queue);
       } else {
-        product_one_token(few_bf16(p), {}, queue);
+        product_one_token(few_bf16(p), {}, {}, queue);
       }
       return {};
   }

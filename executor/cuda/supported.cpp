@@ -126,6 +126,21 @@ std::string why_not_joined(const Structure& s, std::size_t i, const Gpu& gpu) {
                    " bytes are not joined; rows of a multiple of 16 bytes that fit shared memory are";
 }
 
+/// Why the product before gated activation `i` does not take it along.
+std::string why_not_gated(const Structure& s, std::size_t i) {
+  if (std::get<GatedActivation>(s.nodes[i].op).activation != Activation::silu)
+    return "fusion.gated_epilogue: joins SiLU only";
+  const auto& product = std::get<Linear>(s.nodes[i - 1].op);
+  if (product.w.dtype != DType::int4) return "";
+  if (i + 1 < s.nodes.size() && s.nodes[i + 1].joins_up_to > 0)
+    return "fusion.gated_epilogue: values that int4 products make are not quantised inside";
+  // Rows of gate and up have the same place in a unit of 32.
+  return product.out / 2 % 32 == 0
+             ? ""
+             : "fusion.gated_epilogue: int4 products of twice " + std::to_string(product.out / 2) +
+                   " outputs are not joined; multiples of 32 are";
+}
+
 }  // namespace
 
 Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
@@ -156,13 +171,19 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
                             c.plan.kv.block_tokens, gpu));
     if (node.joins_up_to > 0) refuse(why_not_joined(structure, i, gpu));
     const auto* product = std::get_if<Linear>(&node.op);
-    if (node.joins_up_to == 0 || product == nullptr || node.role == Role::router) continue;
-    if (!gpu.hopper()) refuse("fusion.norm_product, gated_product, quantize: need compute capability 9.0");
+    if (product == nullptr || node.role == Role::router) continue;
+    const bool gated = i + 1 < structure.nodes.size() && structure.nodes[i + 1].joins_up_to > 0 &&
+                       std::holds_alternative<GatedActivation>(structure.nodes[i + 1].op);
+    if (gated) refuse(why_not_gated(structure, i + 1));
+    if (node.joins_up_to == 0 && !gated) continue;
+    if (!gpu.hopper())
+      refuse("fusion.norm_product, gated_product, gated_epilogue, quantize: need compute capability 9.0");
     const bool fits = product->w.dtype == DType::int4  ? int4_one_token_fits(product->in)
                       : product->w.dtype == DType::fp8 ? one_token_fp8_fits(product->in)
                                                        : one_token_fits(product->in);
     if (product->in % 8 != 0 || !fits)
-      refuse("fusion.norm_product, gated_product, quantize: products of " + std::to_string(product->in) +
+      refuse("fusion.norm_product, gated_product, gated_epilogue, quantize: products of " +
+             std::to_string(product->in) +
              " inputs are not joined; multiples of 8 that fit shared memory are");
     const auto* gate =
         std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, {.tokens = 1}).first].op);

@@ -66,7 +66,7 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   const FewTokensProduct few = few_tokens(s, x, as<Bf16>(w), y);
   const Work work = s.work(DType::bf16, DType::bf16);
   if (kernel == ProductKernel::one_token) {
-    b->time(state, work, [&] { product_one_token(few, {}, b->queue); });
+    b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
     const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
     const StreamedTiles tiles{map_of(w, s.out, s.in, streamed_rows),
@@ -106,7 +106,7 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
                        .out = static_cast<std::int32_t>(s.out)};
   const Work work = s.work(DType::fp8, DType::fp8);
   if (kernel == ProductKernel::one_token) {
-    b->time(state, work, [&] { product_one_token_fp8(few, b->queue); });
+    b->time(state, work, [&] { product_one_token_fp8(few, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
     const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
     const StreamedTiles tiles{map_of(w.q, s.out, s.in, streamed_rows, 1),

@@ -165,6 +165,7 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
                    .rope_kv = true,
                    .rope_attention = true,
                    .norm_product = true,
+                   .gated_epilogue = true,
                    .quantize = true,
                    .norm_router = true,
                    .experts = true};

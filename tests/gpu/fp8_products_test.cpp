@@ -73,7 +73,7 @@ TEST_F(GpuFp8Products, OneTokenEqualsTheReference) {
     ASSERT_TRUE(one_token_fp8_fits(in));
     const Fp8Matrix x = Fp8Matrix::random(1, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
     check(few(&x, w, 1, in, out), expected(x.values(), w, 1, in, out),
-          [&](const Fp8Product& a) { product_one_token_fp8(a, queue); });
+          [&](const Fp8Product& a) { product_one_token_fp8(a, {}, queue); });
   }
 }
 
@@ -91,7 +91,7 @@ TEST_F(GpuFp8Products, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
     const auto holds = [&](const Prologue& p, const std::vector<double>& q, const char* what) {
       SCOPED_TRACE(what);
       check(few(nullptr, w, 1, in, out), expected(q, w, 1, in, out),
-            [&](const Fp8Product& a) { product_one_token_fp8(a, x.data(), p, queue); });
+            [&](const Fp8Product& a) { product_one_token_fp8(a, x.data(), p, {}, queue); });
     };
     holds({}, row([&](const QuantizedOut& q) {
             quantize_fp8({.x = x.in(), .q = q, .tokens = 1, .width = in}, queue);
@@ -126,6 +126,59 @@ TEST_F(GpuFp8Products, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
             gated({.gate = x.in(), .up = second.in(), .tokens = 1, .width = in, .q = q}, queue);
           }),
           "gated");
+  }
+}
+
+TEST_F(GpuFp8Products, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
+  const Array<float> y_scale({0.02F});
+  for (const auto& [in, out] :
+       {std::pair{64, 40}, std::pair{80, 200}, std::pair{256, 1}, std::pair{2048, 1057}, std::pair{4112, 33},
+        std::pair{16, 7}, std::pair{14336, 50}, std::pair{1024, 20000}}) {
+    const Matrix x = Matrix::random(1, in, 1), second = Matrix::random(1, in, 2);
+    const Fp8Matrix q = Fp8Matrix::random(1, in, 5), w = Fp8Matrix::random(2 * out, in, 3, 0);
+    const Matrix weight = Matrix::random(1, in, 4), sum{1, in}, sums{1, 2 * out};
+    const auto check = [&](auto multiply, const char* what) {
+      SCOPED_TRACE(what);
+      Fp8Product a = few(&q, w, 1, in, 2 * out);
+      a.y = sums.out().data;
+      multiply(a, Epilogue{});
+      const auto one_by_one = [&](Out y, const QuantizedOut& to) {
+        gated({.gate = {sums.data(), 2 * out},
+               .up = {sums.data() + out, 2 * out},
+               .y = y,
+               .tokens = 1,
+               .width = out,
+               .q = to},
+              queue);
+      };
+      // The same sums in the same order, whatever becomes of them: the same to the bit.
+      const Matrix right{1, out}, y{1, out};
+      const Fp8Matrix right_fp8{1, out}, y_fp8{1, out};
+      one_by_one(right.out(), {});
+      one_by_one({}, {right_fp8.data(), right_fp8.stride(), y_scale.data()});
+      a.out = out;
+      a.y = y.out().data;
+      multiply(a, Epilogue{.gated = true});
+      EXPECT_EQ(distance(y.values(), right.values()), 0) << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      a.y = y_fp8.data();
+      multiply(a, Epilogue{.gated = true, .y_scale = y_scale.data()});
+      EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << in << " x " << out;
+      EXPECT_TRUE(y_fp8.gaps_untouched());
+    };
+    check([&](const Fp8Product& a, const Epilogue& e) { product_one_token_fp8(a, e, queue); }, "quantised");
+    const auto made = [&](const Prologue& p, const char* what) {
+      check([&](const Fp8Product& a, const Epilogue& e) { product_one_token_fp8(a, x.data(), p, e, queue); },
+            what);
+    };
+    made({}, "quantize");
+    made({.kind = Prologue::Kind::norm, .weight = weight.data(), .eps = 1e-5F}, "norm");
+    made({.kind = Prologue::Kind::add_norm,
+          .second = second.data(),
+          .weight = weight.data(),
+          .sum = sum.out().data,
+          .eps = 1e-5F},
+         "add_norm");
   }
 }
 
@@ -208,7 +261,7 @@ TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         if (tokens == 1) {
-          product_one_token_fp8(a, queue);
+          product_one_token_fp8(a, {}, queue);
         } else {
           product_streamed(a, {*map_w, *map_x, partial.data(), flags.data()}, queue);
         }

@@ -118,6 +118,8 @@ class GpuWays : public cuda::OnGpu {
 Plan all_joined(bool graphs, bool overlap) {
   Plan plan = bf16_plan(true, graphs, overlap);
   plan.fusion.rope_attention = true;
+  plan.fusion.gated_product = false;
+  plan.fusion.gated_epilogue = true;
   return plan;
 }
 
@@ -204,7 +206,8 @@ TEST_F(GpuWays, GiveTheSameLogitsOfInt4Weights) {
   };
   for (const std::int64_t batch : {1, 3, 9, 20, 40, 70}) {
     const std::vector<float> expected = logits_of(int4(bf16_plan(false, false, false)), batch, 45, 1);
-    for (const Plan& plan : {bf16_plan(true, false, true), bf16_plan(true, true, true)}) {
+    for (const Plan& plan :
+         {bf16_plan(true, false, true), bf16_plan(true, true, true), all_joined(true, true)}) {
       for (const std::int64_t pieces : {1, 2}) {
         RelativeError error;
         error.add(logits_of(int4(plan), batch, 45, pieces), expected);

@@ -1,7 +1,7 @@
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/tensor_map.hpp"
-#include "tests/gpu/device.hpp"
+#include "tests/gpu/fp8.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -30,6 +30,9 @@ struct GpuProducts : OnGpu {
     }
     return y;
   }
+  void gated_one_by_one(In gate, In up, std::int64_t width, Out y, const QuantizedOut& q) const {
+    gated({.gate = gate, .up = up, .y = y, .tokens = 1, .width = width, .q = q}, queue);
+  }
   FewTokensProduct few(const Matrix& x, const Matrix& w, void* y, std::int64_t stride, bool f32,
                        std::int64_t tokens, std::int64_t in, std::int64_t out) {
     return {.x = x.data(),
@@ -46,6 +49,9 @@ struct GpuProducts : OnGpu {
 
 constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      {2048, 129}, {4096, 6144 / 8},
                                        {4104, 333}, {14336, 96}, {1024, 40000}, {8, 7}};
+/// Inputs, and pairs of a gate and an up.
+constexpr std::int64_t gated_extents[][2] = {{64, 64},   {72, 200}, {256, 1},    {2048, 1057},
+                                             {4104, 33}, {8, 7},    {14336, 50}, {1024, 20000}};
 
 TEST_F(GpuProducts, OneTokenEqualsTheReference) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
@@ -53,11 +59,11 @@ TEST_F(GpuProducts, OneTokenEqualsTheReference) {
     ASSERT_TRUE(one_token_fits(in));
     const Matrix x = Matrix::random(1, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{1, out};
     const auto right = expected(x, w, 1, in, out);
-    product_one_token(few(x, w, y.out().data, y.out().stride, false, 1, in, out), {}, queue);
+    product_one_token(few(x, w, y.out().data, y.out().stride, false, 1, in, out), {}, {}, queue);
     EXPECT_LE(distance(y.values(), right), bf16_tolerance) << in << " x " << out;
     EXPECT_TRUE(y.gaps_untouched());
-    const auto exact =
-        f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), {}, queue); });
+    const auto exact = f32(
+        1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), {}, {}, queue); });
     EXPECT_LE(distance(exact, right), 1e-5) << in << " x " << out;
   }
 }
@@ -68,8 +74,8 @@ TEST_F(GpuProducts, OneTokenWithAProloguesEqualsTheOperatorsOneByOne) {
     const Matrix x = Matrix::random(1, in, 1), second = Matrix::random(1, in, 2, 3.0F);
     const Matrix w = Matrix::random(out, in, 3, 1.0F, 0), weight = Matrix::random(1, in, 4);
     const auto check = [&](const Prologue& p, const Matrix& row, const char* what) {
-      const auto y =
-          f32(1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), p, queue); });
+      const auto y = f32(
+          1, out, [&](float* to) { product_one_token(few(x, w, to, out, true, 1, in, out), p, {}, queue); });
       // Sums in another order may round a few elements of the row the other way.
       EXPECT_LE(distance(y, expected(row, w, 1, in, out)), 2e-3) << what << ' ' << in << " x " << out;
     };
@@ -96,6 +102,43 @@ TEST_F(GpuProducts, OneTokenWithAProloguesEqualsTheOperatorsOneByOne) {
     EXPECT_TRUE(sum_there.gaps_untouched());
     gated({.gate = x.in(), .up = second.in(), .y = gate.out(), .tokens = 1, .width = in}, queue);
     check({.kind = Prologue::Kind::gated, .second = second.data()}, gate, "gated");
+  }
+}
+
+TEST_F(GpuProducts, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const Array<float> scale({0.02F});
+  for (const auto& [in, out] : gated_extents) {
+    const Matrix x = Matrix::random(1, in, 1, 0.5F), second = Matrix::random(1, in, 2, 0.5F);
+    const Matrix w = Matrix::random(2 * out, in, 3, 0.2F, 0), weight = Matrix::random(1, in, 4),
+                 apart{1, 2 * out};
+    const auto check = [&](const Prologue& p, const char* what) {
+      SCOPED_TRACE(what);
+      product_one_token(few(x, w, apart.out().data, 2 * out, false, 1, in, 2 * out), p, {}, queue);
+      const In gate{apart.data(), 2 * out}, up{apart.data() + out, 2 * out};
+      // The same sums in the same order, whatever becomes of them: the same to the bit.
+      const Matrix right{1, out}, y{1, out};
+      const Fp8Matrix right_fp8{1, out}, y_fp8{1, out};
+      const Out unused;
+      gated_one_by_one(gate, up, out, right.out(), {});
+      gated_one_by_one(gate, up, out, unused, {right_fp8.data(), right_fp8.stride(), scale.data()});
+      product_one_token(few(x, w, y.out().data, out, false, 1, in, out), p, {.gated = true}, queue);
+      EXPECT_EQ(distance(y.values(), right.values()), 0) << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      product_one_token(few(x, w, y_fp8.data(), out, false, 1, in, out), p,
+                        {.gated = true, .y_scale = scale.data()}, queue);
+      EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << in << " x " << out;
+      EXPECT_TRUE(y_fp8.gaps_untouched());
+    };
+    check({}, "none");
+    check({.kind = Prologue::Kind::norm, .weight = weight.data(), .eps = 1e-5F}, "norm");
+    const Matrix sum{1, in};
+    check({.kind = Prologue::Kind::add_norm,
+           .second = second.data(),
+           .weight = weight.data(),
+           .sum = sum.out().data,
+           .eps = 1e-5F},
+          "add_norm");
   }
 }
 

@@ -96,5 +96,34 @@ TEST(SupportedOnGpu, MixturesOfExperts) {
   EXPECT_NE(refused({.plan = {}, .width = 60}).find("products of experts of 60 inputs"), std::string::npos);
 }
 
+TEST(SupportedOnGpu, GatedActivationsInsideTheProductsBeforeThem) {
+  const auto why = [](Activation activation, std::int64_t width, DType weights, int major = 9) {
+    Case c;
+    Architecture a;
+    a.layers = 1;
+    a.hidden = 128;
+    a.heads = 4;
+    a.kv_heads = 2;
+    a.head_dim = 64;
+    a.intermediate = width;
+    a.vocab = 112;
+    a.activation = activation;
+    c.models["model"] = a;
+    c.plan.fusion = {.gate_up = true, .gated_epilogue = true};
+    c.plan.precision.weights = weights;
+    const auto structure = compile(a, c.plan);
+    EXPECT_TRUE(structure) << to_string(structure.error());
+    const Errors errors = not_executed(c, *structure, {.major = major, .processors = 132});
+    return errors.empty() ? "" : to_string(errors);
+  };
+  EXPECT_EQ(why(Activation::silu, 264, DType::bf16), "");
+  EXPECT_EQ(why(Activation::silu, 288, DType::int4), "");
+  EXPECT_NE(why(Activation::silu, 264, DType::int4).find("multiples of 32"), std::string::npos);
+  EXPECT_NE(why(Activation::gelu_tanh, 264, DType::bf16).find("gated_epilogue: joins SiLU only"),
+            std::string::npos);
+  EXPECT_NE(why(Activation::silu, 264, DType::bf16, 8).find("need compute capability 9.0"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace inferometer::cuda

@@ -35,6 +35,19 @@ std::vector<std::string> joined(const Structure& s, std::int64_t tokens) {
   return roles;
 }
 
+/// Roles of the nodes of the first layer's kernels, in steps of so many tokens.
+std::vector<std::string> kernels(const Structure& s, std::int64_t tokens) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+    const NodeRange kernel = kernel_of(s, i, {.tokens = tokens});
+    if (s.nodes[i].layer != 0 || kernel.first != i) continue;
+    all.emplace_back();
+    for (std::size_t n = kernel.first; n <= kernel.last; ++n)
+      all.back() += (n == kernel.first ? "" : " ") + std::string{name(s.nodes[n].role)};
+  }
+  return all;
+}
+
 TEST(JoinKernels, NothingJoinsUnlessThePlanSaysSo) { EXPECT_TRUE(joined(lowered({}), 1).empty()); }
 
 TEST(JoinKernels, RopeAndCacheWriteInStepsOfAnySize) {
@@ -106,21 +119,10 @@ TEST(JoinKernels, NormQuantizationAndProductAreOneKernelInStepsOfOneToken) {
                                .gated_product = true,
                                .quantize = true},
                               InputFormat::fp8);
-  const auto kernels = [&](std::int64_t tokens) {
-    std::vector<std::string> all;
-    for (std::size_t i = 0; i < s.nodes.size(); ++i) {
-      const NodeRange kernel = kernel_of(s, i, {.tokens = tokens});
-      if (s.nodes[i].layer != 0 || kernel.first != i) continue;
-      all.emplace_back();
-      for (std::size_t n = kernel.first; n <= kernel.last; ++n)
-        all.back() += (n == kernel.first ? "" : " ") + std::string{name(s.nodes[n].role)};
-    }
-    return all;
-  };
-  EXPECT_EQ(kernels(1),
+  EXPECT_EQ(kernels(s, 1),
             (std::vector<std::string>{"norm quantize qkv", "rope", "kv_write", "attention", "quantize o",
                                       "norm quantize gate_up", "activation quantize down"}));
-  EXPECT_EQ(kernels(2),
+  EXPECT_EQ(kernels(s, 2),
             (std::vector<std::string>{"norm quantize", "qkv", "rope", "kv_write", "attention", "quantize",
                                       "o", "norm quantize", "gate_up", "activation quantize", "down"}));
 }
@@ -174,6 +176,37 @@ TEST(JoinKernels, NormAndRouterInStepsOfFewTokensAndMixturesInStepsOfOne) {
   EXPECT_EQ(mixture_kernels(plan, 1, a),
             (std::vector<std::string>{"norm", "router", "route", "expert_gate_up", "expert_activation",
                                       "expert_down", "combine"}));
+}
+
+TEST(JoinKernels, TheGatedActivationInTheProductThatMakesItsGateAndUp) {
+  Plan::Fusion fusion{.qkv = true, .gate_up = true, .residual_norm = true, .gated_epilogue = true};
+  EXPECT_EQ(kernels(lowered(fusion), 1),
+            (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention", "o", "norm",
+                                      "gate_up activation", "down"}));
+  EXPECT_EQ(joined(lowered(fusion), 2), std::vector<std::string>{});
+  EXPECT_EQ(joined(lowered({.gated_epilogue = true}), 1), std::vector<std::string>{}) << "gate and up apart";
+  EXPECT_EQ(joined(lowered(fusion, InputFormat::as_is, DType::int4), 1),
+            std::vector<std::string>{"activation"});
+  fusion.norm_product = true;
+  EXPECT_EQ(kernels(lowered(fusion), 1),
+            (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",
+                                      "norm gate_up activation", "down"}));
+  fusion.quantize = true;
+  const Structure s = lowered(fusion, InputFormat::fp8);
+  EXPECT_EQ(kernels(s, 1),
+            (std::vector<std::string>{"norm quantize qkv", "rope", "kv_write", "attention", "quantize o",
+                                      "norm quantize gate_up activation quantize", "down"}));
+  EXPECT_EQ(kernels(s, 2),
+            (std::vector<std::string>{"norm quantize", "qkv", "rope", "kv_write", "attention", "quantize",
+                                      "o", "norm quantize", "gate_up", "activation quantize", "down"}));
+}
+
+TEST(JoinKernels, TheGatedActivationRunsInOneOfTheProductsAroundIt) {
+  Plan plan;
+  plan.fusion = {.gate_up = true, .gated_product = true, .gated_epilogue = true};
+  const auto structure = compile(tiny_llama(), plan);
+  ASSERT_FALSE(structure);
+  EXPECT_NE(to_string(structure.error()).find("fusion.gated_product, gated_epilogue"), std::string::npos);
 }
 
 TEST(JoinKernels, AKernelIsNamedByAnyOfItsNodes) {

@@ -98,8 +98,8 @@ const std::vector<Malformed> table{
      "s.yaml:5:8: error: plan: unknown key \"workload.batch\"; expected one of precision, precision.weights, "
      "precision.activations, precision.inputs, precision.kv, fusion, fusion.qkv, fusion.gate_up, "
      "fusion.residual_norm, fusion.rope_kv, fusion.rope_attention, fusion.norm_product, "
-     "fusion.gated_product, fusion.quantize, fusion.norm_router, fusion.experts, kernels, kernels.attention, "
-     "kernels.experts, launch, launch.graphs, "
+     "fusion.gated_product, fusion.gated_epilogue, fusion.quantize, fusion.norm_router, fusion.experts, "
+     "kernels, kernels.attention, kernels.experts, launch, launch.graphs, "
      "launch.batch_buckets, launch.overlap, kv, kv.block_tokens, parallel, parallel.tensor\n"},
     {with("plan: {precision: {weights: int8 lm_haed=bf16}}\n"),
      "s.yaml:5:29: error: precision.weights: \"lm_haed\" is not a role; did you mean \"lm_head\"?\n"},

@@ -11,57 +11,94 @@ __device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
   return all;
 }
 
+/// SiLU(gate) * up, to the bit as the kernel of gated activations.
+__device__ __forceinline__ float gate_silu(float gate, float up) {
+  return gate / (1.0F + __expf(-gate)) * up;
+}
+
 /// The first Count threads of a block, which may have more.
 template <int Count>
 __device__ __forceinline__ void meet(int barrier) {
   asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
 }
 
+/// Brings the norm's weight near before the kernel before has ended; by all threads of a block of Threads.
+template <Prologue::Kind K, int Threads>
+__device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
+  if constexpr (K == Prologue::Kind::norm || K == Prologue::Kind::add_norm) {
+    for (int at = threadIdx.x * 64; at < in; at += Threads * 64)  // lines of 128 bytes
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(p.weight + at));
+  }
+}
+
 /// Calls keep(i, elements 8 i to 8 i + 8) for what the prologue makes of row x [in]. Rounded to bf16 wherever
 /// kernels of their own would store it.
 /// scratch [in]: in shared memory, for norms; keep may write to it   parts [Warps]: in shared memory
 /// For the first Warps warps of a block, which meet at barrier 1; a thread keeps elements that it alone read,
-/// so that no barrier is needed between.
+/// so that no barrier is needed between. What a thread reads of the first 8 Warps * 32 * most_ahead elements
+/// is on its way before it uses any.
 template <Prologue::Kind K, int Warps, class Keep>
 __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Eight* scratch, float* parts,
                          Keep keep) {
   using Kind = Prologue::Kind;
-  constexpr bool norm = K == Kind::norm || K == Kind::add_norm;
+  constexpr bool norm = K == Kind::norm || K == Kind::add_norm, two = K == Kind::add_norm || K == Kind::gated;
+  constexpr int threads = Warps * 32, most_ahead = 4;
+  const int count = in / 8;
   float squares = 0;
-  for (int i = threadIdx.x; i < in / 8; i += Warps * 32) {
-    Eight x = load_eight(row, i);
-    if constexpr (K == Kind::add_norm || K == Kind::gated) {
-      const Eight second = load_eight(p.second, i);
+  Eight weights[most_ahead];
+  for (int from = threadIdx.x; from < count; from += threads * most_ahead) {
+    Eight first[most_ahead], second[most_ahead];
 #pragma unroll
-      for (int e = 0; e < 8; ++e) {
-        const float u = to_float(x.v[e]), v = to_float(second.v[e]);
-        x.v[e] = to_bf16(K == Kind::gated ? u / (1.0F + __expf(-u)) * v : u + v);
-      }
+    for (int a = 0; a < most_ahead; ++a) {
+      const int i = from + a * threads;
+      if (i >= count) break;
+      first[a] = load_eight(row, i);
+      if constexpr (two) second[a] = load_eight(p.second, i);
+      if (norm && from < threads) weights[a] = load_eight(p.weight, i);
     }
-    if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
-    if constexpr (norm) {
 #pragma unroll
-      for (int e = 0; e < 8; ++e) squares += to_float(x.v[e]) * to_float(x.v[e]);
-      scratch[i] = x;
-    } else {
-      keep(i, x);
+    for (int a = 0; a < most_ahead; ++a) {
+      const int i = from + a * threads;
+      if (i >= count) break;
+      Eight x = first[a];
+      if constexpr (two) {
+#pragma unroll
+        for (int e = 0; e < 8; ++e) {
+          const float u = to_float(x.v[e]), v = to_float(second[a].v[e]);
+          x.v[e] = to_bf16(K == Kind::gated ? gate_silu(u, v) : u + v);
+        }
+      }
+      if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
+      if constexpr (norm) {
+#pragma unroll
+        for (int e = 0; e < 8; ++e) squares += to_float(x.v[e]) * to_float(x.v[e]);
+        scratch[i] = x;
+      } else {
+        keep(i, x);
+      }
     }
   }
   if constexpr (norm) {
     squares = warp_sum(squares);
     if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = squares;
-    meet<Warps * 32>(1);
+    meet<threads>(1);
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < Warps; ++w) sum += parts[w];
     const float scale = rsqrtf(sum / static_cast<float>(in) + p.eps);
-    for (int i = threadIdx.x; i < in / 8; i += Warps * 32) {
+    const auto finish = [&](int i, const Eight& weight) {
       Eight x = scratch[i];
-      const Eight w = *(reinterpret_cast<const Eight*>(p.weight) + i);
 #pragma unroll
-      for (int e = 0; e < 8; ++e) x.v[e] = to_bf16(to_float(x.v[e]) * scale * to_float(w.v[e]));
+      for (int e = 0; e < 8; ++e) x.v[e] = to_bf16(to_float(x.v[e]) * scale * to_float(weight.v[e]));
       keep(i, x);
+    };
+#pragma unroll
+    for (int a = 0; a < most_ahead; ++a) {
+      const int i = threadIdx.x + a * threads;
+      if (i < count) finish(i, weights[a]);
     }
+    for (int i = threadIdx.x + most_ahead * threads; i < count; i += threads)
+      finish(i, load_eight(p.weight, i));
   }
 }
 

@@ -1,6 +1,6 @@
 #include "executor/cuda/kernels/hopper.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
-#include "executor/cuda/kernels/one_token_walk.cuh"
+#include "executor/cuda/kernels/one_token_weights.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -37,7 +37,8 @@ __device__ void stage_row(Eight* to, const FewTokensProduct& a, const Prologue& 
 #endif
 
 template <Kind K>
-__global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prologue prologue) {
+__global__ void __launch_bounds__(threads, 1)
+    one_token(FewTokensProduct a, Prologue prologue, Epilogue epilogue) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -45,16 +46,16 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
   auto* x = reinterpret_cast<uint4*>(memory + warps * ring * 2);
   auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * most_stages;
   const int chunk = min(most_chunk, a.in), stages = min(most_stages, ring / chunk);
-  const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
-  const int pieces = (a.in + chunk - 1) / chunk, rows = first < a.out ? (a.out - first + step - 1) / step : 0;
+  OwnRows<FewTokensProduct> own{a, epilogue, static_cast<int>(blockIdx.x) * warps + warp,
+                                static_cast<int>(gridDim.x) * warps};
+  const int pieces = (a.in + chunk - 1) / chunk, rows = own.count();
   Walk ahead;
   const auto load = [&] {
     const int at = ahead.piece * chunk;
     const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
     std::uint64_t* barrier = full + ahead.stage;
     expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * chunk,
-              a.w + static_cast<std::int64_t>(first + ahead.row * step) * a.in + at, bytes, barrier);
+    copy_bulk(stage + ahead.stage * chunk, a.w + own.of_w(ahead.row) * a.in + at, bytes, barrier);
     ahead.next(stages, pieces);
   };
   if (lane == 0) {
@@ -62,7 +63,9 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
     publish_barriers();
     for (int s = 0; s < stages && ahead.row < rows; ++s) load();
   }
+  fetch_weight<K, threads>(prologue, a.in);
   take_turn();
+  const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
   __shared__ float parts[warps];
   stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
   float sum = 0;
@@ -77,9 +80,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
     if (lane == 0 && ahead.row < rows) load();
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
-    const int out = first + here.row * step;
-    if (lane == 0 && a.y_f32) static_cast<float*>(a.y)[out] = sum;
-    if (lane == 0 && !a.y_f32) static_cast<Bf16*>(a.y)[out] = to_bf16(sum);
+    if (lane == 0) own.finish(here.row, sum, y_scale);
     sum = 0;
   }
 #endif
@@ -89,12 +90,13 @@ __global__ void __launch_bounds__(threads, 1) one_token(FewTokensProduct a, Prol
 
 bool one_token_fits(std::int64_t in) { return shared_bytes(in) <= 227 * 1024 - 64; }
 
-void product_one_token(const FewTokensProduct& a, const Prologue& p, const Queue& queue) {
+void product_one_token(const FewTokensProduct& a, const Prologue& p, const Epilogue& epilogue,
+                       const Queue& queue) {
   const auto kernel = p.kind == Kind::none       ? &one_token<Kind::none>
                       : p.kind == Kind::norm     ? &one_token<Kind::norm>
                       : p.kind == Kind::add_norm ? &one_token<Kind::add_norm>
                                                  : &one_token<Kind::gated>;
-  launch(queue, kernel, static_cast<unsigned>(queue.processors), threads, shared_bytes(a.in), a, p);
+  launch(queue, kernel, static_cast<unsigned>(queue.processors), threads, shared_bytes(a.in), a, p, epilogue);
 }
 
 }  // namespace inferometer::cuda

@@ -1,7 +1,7 @@
 #include "executor/cuda/kernels/fp8.cuh"
 #include "executor/cuda/kernels/mma.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
-#include "executor/cuda/kernels/one_token_walk.cuh"
+#include "executor/cuda/kernels/one_token_weights.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
 
 namespace inferometer::cuda {
@@ -55,23 +55,23 @@ __device__ __forceinline__ float diagonal(const float (&d)[4], int lane) {
 
 template <Kind K, bool Quantize>
 __global__ void __launch_bounds__(threads, 1)
-    one_token(Fp8Product a, const std::uint16_t* row, Prologue prologue, Layout layout) {
+    one_token(Fp8Product a, const std::uint16_t* row, Prologue prologue, Epilogue epilogue, Layout layout) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   unsigned char* stage = memory + warp * layout.ring;
   auto* x = reinterpret_cast<Eight*>(memory + warps * layout.ring);
   auto* full = reinterpret_cast<std::uint64_t*>(x + a.in / 8) + warp * most_stages;
-  const int first = static_cast<int>(blockIdx.x) * warps + warp, step = static_cast<int>(gridDim.x) * warps;
-  const int rows = first < a.out ? (a.out - first + step - 1) / step : 0;
+  OwnRows<Fp8Product> own{a, epilogue, static_cast<int>(blockIdx.x) * warps + warp,
+                          static_cast<int>(gridDim.x) * warps};
+  const int rows = own.count();
   Walk ahead;
   const auto load = [&] {
     const int at = ahead.piece * layout.chunk;
     const auto bytes = static_cast<unsigned>(min(layout.chunk, a.in - at));
     std::uint64_t* barrier = full + ahead.stage;
     expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * layout.chunk,
-              a.w + static_cast<std::int64_t>(first + ahead.row * step) * a.in + at, bytes, barrier);
+    copy_bulk(stage + ahead.stage * layout.chunk, a.w + own.of_w(ahead.row) * a.in + at, bytes, barrier);
     ahead.next(layout.stages, layout.pieces);
   };
   if (lane == 0) {
@@ -79,18 +79,20 @@ __global__ void __launch_bounds__(threads, 1)
     publish_barriers();
     for (int s = 0; s < layout.stages && ahead.row < rows; ++s) load();
   }
+  fetch_weight<K, threads>(prologue, a.in);
   take_turn();
+  // All on their way before one is used.
+  const float x_scale = *a.x_scale, w_scale = *a.w_scale;
+  const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
   if constexpr (Quantize) {
     __shared__ float parts[warps];
-    const float factor = factor_of(a.x_scale);
     make_row<K, warps>(row, a.in, prologue, x, parts,
-                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor)); });
+                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor_of(&x_scale))); });
   } else {
     for (int i = threadIdx.x; i < a.in / 8; i += threads)
       x[i] = widen(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
   __syncthreads();
-  const float scale = *a.x_scale * *a.w_scale;
   float even[4] = {}, odd[4] = {};
   for (Walk here; here.row < rows; here.next(layout.stages, layout.pieces)) {
     const int at = here.piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 8;
@@ -111,10 +113,8 @@ __global__ void __launch_bounds__(threads, 1)
     __syncwarp();
     if (lane == 0 && ahead.row < rows) load();
     if (here.piece + 1 < layout.pieces) continue;
-    const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * scale;
-    const int out = first + here.row * step;
-    if (lane == 0 && a.y_f32) static_cast<float*>(a.y)[out] = sum;
-    if (lane == 0 && !a.y_f32) static_cast<Bf16*>(a.y)[out] = to_bf16(sum);
+    const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * (x_scale * w_scale);
+    if (lane == 0) own.finish(here.row, sum, y_scale);
 #pragma unroll
     for (int i = 0; i < 4; ++i) even[i] = odd[i] = 0;
   }
@@ -122,31 +122,32 @@ __global__ void __launch_bounds__(threads, 1)
 }
 
 template <Kind K, bool Quantize>
-void start(const Fp8Product& a, const std::uint16_t* row, const Prologue& p, const Queue& queue) {
+void start(const Fp8Product& a, const std::uint16_t* row, const Prologue& p, const Epilogue& epilogue,
+           const Queue& queue) {
   const Layout layout = layout_of(a.in);
   const auto shared = static_cast<std::size_t>(warps * layout.ring + 2 * a.in + barriers);
   launch(queue, &one_token<K, Quantize>, static_cast<unsigned>(queue.processors), threads, shared, a, row, p,
-         layout);
+         epilogue, layout);
 }
 
 }  // namespace
 
 bool one_token_fp8_fits(std::int64_t in) { return free_for_ring(in) >= 2 * most_chunk; }
 
-void product_one_token_fp8(const Fp8Product& a, const Queue& queue) {
-  start<Kind::none, false>(a, nullptr, {}, queue);
+void product_one_token_fp8(const Fp8Product& a, const Epilogue& epilogue, const Queue& queue) {
+  start<Kind::none, false>(a, nullptr, {}, epilogue, queue);
 }
 void product_one_token_fp8(const Fp8Product& a, const std::uint16_t* row, const Prologue& p,
-                           const Queue& queue) {
+                           const Epilogue& epilogue, const Queue& queue) {
   switch (p.kind) {
     case Kind::none:
-      return start<Kind::none, true>(a, row, p, queue);
+      return start<Kind::none, true>(a, row, p, epilogue, queue);
     case Kind::norm:
-      return start<Kind::norm, true>(a, row, p, queue);
+      return start<Kind::norm, true>(a, row, p, epilogue, queue);
     case Kind::add_norm:
-      return start<Kind::add_norm, true>(a, row, p, queue);
+      return start<Kind::add_norm, true>(a, row, p, epilogue, queue);
     case Kind::gated:
-      return start<Kind::gated, true>(a, row, p, queue);
+      return start<Kind::gated, true>(a, row, p, epilogue, queue);
   }
 }
 

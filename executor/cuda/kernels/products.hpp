@@ -8,7 +8,7 @@
 namespace inferometer::cuda {
 
 /// y = x Wᵀ for few tokens, where the time is that of reading W once.   x [tokens, in], W [out, in] bf16,
-/// dense rows of W; y in bf16 or f32
+/// dense rows of W; y in bf16 or f32 (what an Epilogue changes of this, it says)
 struct FewTokensProduct {
   const std::uint16_t* x = nullptr;
   std::int64_t x_stride = 0;
@@ -28,17 +28,20 @@ struct Prologue {
   float eps = 0;
 };
 
-/// What becomes of the product y of one token.
+/// What becomes of a row of sums on the way out. gated: W is [2 out, in], rows of gates and then rows of up,
+/// whose sums are rounded to bf16 as kernels of their own would store them; y = SiLU(gate) * up, in bf16 or,
+/// where y_scale [1] is given, in e4m3 of y / y_scale.
 struct Epilogue {
-  bool gated = false;              ///< y = silu(gate) up, of W's first `out` rows and of as many behind them
-  const float* y_scale = nullptr;  ///< where it is given y goes out in e4m3: y / y_scale
+  bool gated = false;
+  const float* y_scale = nullptr;
 };
 
 /// One token: each warp streams whole rows of W through its own stages of shared memory. The first stages are
 /// on their way before the kernel that makes x has ended.
 /// gated: SiLU
 /// requires in % 8 == 0, one_token_fits(in), 16-byte aligned operands
-void product_one_token(const FewTokensProduct& a, const Prologue& prologue, const Queue& queue);
+void product_one_token(const FewTokensProduct& a, const Prologue& prologue, const Epilogue& epilogue,
+                       const Queue& queue);
 bool one_token_fits(std::int64_t in);
 
 inline constexpr std::int32_t most_streamed_tokens = 64;

@@ -4,7 +4,7 @@
 namespace inferometer::cuda {
 
 /// y = x_scale w_scale x Wᵀ for few tokens.   x [tokens, in], W [out, in] e4m3, dense rows of W; y in bf16 or
-/// f32; scales [1], on the device
+/// f32 (what an Epilogue changes of this, it says); scales [1], on the device
 struct Fp8Product {
   const std::uint8_t* x = nullptr;
   std::int64_t x_stride = 0;
@@ -17,10 +17,10 @@ struct Fp8Product {
 };
 
 /// As product_one_token.   requires in % 16 == 0, one_token_fp8_fits(in), 16-byte aligned operands
-void product_one_token_fp8(const Fp8Product& a, const Queue& queue);
+void product_one_token_fp8(const Fp8Product& a, const Epilogue& epilogue, const Queue& queue);
 /// The same of a row in bf16 that each block makes and quantises for itself: a.x is not read.
 void product_one_token_fp8(const Fp8Product& a, const std::uint16_t* row, const Prologue& prologue,
-                           const Queue& queue);
+                           const Epilogue& epilogue, const Queue& queue);
 bool one_token_fp8_fits(std::int64_t in);
 
 /// As product_streamed, with boxes of 128 columns.   requires in % 16 == 0

@@ -25,15 +25,17 @@ std::vector<Way> ways() {
   quantized.quantize = true;
   joined.quantize = joined.norm_product = true;
   apart.quantize = true;
-  Plan::Fusion all = joined;
+  Plan::Fusion all = joined, epilogue = joined;
   all.gated_product = true;
+  epilogue.gated_epilogue = true;
   return {{"eager", "", 8e-2, fp8_plan({}, false, false)},
           {"merged", "", 8e-2, fp8_plan(merged, false, false)},
           {"quantised inside, not merged", "", 8e-2, fp8_plan(apart, false, false)},
           {"quantised inside", "", 8e-2, fp8_plan(quantized, false, false)},
           {"norms inside products", "", 8e-2, fp8_plan(joined, false, true)},
           {"recorded", "", 8e-2, fp8_plan(all, true, false)},
-          {"recorded, overlapped", "", 8e-2, fp8_plan(all, true, true)}};
+          {"recorded, overlapped", "", 8e-2, fp8_plan(all, true, true)},
+          {"activations inside products", "", 8e-2, fp8_plan(epilogue, true, true)}};
 }
 
 void keep_fp8(const WeightSpec&, std::int64_t rows, std::int64_t columns, float* values) {
