@@ -85,7 +85,9 @@ class GpuAttentionFresh : public OnGpu {
                       .head_dim = static_cast<std::int32_t>(s.head_dim),
                       .v_dim = static_cast<std::int32_t>(s.head_dim)};
       const Array<std::int32_t> slots(paged.history_slots);
-      kv_write({.k = old_k.in(), .v = old_v.in(), .cache = c, .slots = slots.data(), .tokens = past}, queue);
+      if (past > 0)
+        kv_write({.k = old_k.in(), .v = old_v.in(), .cache = c, .slots = slots.data(), .tokens = past},
+                 queue);
       EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
       return c;
     };
