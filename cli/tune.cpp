@@ -34,23 +34,34 @@ std::vector<Row> try_all(const std::map<ProductShape, bool>& shapes, const cuda:
   return rows;
 }
 
-/// What stood in the file for other shapes stays, where it was made on the same GPU by the same cuBLASLt.
-Tuning merged(const std::filesystem::path& file, const std::vector<Row>& rows, const cuda::Gpu& gpu) {
+/// What stood in the file for other shapes stays, where it was made on the same GPU by the same cuBLASLt; it
+/// is told what does not.   errors: a file that is no tuning file, which nobody wants to lose
+Result<Tuning> earlier(const std::filesystem::path& file, const cuda::Gpu& gpu) {
   Tuning made{.gpu = gpu.name,
               .driver = cuda::cuda_version(gpu.driver),
               .cublaslt = cuda::CublasLt::version(),
               .date = provenance().date};
-  if (const Result<std::string> text = read_file(file)) {
-    Result<Tuning> before = read_tuning(*text, file);
-    if (before && before->gpu == made.gpu && before->cublaslt == made.cublaslt)
-      made.products = std::move(before->products);
-  }
-  for (const Row& row : rows) {
-    if (!row.trial) continue;
-    made.products.erase(row.shape);
-    if (row.trial->better) made.products.emplace(row.shape, row.trial->best);
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return made;
+  const Result<std::string> text = read_file(file);
+  if (!text) return failure(text.error());
+  Result<Tuning> before = read_tuning(*text, file);
+  if (!before) return failure(before.error());
+  if (before->gpu == made.gpu && before->cublaslt == made.cublaslt) {
+    made.products = std::move(before->products);
+  } else {
+    fmt::print(stderr, "{}: {} products tuned on \"{}\" with cuBLASLt {} are replaced\n", file.string(),
+               before->products.size(), before->gpu, before->cublaslt);
   }
   return made;
+}
+
+void add(Tuning& tuning, const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    if (!row.trial) continue;
+    tuning.products.erase(row.shape);
+    if (row.trial->better) tuning.products.emplace(row.shape, row.trial->best);
+  }
 }
 
 double us(Seconds t) { return t.count() * 1e6; }
@@ -115,14 +126,16 @@ int tune_command([[maybe_unused]] const Context& context, const TuneOptions& opt
 #ifdef INFEROMETER_HAS_CUDA_BACKEND
   const Result<cuda::Gpu> gpu = cuda::find_gpu(*device);
   if (!gpu) return tell(gpu.error(), failed);
-  const std::vector<Row> rows = try_all(*shapes, *gpu);
   const std::string named =
       options.out.empty() && scenario->tuning != "none" ? scenario->tuning : options.out;
   const std::filesystem::path file = tuning_file(named, options.backend, context.library);
-  const Tuning tuning = merged(file, rows, *gpu);
-  if (const Done written = write_file(file, print_tuning(tuning)); !written)
+  Result<Tuning> tuning = earlier(file, *gpu);
+  if (!tuning) return tell(tuning.error(), wrong_input);
+  const std::vector<Row> rows = try_all(*shapes, *gpu);
+  add(*tuning, rows);
+  if (const Done written = write_file(file, print_tuning(*tuning)); !written)
     return tell(written.error(), failed);
-  fmt::print("{}", context.json ? json_of(rows, tuning, file) : table_of(rows));
+  fmt::print("{}", context.json ? json_of(rows, *tuning, file) : table_of(rows));
   const auto count = [&](auto holds) { return std::count_if(rows.begin(), rows.end(), holds); };
   fmt::print(stderr, "{} of {} products have a faster choice than the default one; written to {}\n",
              count([](const Row& r) { return r.trial && r.trial->better; }), rows.size(), file.string());

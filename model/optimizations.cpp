@@ -35,6 +35,10 @@ std::string needs_attention_of_cudnn(const Case& c) {
   if (const std::string why = needs_plain_attention_on_gpu(c); !why.empty()) return why;
   return c.model().attention_sinks ? "the model has attention sinks, which only our own kernels know" : "";
 }
+std::string needs_products_without_bias_on_gpu(const Case& c) {
+  const std::string why = needs_gpu(c);
+  return !why.empty() || !c.model().mlp_bias ? why : "products with a bias take nothing along";
+}
 std::string needs_grouped_heads(const Case& c) {
   if (const std::string why = needs_plain_attention(c); !why.empty()) return why;
   return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
@@ -212,13 +216,14 @@ const std::array list{
         &needs_gpu},
     Optimization{"fused-gated-epilogue", "6.1 operator fusion",
                  "steps of one token: the gated activation inside the product that makes its gate and up",
-                 "saves a launch and a pass over gate and up; needs them to be one product (fused-gate-up), "
-                 "and excludes "
+                 "saves a launch and a pass over gate and up, which become one product; excludes "
                  "fused-gated-product",
                  [](const Case&) {
-                   return Edits{{"fusion.gated_product", "false"}, {"fusion.gated_epilogue", "true"}};
+                   return Edits{{"fusion.gate_up", "true"},
+                                {"fusion.gated_product", "false"},
+                                {"fusion.gated_epilogue", "true"}};
                  },
-                 &needs_gpu},
+                 &needs_products_without_bias_on_gpu},
     Optimization{"fused-quantize", "6.1 operator fusion",
                  "static quantization of inputs inside the kernel that makes them",
                  "saves a pass over the inputs of products and a launch; nothing where inputs are not fp8",

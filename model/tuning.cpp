@@ -42,7 +42,8 @@ std::set<ProductShape> product_shapes(const Structure& structure, const Features
   std::set<ProductShape> shapes;
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {
     const StructureNode& node = structure.nodes[i];
-    if (!std::holds_alternative<Linear>(node.op) || kernel_of(structure, i, features).first != i) continue;
+    const NodeRange kernel = kernel_of(structure, i, features);
+    if (!std::holds_alternative<Linear>(node.op) || kernel.first != kernel.last) continue;
     const auto op = std::get<Linear>(bind(node, structure, features));
     const bool tunable = op.x == op.w.dtype && (op.x == DType::bf16 || op.x == DType::fp8);
     if (!tunable || op.tokens == 0) continue;

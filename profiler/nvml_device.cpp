@@ -32,10 +32,11 @@ Told<Value> ask(F* function, Arguments... arguments) {
   return told;
 }
 
+/// An unsigned int in a union of eight bytes.
 Told<double> milliwatts(const nvml::Functions& f, nvml::Device device) {
   nvml::FieldValue field{.field = nvml::power_now};
   const int code = call(f.field_values, device, 1, &field);
-  return {code != nvml::success ? code : field.code, static_cast<double>(field.value)};
+  return {code != nvml::success ? code : field.code, static_cast<double>(static_cast<unsigned>(field.value))};
 }
 
 nvml::Functions functions_of(void* library) {

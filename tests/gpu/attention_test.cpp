@@ -101,10 +101,14 @@ class GpuAttention : public OnGpu {
         tiles.push_back({static_cast<std::int32_t>(i), r});
     }
     const Array<AttentionTile> tiles_there(tiles);
-    if (s.element == CacheElement::bf16) {
+    // With few multiprocessors each block takes several pieces of work, one behind another.
+    for (const int processors : {queue.processors, 3, 1}) {
+      if (s.element != CacheElement::bf16) continue;
+      Queue few = queue;
+      few.processors = processors;
       poison();
-      attention_prefill(a, tiles_there.data(), static_cast<std::int64_t>(tiles.size()), queue);
-      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "tiled";
+      attention_prefill(a, tiles_there.data(), static_cast<std::int64_t>(tiles.size()), few);
+      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "tiled, " << processors << " blocks";
       EXPECT_TRUE(y.gaps_untouched());
     }
     if (longest * group > decode_rows) return;
@@ -202,6 +206,7 @@ TEST_F(GpuAttention, PrefillAndMixedSteps) {
   check({"sinks", 8, 8, 64, 32, 50, true, {{90, 80}}});
   check({"blocks of 8", 8, 2, 64, 8, 0, false, {{99, 1}}});
   check({"blocks of 128", 8, 2, 64, 128, 0, false, {{150, 0}, {600, 40}}});
+  check({"long and short", 8, 2, 128, 16, 0, true, {{150, 300}, {400, 40}, {33, 500}}});
   check({"odd head", 4, 2, 24, 4, 0, false, {{33, 5}}});
 }
 

@@ -161,6 +161,18 @@ TEST_F(GpuWays, GiveTheSameLogits) {
   }
 }
 
+/// So many keys that several blocks share a key head, in a cluster and through memory.
+TEST_F(GpuWays, GiveTheSameLogitsBehindLongPrompts) {
+  for (const std::int64_t prompt : {600, 4200}) {
+    const std::vector<float> expected = logits_of(bf16_plan(false, false, false), 1, prompt, 1);
+    for (const Plan& plan : {all_joined(false, false), all_joined(true, false), all_joined(true, true)}) {
+      RelativeError error;
+      error.add(logits_of(plan, 1, prompt, 1), expected);
+      EXPECT_LE(error.value(), 1.5e-2) << prompt << " tokens";
+    }
+  }
+}
+
 /// The same kernels however they are launched: not a bit may differ, or experts would be chosen differently.
 TEST_F(GpuWays, GiveTheSameLogitsOfExperts) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";

@@ -43,6 +43,16 @@ TEST(ProductShapes, LeaveOutWhatRunsInAnothersKernel) {
             std::vector<std::string>{"1 tokens, 32 in, 32 out, bf16 by bf16 to bf16"});
 }
 
+TEST(ProductShapes, LeaveOutWhatAnotherNodeIsJoinedTo) {
+  Plan plan;
+  plan.fusion = {.qkv = true, .gate_up = true, .gated_epilogue = true};
+  EXPECT_EQ(
+      shapes_of(plan, prefill(1, 1)),
+      (std::vector<std::string>{
+          "1 tokens, 32 in, 32 out, bf16 by bf16 to bf16", "1 tokens, 32 in, 64 out, bf16 by bf16 to bf16",
+          "1 tokens, 32 in, 100 out, bf16 by bf16 to f32", "1 tokens, 48 in, 32 out, bf16 by bf16 to bf16"}));
+}
+
 TEST(ProductShapes, LeaveOutWeightsThatOneKernelExpands) {
   Plan plan;
   plan.precision.weights = DType::int4;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int warps = 8, threads = warps * 32, most_stages = 8;
 /// Bytes of a copy, at most: whole turns of the unrolled loop that multiplies them.
-constexpr int most_chunk = 32768 / warps;
+constexpr int most_chunk = 8 * 32 * 16;
 constexpr int barriers = warps * most_stages * 8, most_shared = 226 * 1024 - 1024;
 
 /// How shared memory is dealt out: rings of all warps, what is multiplied, barriers. [bytes]

@@ -173,10 +173,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(const __grid_constant__ 
       continue;
     }
     const int at = next.target(run) * 32 + lane;
-    if (gated) {
-      const float g = to_float(to_bf16(gate));
-      sum = g / (1.0F + __expf(-g)) * to_float(to_bf16(sum));
-    }
+    if (gated) sum = gate_silu(to_float(to_bf16(gate)), to_float(to_bf16(sum)));
     store(a.product, at, 0, sum);
   }
 #endif
