@@ -5,6 +5,7 @@
 
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
+#include "executor/cuda/launch_attention.hpp"
 #include "executor/cuda/launch_experts.hpp"
 #include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/product_choice.hpp"
@@ -26,32 +27,7 @@ Gate gate_of(Activation activation) {
 }
 
 /// Calls the kernel of each operator with the views of one node.
-struct Launch {
-  const NodeContext& c;
-  const StructureNode& node;
-  std::span<const StructureNode> joined;  ///< nodes that run in this one's kernel, behind it
-
-  const Buffer& buffer(const View& v) const {
-    return c.structure.buffers[static_cast<std::size_t>(v.buffer)];
-  }
-  char* address(const View& v) const {
-    const Bytes start = c.pass.memory.offset[static_cast<std::size_t>(v.buffer)];
-    return c.arena + start.value + size_of(v.offset, buffer(v).dtype).value;
-  }
-  In in(std::size_t i) const {
-    return {reinterpret_cast<const Bf16*>(address(node.reads[i])), buffer(node.reads[i]).columns};
-  }
-  Out out(std::size_t i) const {
-    return {reinterpret_cast<Bf16*>(address(node.writes[i])), buffer(node.writes[i]).columns};
-  }
-  const Constant& constant(std::size_t i) const {
-    return c.constants.all[static_cast<std::size_t>(node.weights[i])];
-  }
-  const Bf16* halves(std::size_t i) const { return reinterpret_cast<const Bf16*>(constant(i).data); }
-  const float* floats(std::size_t i) const { return reinterpret_cast<const float*>(constant(i).data); }
-  /// From one group of a view to the next.
-  static std::int64_t step(const View& v) { return v.stride > 0 ? v.stride : v.columns / v.groups; }
-
+struct Launch : NodeViews {
   Done operator()(const Embedding& o) const {
     gather({.x = {halves(0), o.width},
             .rows = c.inputs.tokens(),
@@ -175,7 +151,7 @@ struct Launch {
   /// The router's product, the choice and, where it is joined, the quantization of the norm's rows.
   Done norm_and_route(AddRmsNormArguments norm) const {
     if (joined.size() > 2) norm.q = quantized_by(joined[2]);
-    const Launch product{c, joined[0], {}}, choice{c, joined[1], {}};
+    const Launch product{{c, joined[0], {}}}, choice{{c, joined[1], {}}};
     norm_route({.norm = norm,
                 .w = product.halves(0),
                 .bias = joined[0].weights.size() > 1 ? product.floats(1) : nullptr,
@@ -262,106 +238,9 @@ struct Launch {
                                                                                   c.queue);
     return {};
   }
-  Done operator()(const RopeApply& o) const {
-    require(node.reads[0] == node.writes[0] && node.reads[1] == node.writes[1], "rope in place");
-    const RopeArguments turn{.q = out(0),
-                             .k = out(1),
-                             .table = c.rope,
-                             .positions = c.inputs.positions(),
-                             .tokens = o.tokens,
-                             .q_heads = o.q_heads,
-                             .k_heads = o.k_heads,
-                             .rotary = o.rotary,
-                             .q_head_stride = step(node.writes[0]),
-                             .k_head_stride = step(node.writes[1]),
-                             .interleaved = o.interleaved};
-    if (!joined.empty() && std::holds_alternative<Attention>(joined.back().op)) return attend_fresh(turn);
-    if (!joined.empty()) {
-      rope_kv_write(turn, write(joined.front(), o.tokens), c.queue);
-    } else {
-      rope(turn, c.queue);
-    }
-    return {};
-  }
-  KvWriteArguments write(const StructureNode& of, std::int64_t tokens) const {
-    const auto from = [&](std::size_t i) {
-      return In{reinterpret_cast<const Bf16*>(address(of.reads[i])), buffer(of.reads[i]).columns};
-    };
-    return {.k = from(0),
-            .v = from(1),
-            .cache = c.state.layer(of.layer),
-            .slots = c.inputs.slots(),
-            .tokens = tokens};
-  }
-  Done operator()(const KvWrite& o) const {
-    kv_write(write(node, o.tokens), c.queue);
-    return {};
-  }
-  /// Decode attention that rotates each sequence's one new token and appends it to the cache.
-  Done attend_fresh(const RopeArguments& turn) const {
-    const KvWriteArguments append = write(joined.front(), turn.tokens);
-    const Launch attention{c, joined.back(), {}};
-    (c.decode.fresh == FreshKernel::octets ? attention_octets : attention_decode_fresh)(
-        attention.arguments(std::get<Attention>(joined.back().op)),
-        {.k = append.k,
-         .v = append.v,
-         .table = turn.table,
-         .rotary = static_cast<std::int32_t>(turn.rotary),
-         .interleaved = turn.interleaved},
-        c.inputs.decoding(), decode_split(), c.queue);
-    return {};
-  }
-  DecodeSplit decode_split() const {
-    return {.splits = c.decode.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets};
-  }
-  AttentionArguments arguments(const Attention& o) const {
-    return {.q = in(0),
-            .y = out(0),
-            .cache = c.state.layer(node.layer),
-            .sequences = c.inputs.sequences(),
-            .blocks = c.inputs.tables(),
-            .heads = static_cast<std::int32_t>(o.heads),
-            .scale = static_cast<float>(o.scale),
-            .window = static_cast<std::int32_t>(o.window),
-            .sinks = o.sinks ? floats(0) : nullptr};
-  }
-  Done operator()(const Attention& o) const {
-    const AttentionArguments a = arguments(o);
-    const std::span<const Sequence> sequences = c.inputs.sent(), prompts = c.inputs.prompts();
-    if (o.kernel == AttentionKernel::naive) {
-      for (const Sequence& s : sequences) attention_naive(a, s, c.scratch.scores, c.queue);
-      return {};
-    }
-    if (!prompts.empty()) {
-      const PromptArguments of_prompts{.q = a.q,
-                                       .k = in(1),
-                                       .v = in(2),
-                                       .y = a.y,
-                                       .heads = a.heads,
-                                       .kv_heads = a.cache.kv_heads,
-                                       .head_dim = a.cache.head_dim,
-                                       .window = a.window,
-                                       .scale = a.scale};
-      if (const Done done = c.prompts->attend(of_prompts, prompts, c.queue.stream); !done) return done;
-    }
-    // Queries of many rows against a cache in fp8 have no tiled kernel.
-    const bool tiled = c.gpu.hopper() && attention_tiles(a.cache);
-    const std::int64_t decoding = tiled ? c.inputs.decoding() : 0;
-    if (decoding > 0) attention_decode(a, decoding, decode_split(), c.queue);
-    if (tiled && a.cache.element == CacheElement::bf16) {
-      if (c.inputs.tile_count() > 0) attention_prefill(a, c.inputs.tiles(), c.inputs.tile_count(), c.queue);
-      return {};
-    }
-    const auto first = static_cast<std::size_t>(decoding);
-    const auto rest = sequences.subspan(first, sequences.size() - prompts.size() - first);
-    if (rest.empty()) return {};
-    AttentionArguments portable = a;
-    portable.sequences += decoding;
-    std::int32_t longest = 0;
-    for (const Sequence& s : rest) longest = std::max(longest, s.fresh);
-    attention_portable(portable, static_cast<std::int64_t>(rest.size()), longest, c.queue);
-    return {};
-  }
+  Done operator()(const RopeApply& o) const { return turn(*this, o); }
+  Done operator()(const KvWrite& o) const { return write_cache(*this, o); }
+  Done operator()(const Attention& o) const { return attend(*this, o); }
   Done operator()(const GatedActivation& o) const {
     if (joins_product()) return multiply({.kind = Prologue::Kind::gated, .second = in(1).data});
     gated({.gate = in(0),
@@ -414,7 +293,7 @@ struct Launch {
   Done whole_mixture(const ExpertLinear& o) const {
     const StructureNode &last = joined[joined.size() - 2], &sum = joined.back();
     const auto& down = std::get<ExpertLinear>(last.op);
-    const Launch second{c, last, {}};
+    const Launch second{{c, last, {}}};
     one_token_experts({.x = address(node.reads[0]),
                        .ids = reinterpret_cast<const std::int32_t*>(address(node.reads[1])),
                        .weights = reinterpret_cast<const float*>(address(sum.reads[1])),
@@ -466,7 +345,7 @@ struct Launch {
 
 Done launch_nodes(const NodeContext& context, NodeRange nodes) {
   const std::span<const StructureNode> all{context.structure.nodes};
-  const Launch launch{context, all[nodes.first], all.subspan(nodes.first + 1, nodes.last - nodes.first)};
+  const Launch launch{{context, all[nodes.first], all.subspan(nodes.first + 1, nodes.last - nodes.first)}};
   return std::visit(launch, context.pass.operators[nodes.first]);
 }
 

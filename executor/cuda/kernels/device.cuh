@@ -44,6 +44,11 @@ __device__ __forceinline__ unsigned pack(float low, float high) {
   return *reinterpret_cast<const unsigned*>(&both);
 }
 
+/// SiLU(gate) * up, the same bits in every kernel.
+__device__ __forceinline__ float gate_silu(float gate, float up) {
+  return gate / (1.0F + __expf(-gate)) * up;
+}
+
 /// Before anything is read that an earlier kernel wrote, or written that it read; and permission for the next
 /// kernel to be set up meanwhile.
 __device__ __forceinline__ void wait_for_earlier() {

@@ -1,25 +1,15 @@
 #pragma once
-#include "executor/cuda/kernels/device.cuh"
+#include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/products.hpp"
 
 // The row that products of one token multiply, made by each block for itself.
+#ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
 __device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
   Eight all;
   *reinterpret_cast<uint4*>(&all) = __ldcg(reinterpret_cast<const uint4*>(from) + i);
   return all;
-}
-
-/// SiLU(gate) * up, to the bit as the kernel of gated activations.
-__device__ __forceinline__ float gate_silu(float gate, float up) {
-  return gate / (1.0F + __expf(-gate)) * up;
-}
-
-/// The first Count threads of a block, which may have more.
-template <int Count>
-__device__ __forceinline__ void meet(int barrier) {
-  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
 }
 
 /// Brings the norm's weight near before the kernel before has ended; by all threads of a block of Threads.
@@ -103,3 +93,4 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
 }
 
 }  // namespace inferometer::cuda
+#endif

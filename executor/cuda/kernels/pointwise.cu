@@ -13,7 +13,7 @@ struct AddTo {
 template <Gate Kind>
 struct Activate {
   __device__ float operator()(float gate, float up) const {
-    if constexpr (Kind == Gate::silu) return gate / (1.0F + __expf(-gate)) * up;
+    if constexpr (Kind == Gate::silu) return gate_silu(gate, up);
     if constexpr (Kind == Gate::gelu_tanh) {
       const float inner = 0.7978845608028654F * (gate + 0.044715F * gate * gate * gate);
       return 0.5F * gate * (1.0F + tanhf(inner)) * up;

@@ -207,7 +207,7 @@ __global__ void __launch_bounds__(threads, 1)
     const float scale = gate_up_scale[e.choice];
     const float gate = to_float(to_bf16(ring.dot<Fp8>(x, layout.gate_up, chunks) * scale));
     const float up = to_float(to_bf16(ring.dot<Fp8>(x, layout.gate_up, chunks) * scale));
-    const Bf16 h = to_bf16(gate / (1.0F + __expf(-gate)) * up);
+    const Bf16 h = to_bf16(gate_silu(gate, up));
     const int at = e.choice * a.width + e.at;
     if (lane == 0 && Fp8) static_cast<std::uint8_t*>(a.h)[at] = to_fp8(to_float(h) * factor);
     if (lane == 0 && !Fp8) static_cast<Bf16*>(a.h)[at] = h;

@@ -1,5 +1,6 @@
 #include <type_traits>
 
+#include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/wgmma_fp8.cuh"
 
@@ -50,18 +51,6 @@ struct Work {
 };
 
 #ifdef INFEROMETER_HOPPER
-template <int Count>
-__device__ __forceinline__ void meet(int barrier) {
-  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
-}
-__device__ __forceinline__ void raise(std::uint32_t* flag) {
-  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
-}
-__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
-  std::uint32_t up = 0;
-  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
-}
-
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
 template <class Product, int N>
 __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<Product, N>& work,

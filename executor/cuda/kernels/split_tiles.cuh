@@ -1,7 +1,7 @@
 #pragma once
+#include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/hopper.cuh"
 #include "executor/cuda/kernels/int4.hpp"
-#include "executor/cuda/kernels/one_token_row.cuh"
 
 // Tiles of a product dealt out evenly to all blocks, whoever ends up with how many parts of one (stream-K,
 // Osama et al., arXiv 2301.03598).
@@ -40,14 +40,6 @@ struct Int4Position {
     ++row_tile;
   }
 };
-
-__device__ __forceinline__ void raise(std::uint32_t* flag) {
-  asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
-}
-__device__ __forceinline__ void wait_for(const std::uint32_t* flag) {
-  std::uint32_t up = 0;
-  while (up == 0) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(up) : "l"(flag) : "memory");
-}
 
 /// What a block does with its part [from, to) of a tile: hands the sums to the block that began it, or adds
 /// those of the blocks behind to its own. Called by the first Writers threads; uses barrier 2.
