@@ -7,7 +7,6 @@
 #include "executor/cuda/copy_stream.hpp"
 #include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "executor/cuda/kernels/delay.hpp"
-#include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/launch_node.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/recorded_graph.hpp"
@@ -55,7 +54,7 @@ struct CudaBackend::Impl {
   Plan plan;
   Structure structure;
   Rope rope_scaling;
-  std::int64_t vocab = 0, group = 1, kv_heads = 1, v_dim = 0, rotary = 0;
+  std::int64_t vocab = 0, group = 1, kv_heads = 1, rotary = 0;
   cuda::Constants constants;
   cuda::CachedState state;
   cuda::DeviceInputs inputs;
@@ -75,7 +74,6 @@ struct CudaBackend::Impl {
 
   void release();
   Done load(const Case& c, const MemoryUse& planned);
-  Done make_scratch(const Case& c, Bytes naive_scores);
   Done make_room_for_experts(std::int64_t tokens);
   Done check(const Step& step) const;
   Done reserve(const Ready& ready);
@@ -100,48 +98,6 @@ void CudaBackend::Impl::release() {
   arena = {};
   rope = {};
   rope_positions = 0;
-}
-
-Done CudaBackend::Impl::make_scratch(const Case& c, Bytes naive_scores) {
-  const std::int64_t pairs = c.workload.batch * kv_heads;
-  const std::int64_t parts = std::max<std::int64_t>(pairs, cuda::most_decode_parts(decode_slots));
-  // Padding may widen a batch to the next bucket.
-  std::int64_t widest = c.workload.batch;
-  for (const std::int64_t b : plan.launch.batch_buckets) widest = std::max(widest, b);
-  // Rows of logits are few unless a prompt is scored as a whole.
-  const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
-  std::int64_t largest_int4 = 0;
-  for (const WeightSpec& w : structure.weights) {
-    if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
-  }
-  std::int64_t total = 0;
-  const auto place = [&](std::int64_t bytes) {
-    const std::int64_t at = total;
-    total += (bytes + 255) / 256 * 256;
-    return at;
-  };
-  const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
-                     largest = place(most_rows * 8), zeroed = total,
-                     streamed = place(std::max(cuda::streamed_partials(gpu.processors),
-                                               cuda::int4_partials(gpu.processors)) *
-                                      4),
-                     unpacked = place(largest_int4 * 2),
-                     decode =
-                         place(cuda::decode_partials(std::max(parts, widest * kv_heads), 1, 1, v_dim) * 4),
-                     scores = place(naive_scores.value);
-  if (const Done done = assign(scratch.memory, DeviceBuffer::of(Bytes{total})); !done) return done;
-  scratch.sequences = widest;
-  scratch.logit_rows = most_rows;
-  scratch.score_bytes = naive_scores;
-  char* at = scratch.memory.data();
-  scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
-  scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
-  scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
-  scratch.streamed = reinterpret_cast<float*>(at + streamed);
-  scratch.unpacked = reinterpret_cast<std::uint16_t*>(at + unpacked);
-  scratch.decode = reinterpret_cast<float*>(at + decode);
-  scratch.scores = reinterpret_cast<float*>(at + scores);
-  return checked(cudaMemset(at, 0, static_cast<std::size_t>(zeroed)), "clearing scratch memory");
 }
 
 Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
@@ -175,7 +131,10 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   auto second = cuda::CopyStream::of(c.workload.copy_beside, gpu);
   if (!second) return failure(second.error());
   copies = std::move(*second);
-  return make_scratch(c, planned.workspace - copies.on_device());
+  auto made = cuda::make_scratch(c, structure, gpu, decode_slots, planned.workspace - copies.on_device());
+  if (!made) return failure(made.error());
+  scratch = std::move(*made);
+  return std::monostate{};
 }
 
 Done CudaBackend::Impl::make_room_for_experts(std::int64_t tokens) {
@@ -430,7 +389,6 @@ Result<MemoryUse> CudaBackend::prepare(const Case& c, const Structure& structure
   m.vocab = a.vocab;
   m.group = a.heads / a.kv_heads;
   m.kv_heads = a.kv_heads;
-  m.v_dim = a.head_dim;
   m.rotary = static_cast<std::int64_t>(static_cast<double>(a.head_dim) * a.rope.partial_factor);
   if (const Done loaded = m.load(c, planned); !loaded) return failure(loaded.error());
   return MemoryUse{.weights = m.constants.memory.size(),

@@ -1,0 +1,60 @@
+#include "executor/cuda/scratch.hpp"
+
+#include <algorithm>
+
+#include "executor/cuda/kernels/int4.hpp"
+#include "executor/cuda/kernels/kernels.hpp"
+#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/splits.hpp"
+
+namespace inferometer::cuda {
+
+Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu,
+                             std::int64_t decode_slots, Bytes naive_scores) {
+  const std::int64_t kv_heads = c.model().kv_heads;
+  const std::int64_t pairs = c.workload.batch * kv_heads;
+  const std::int64_t parts = std::max<std::int64_t>(pairs, most_decode_parts(decode_slots));
+  // Padding may widen a batch to the next bucket.
+  std::int64_t widest = c.workload.batch;
+  for (const std::int64_t b : c.plan.launch.batch_buckets) widest = std::max(widest, b);
+  // Rows of logits are few unless a prompt is scored as a whole.
+  const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
+  std::int64_t largest_int4 = 0;
+  for (const WeightSpec& w : structure.weights) {
+    if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
+  }
+  std::int64_t total = 0;
+  const auto place = [&](std::int64_t bytes) {
+    const std::int64_t at = total;
+    total += (bytes + 255) / 256 * 256;
+    return at;
+  };
+  const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
+                     largest = place(most_rows * 8), zeroed = total,
+                     streamed = place(
+                         std::max(streamed_partials(gpu.processors), int4_partials(gpu.processors)) * 4),
+                     unpacked = place(largest_int4 * 2),
+                     decode = place(
+                         decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
+                     scores = place(naive_scores.value);
+  Result<DeviceBuffer> memory = DeviceBuffer::of(Bytes{total});
+  if (!memory) return failure(memory.error());
+  Scratch scratch{.memory = std::move(*memory)};
+  scratch.sequences = widest;
+  scratch.logit_rows = most_rows;
+  scratch.score_bytes = naive_scores;
+  char* at = scratch.memory.data();
+  scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
+  scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
+  scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
+  scratch.streamed = reinterpret_cast<float*>(at + streamed);
+  scratch.unpacked = reinterpret_cast<std::uint16_t*>(at + unpacked);
+  scratch.decode = reinterpret_cast<float*>(at + decode);
+  scratch.scores = reinterpret_cast<float*>(at + scores);
+  const Done cleared =
+      checked(cudaMemset(at, 0, static_cast<std::size_t>(zeroed)), "clearing scratch memory");
+  if (!cleared) return failure(cleared.error());
+  return scratch;
+}
+
+}  // namespace inferometer::cuda

@@ -1,0 +1,28 @@
+#pragma once
+#include "executor/cuda/device_buffer.hpp"
+#include "executor/cuda/gpu.hpp"
+#include "model/case.hpp"
+#include "model/structure.hpp"
+
+namespace inferometer::cuda {
+
+/// Memory that kernels need beside their operands.
+struct Scratch {
+  DeviceBuffer memory;
+  std::int64_t sequences = 0, logit_rows = 0;  ///< of the largest step that there is room for
+  Bytes score_bytes{0};
+  float* streamed = nullptr;          ///< streamed_partials() floats, or int4_partials() if that is more
+  std::uint16_t* unpacked = nullptr;  ///< the largest int4 matrix in bf16
+  float* decode = nullptr;            ///< decode_partials() floats of the largest batch
+  float* scores = nullptr;            ///< of naive attention
+  std::uint32_t* flags = nullptr;     ///< [processors], zero between kernels
+  std::uint32_t* tickets = nullptr;   ///< [sequences * kv_heads], zero between kernels
+  std::uint64_t* largest = nullptr;   ///< [logit rows], zero between kernels
+};
+
+/// For the workload and the batch buckets of a Case.
+/// decode_slots: blocks of decode attention that run at a time   naive_scores: of the largest step, 0: none
+[[nodiscard]] Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu,
+                                           std::int64_t decode_slots, Bytes naive_scores);
+
+}  // namespace inferometer::cuda
