@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <span>
 
-#include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
 #include "executor/cuda/launch_attention.hpp"
 #include "executor/cuda/launch_experts.hpp"
@@ -91,38 +90,26 @@ struct Launch : NodeViews {
     const View& y = last.writes[0];
     const bool quantized = gated && std::holds_alternative<Quantize>(last.op);
     const Epilogue epilogue{.gated = gated, .y_scale = quantized ? c.scales.scale(y.buffer) : nullptr};
-    const auto out = static_cast<std::int32_t>(gated ? o.out / 2 : o.out);
     const Constant& w = c.constants.all[static_cast<std::size_t>(to.weights[0])];
-    if (o.w.dtype == DType::fp8) {
-      const Fp8Product p{.x = reinterpret_cast<const std::uint8_t*>(in(0).data),
-                         .w = reinterpret_cast<const std::uint8_t*>(w.data),
-                         .x_scale = c.scales.scale(to.reads[0].buffer),
-                         .w_scale = reinterpret_cast<const float*>(w.scales),
-                         .y = address(y),
-                         .y_stride = buffer(y).columns,
-                         .y_f32 = o.y == DType::f32,
-                         .tokens = 1,
-                         .in = static_cast<std::int32_t>(o.in),
-                         .out = out};
-      if (alone) {
-        product_one_token_fp8(p, epilogue, c.queue);
-      } else {
-        product_one_token_fp8(p, in(0).data, prologue, epilogue, c.queue);
-      }
-      return {};
-    }
-    const FewTokensProduct p{.x = in(0).data,
-                             .w = reinterpret_cast<const Bf16*>(w.data),
-                             .y = address(y),
-                             .y_stride = buffer(y).columns,
-                             .y_f32 = o.y == DType::f32,
-                             .tokens = 1,
-                             .in = static_cast<std::int32_t>(o.in),
-                             .out = out};
-    if (o.w.dtype == DType::int4) {
-      product_int4_one_token(p, int4_weight(w), prologue, epilogue, c.queue);
+    const bool fp8 = o.w.dtype == DType::fp8;
+    const Product p{.x = in(0).data,
+                    .w = w.data,
+                    .y = address(y),
+                    .tokens = 1,
+                    .in = o.in,
+                    .out = gated ? o.out / 2 : o.out,
+                    .y_stride = buffer(y).columns,
+                    .y_f32 = o.y == DType::f32,
+                    .x_scale = fp8 ? c.scales.scale(to.reads[0].buffer) : nullptr,
+                    .w_scale = fp8 ? reinterpret_cast<const float*>(w.scales) : nullptr};
+    if (fp8 && alone) {
+      product_one_token_fp8(few_fp8(p), epilogue, c.queue);
+    } else if (fp8) {
+      product_one_token_fp8(few_fp8(p), in(0).data, prologue, epilogue, c.queue);
+    } else if (o.w.dtype == DType::int4) {
+      product_int4_one_token(few_bf16(p), int4_weight(w), prologue, epilogue, c.queue);
     } else {
-      product_one_token(p, prologue, epilogue, c.queue);
+      product_one_token(few_bf16(p), prologue, epilogue, c.queue);
     }
     return {};
   }
@@ -201,31 +188,23 @@ struct Launch : NodeViews {
   Done int4_product(const Linear& o) const {
     const In x = in(0);
     const Out y = out(0);
-    const FewTokensProduct p{.x = x.data,
-                             .x_stride = x.stride,
-                             .y = y.data,
-                             .y_stride = y.stride,
-                             .y_f32 = o.y == DType::f32,
-                             .tokens = static_cast<std::int32_t>(o.tokens),
-                             .in = static_cast<std::int32_t>(o.in),
-                             .out = static_cast<std::int32_t>(o.out)};
+    Product p{.x = x.data,
+              .y = y.data,
+              .tokens = o.tokens,
+              .in = o.in,
+              .out = o.out,
+              .x_stride = x.stride,
+              .y_stride = y.stride,
+              .y_f32 = o.y == DType::f32};
     const Int4Kernel kernel = choose_int4(o, {.hopper = c.gpu.hopper(), .aligned = vectors(x, o.in)});
     const Int4Unit* w = int4_weight(constant(0));
     if (kernel == Int4Kernel::unpacked) {
       unpack_int4(c.scratch.unpacked, w, o.out, o.in, c.queue);
-      return c.products.multiply({.x = p.x,
-                                  .w = c.scratch.unpacked,
-                                  .y = p.y,
-                                  .tokens = o.tokens,
-                                  .in = o.in,
-                                  .out = o.out,
-                                  .x_stride = p.x_stride,
-                                  .y_stride = p.y_stride,
-                                  .y_f32 = p.y_f32},
-                                 c.queue.stream);
+      p.w = c.scratch.unpacked;
+      return c.products.multiply(p, c.queue.stream);
     }
     if (kernel == Int4Kernel::one_token) {
-      product_int4_one_token(p, w, {}, {}, c.queue);
+      product_int4_one_token(few_bf16(p), w, {}, {}, c.queue);
       return {};
     }
     const Result<CUtensorMap> map = tensor_map({.data = p.x,
@@ -234,8 +213,8 @@ struct Launch : NodeViews {
                                                 .stride = p.x_stride,
                                                 .box_rows = int4_token_tile(p.tokens)});
     if (!map) return failure(map.error());
-    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(p, w, *map, int4_split(),
-                                                                                  c.queue);
+    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(few_bf16(p), w, *map,
+                                                                                  int4_split(), c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const { return turn(*this, o); }

@@ -1,10 +1,8 @@
 #include "executor/cuda/launch_product.hpp"
 
-#include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/tensor_map.hpp"
 
 namespace inferometer::cuda {
-namespace {
 
 FewTokensProduct few_bf16(const Product& p) {
   return {.x = static_cast<const std::uint16_t*>(p.x),
@@ -31,6 +29,8 @@ Fp8Product few_fp8(const Product& p) {
           .in = static_cast<std::int32_t>(p.in),
           .out = static_cast<std::int32_t>(p.out)};
 }
+
+namespace {
 
 Done stream(const Product& p, const CUtensorMap& w_map, const ProductTools& tools, const Queue& queue) {
   const Result<CUtensorMap> x = tensor_map({.data = p.x,

@@ -5,8 +5,13 @@
 
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/kernels/launch.hpp"
+#include "executor/cuda/kernels/products_fp8.hpp"
 
 namespace inferometer::cuda {
+
+/// A product as our own kernels take it.
+FewTokensProduct few_bf16(const Product& p);
+Fp8Product few_fp8(const Product& p);
 
 /// What kernels of products need beside their operands.
 struct ProductTools {
