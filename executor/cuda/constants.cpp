@@ -111,9 +111,7 @@ void pack(const WeightSpec& spec, std::int64_t matrix, const Bf16* values, const
 Places places_of(const Structure& structure) {
   Places places;
   const auto place = [&](std::int64_t elements, DType dtype) {
-    const Bytes at = places.total;
-    places.total += Bytes{(size_of(elements, dtype).value + 255) / 256 * 256};
-    return at;
+    return place_part(places.total, size_of(elements, dtype));
   };
   for (const WeightSpec& spec : structure.weights) {
     if (spec.format.dtype == DType::int4) {

@@ -37,4 +37,12 @@ class DeviceBuffer {
   Bytes size_{0};
 };
 
+/// Lays parts one behind the other in one allocation, each at a multiple of 256 bytes, as cudaMalloc's are.
+/// returns  where the part begins; `total` then ends behind it
+inline Bytes place_part(Bytes& total, Bytes size) {
+  const Bytes at = total;
+  total += Bytes{(size.value + 255) / 256 * 256};
+  return at;
+}
+
 }  // namespace inferometer::cuda

@@ -18,17 +18,13 @@ Result<ExpertScratch> make_expert_scratch(const Structure& structure, std::int64
   ExpertScratch scratch;
   scratch.tokens = tokens;
   if (experts == 0) return scratch;
-  std::int64_t total = 0;
-  const auto place = [&](std::int64_t bytes) {
-    const std::int64_t at = total;
-    total += (bytes + 255) / 256 * 256;
-    return at;
-  };
+  Bytes total{0};
+  const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t offsets = place((experts + 1) * 4), pairs = place(tokens * top_k * 4),
                      of_tokens = place(tokens * top_k * 4), rows = place(tokens * top_k * row),
                      products = place(tokens * top_k * loop_row),
                      partial = place(expert_partials(gpu.processors) * 4);
-  Result<DeviceBuffer> memory = DeviceBuffer::of(Bytes{total});
+  Result<DeviceBuffer> memory = DeviceBuffer::of(total);
   if (!memory) return failure(memory.error());
   scratch.memory = std::move(*memory);
   char* at = scratch.memory.data();

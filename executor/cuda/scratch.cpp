@@ -23,21 +23,17 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   for (const WeightSpec& w : structure.weights) {
     if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
   }
-  std::int64_t total = 0;
-  const auto place = [&](std::int64_t bytes) {
-    const std::int64_t at = total;
-    total += (bytes + 255) / 256 * 256;
-    return at;
-  };
+  Bytes total{0};
+  const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
-                     largest = place(most_rows * 8), zeroed = total,
+                     largest = place(most_rows * 8), zeroed = total.value,
                      streamed = place(
                          std::max(streamed_partials(gpu.processors), int4_partials(gpu.processors)) * 4),
                      unpacked = place(largest_int4 * 2),
                      decode = place(
                          decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
                      scores = place(naive_scores.value);
-  Result<DeviceBuffer> memory = DeviceBuffer::of(Bytes{total});
+  Result<DeviceBuffer> memory = DeviceBuffer::of(total);
   if (!memory) return failure(memory.error());
   Scratch scratch{.memory = std::move(*memory)};
   scratch.sequences = widest;

@@ -47,12 +47,8 @@ Result<TimedProduct> TimedProduct::of(const ProductShape& shape, const Gpu& gpu,
 }
 
 Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
-  std::int64_t total = 0;
-  const auto place = [&](Bytes size) {
-    const std::int64_t at = total;
-    total += (size.value + 255) / 256 * 256;
-    return at;
-  };
+  Bytes total{0};
+  const auto place = [&](Bytes size) { return place_part(total, size).value; };
   const bool fp8 = s.w == DType::fp8;
   const std::int64_t x_scale = place(Bytes{4}), w_scale = place(Bytes{4}),
                      flags = place(Bytes{queue_.processors * 4}),
@@ -63,7 +59,7 @@ Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
   for (std::int64_t i = 0; i < copies; ++i) w.push_back(place(size_of(s.in * s.out, s.w)));
   const std::int64_t values = fp8 ? std::max(s.in * s.out, s.tokens * s.x_stride) : 0;
   const std::int64_t halves = place(size_of(values, DType::bf16));
-  Result<DeviceBuffer> memory = DeviceBuffer::of(Bytes{total});
+  Result<DeviceBuffer> memory = DeviceBuffer::of(total);
   if (!memory) return failure(memory.error());
   memory_ = std::move(*memory);
   char* start = memory_.data();
@@ -138,9 +134,7 @@ Result<Seconds> TimedProduct::time(const ProductChoice& choice, int launches) {
     return failure(done.error());
   if (const Done done = checked(cudaStreamSynchronize(stream_.get()), "timing a product"); !done)
     return failure(done.error());
-  float milliseconds = 0;
-  cudaEventElapsedTime(&milliseconds, start_.get(), end_.get());
-  return Seconds{static_cast<double>(milliseconds) * 1e-3 / launches};
+  return Seconds{between(start_.get(), end_.get())} / launches;
 }
 
 Result<std::vector<LibraryAlgorithm>> TimedProduct::algorithms(int most) const {
