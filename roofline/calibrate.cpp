@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model/nearest_rank.hpp"
 #include "model/seeded.hpp"
 
 namespace inferometer {
@@ -96,12 +97,6 @@ void collect(const Timeline& run, const Graph& graph, const Structure& structure
   }
 }
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 std::vector<std::string> host_parameters() {
@@ -151,7 +146,7 @@ Result<std::vector<CalibrationPoint>> measure_points(
   std::map<std::string, double> step_seconds;
   for (auto& [name, sample] : samples) {
     sample.point.name = name;
-    sample.point.time = Seconds{median(sample.seconds)};
+    sample.point.time = Seconds{nearest_rank(sample.seconds, 0.5)};
     sample.point.weight = static_cast<double>(sample.seconds.size()) * sample.point.time.count();
     step_seconds[sample.step] += sample.point.weight;
   }

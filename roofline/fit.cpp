@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/nearest_rank.hpp"
 #include "roofline/parameters.hpp"
 
 namespace inferometer {
@@ -23,12 +24,6 @@ double log_ratio(const CalibrationPoint& p, const Device& device, const Calibrat
 double soft_l1(double r) {
   const double scaled = r / 0.2;
   return std::sqrt(1.0 + scaled * scaled) - 1.0;
-}
-
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
 }
 
 /// Moves each coordinate in turn to the best of a grid over its whole range, then of finer ones around that.
@@ -154,7 +149,7 @@ FitResult fit(std::span<const CalibrationPoint> points, const std::vector<std::s
   std::vector<double> errors;
   for (const CalibrationPoint& p : points)
     errors.push_back(std::abs(std::expm1(log_ratio(p, device, result.calibration))));
-  result.quality = {quantile(errors, 0.5), quantile(errors, 0.9)};
+  result.quality = {nearest_rank(errors, 0.5), nearest_rank(errors, 0.9)};
   return result;
 }
 

@@ -25,11 +25,11 @@ struct PhaseResult {
   std::optional<Samples> measured;          ///< of a step, over repeats (untraced)
   std::optional<RunConditions> conditions;  ///< while those ran, where the backend sees its device
   std::optional<Timeline> profile;  ///< the step that stands for them, node by node (median over repeats)
+  std::optional<BesideTimes> beside_predicted,
+      beside_measured;  ///< of that step, where a copy runs beside it
 
   /// Whether the device ran below its clocks while this was measured.
   bool throttled() const { return conditions && conditions->throttles && !conditions->throttles->empty(); }
-  std::optional<BesideTimes> beside_predicted,
-      beside_measured;  ///< of that step, where a copy runs beside it
 };
 
 struct VariantResult {

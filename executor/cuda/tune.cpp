@@ -5,6 +5,7 @@
 
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/timed_product.hpp"
+#include "model/nearest_rank.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -13,11 +14,6 @@ constexpr int most_algorithms = 64, most_rounds = 15, least_turns = 7, most_turn
 constexpr double must_win = 0.01;
 constexpr double hopeless = 1.3, behind = 1.05;  ///< times the best: dropped after the first and third round
 constexpr Seconds long_enough{200e-6};           ///< for one measurement
-
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
-}
 
 struct Candidate {
   ProductChoice choice;
@@ -95,14 +91,14 @@ class Search {
 
   /// The default choice stays: it is what others are compared with.
   void drop_beyond(double factor) {
-    const double best = quantile(fastest().ratios, 0.5);
-    const auto slow = [&](const Candidate& c) { return quantile(c.ratios, 0.5) > factor * best; };
+    const double best = nearest_rank(fastest().ratios, 0.5);
+    const auto slow = [&](const Candidate& c) { return nearest_rank(c.ratios, 0.5) > factor * best; };
     running_.erase(std::remove_if(running_.begin() + 1, running_.end(), slow), running_.end());
   }
 
   const Candidate& fastest() const {
     return *std::min_element(running_.begin(), running_.end(), [](const Candidate& a, const Candidate& b) {
-      return quantile(a.ratios, 0.5) < quantile(b.ratios, 0.5);
+      return nearest_rank(a.ratios, 0.5) < nearest_rank(b.ratios, 0.5);
     });
   }
 
@@ -121,9 +117,9 @@ class Search {
       best_times.push_back(times[1]);
       ratios.push_back(times[1] / times[0]);
     }
-    trial.best.time = Seconds{quantile(best_times, 0.5)};
-    trial.best.default_time = Seconds{quantile(usual_times, 0.5)};
-    trial.better = &best != &usual && quantile(ratios, 0.75) < 1 - must_win;
+    trial.best.time = Seconds{nearest_rank(best_times, 0.5)};
+    trial.best.default_time = Seconds{nearest_rank(usual_times, 0.5)};
+    trial.better = &best != &usual && nearest_rank(ratios, 0.75) < 1 - must_win;
     return std::monostate{};
   }
 

@@ -9,6 +9,7 @@
 #include "executor/cuda/gpu.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
+#include "model/nearest_rank.hpp"
 #include "roofline/work.hpp"
 
 // Single kernels, each launch between two events and with none of its operands in the L2 cache. Beside the
@@ -68,11 +69,10 @@ class Bench {
       times.push_back(static_cast<double>(ms) * 1e-3);
       state.SetIterationTime(times.back());
     }
-    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-    std::nth_element(times.begin(), middle, times.end());
-    state.counters["median_us"] = *middle * 1e6;
-    state.counters["TB/s"] = static_cast<double>(work.compulsory().value) / *middle * 1e-12;
-    state.counters["TFLOP/s"] = static_cast<double>(work.flops.value) / *middle * 1e-12;
+    const double median = nearest_rank(std::move(times), 0.5);
+    state.counters["median_us"] = median * 1e6;
+    state.counters["TB/s"] = static_cast<double>(work.compulsory().value) / median * 1e-12;
+    state.counters["TFLOP/s"] = static_cast<double>(work.flops.value) / median * 1e-12;
   }
 
  private:

@@ -23,6 +23,7 @@
 #include "executor/cuda/kernels/packing.hpp"
 #include "executor/cuda/tune.hpp"
 #include "model/launch.hpp"
+#include "model/nearest_rank.hpp"
 #include "model/optimizations.hpp"
 #include "roofline/work.hpp"
 #include "scenarios/scenario.hpp"
@@ -55,11 +56,6 @@ constexpr Row rows[] = {
     {"mixtral-8x7b", "", "fp8", "decode", 32, 512, 1.5, 1.25, true},
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 /// Median seconds of f by events, after a first run.
 template <class F>
 double seconds_of(int repeats, F f) {
@@ -78,7 +74,7 @@ double seconds_of(int repeats, F f) {
   }
   cudaEventDestroy(start);
   cudaEventDestroy(end);
-  return median(std::move(times));
+  return nearest_rank(std::move(times), 0.5);
 }
 
 struct Ceilings {
@@ -227,7 +223,7 @@ Result<Measured> measure(const Row& row, const Case& c, const Tuning& tuning, co
     }
     const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
     if (times.size() < 8) continue;
-    const double a = median({times.begin(), half}), b = median({half, times.end()});
+    const double a = nearest_rank({times.begin(), half}, 0.5), b = nearest_rank({half, times.end()}, 0.5);
     if (std::abs(a - b) < 0.005 * a) break;
   }
   const Graph graph = bind(*structure, features(steps[(first + last) / 2]));
