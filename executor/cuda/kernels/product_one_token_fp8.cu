@@ -1,8 +1,7 @@
-#include "executor/cuda/kernels/fp8.cuh"
-#include "executor/cuda/kernels/mma.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
 #include "executor/cuda/kernels/one_token_weights.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/kernels/row_dot.cuh"
 
 namespace inferometer::cuda {
 namespace {
@@ -31,25 +30,12 @@ Layout layout_of(int in) {
 using Kind = Prologue::Kind;
 
 #ifdef INFEROMETER_HOPPER
-/// d += a bᵀ where a is [16, 16] of which rows 8 and on are zero, b [8, 16]. Each lane gives 4 values of
-/// both, of one row of a (e4m3, widened) and the same of b (f16): sums of their products are on the diagonal
-/// of d, wherever along k the values are from. So 32 lanes multiply 128 values of one row by 128 of another.
-/// In f16, since compute capability 9.0 has mma.sync of e4m3 only emulated.
-__device__ __forceinline__ void multiply_rows(float (&d)[4], unsigned a, unsigned b0, unsigned b1) {
-  const unsigned wide[4] = {halves(a), 0, halves(a >> 16), 0};
-  multiply_add<true>(d, wide, b0, b1);
-}
-/// Eight e4m3 values in f16.
-__device__ __forceinline__ Eight widen(const uint2& values) {
+using Dot = RowDot<true>;
+
+__device__ __forceinline__ Eight widened(const Dot::Stored& values) {
   Eight wide;
-  *reinterpret_cast<uint4*>(&wide) = {halves(values.x), halves(values.x >> 16), halves(values.y),
-                                      halves(values.y >> 16)};
+  *reinterpret_cast<uint4*>(&wide) = Dot::widen(values);
   return wide;
-}
-/// What the lane holds of the diagonal: element (lane / 4, lane / 4) is with lane % 4 = lane / 8.
-__device__ __forceinline__ float diagonal(const float (&d)[4], int lane) {
-  if (lane % 4 != lane / 8) return 0;
-  return lane / 4 % 2 == 0 ? d[0] : d[1];
 }
 #endif
 
@@ -87,36 +73,31 @@ __global__ void __launch_bounds__(threads, 1)
   if constexpr (Quantize) {
     __shared__ float parts[warps];
     make_row<K, warps>(row, a.in, prologue, x, parts,
-                       [&](int i, const Eight& v) { x[i] = widen(to_fp8(v, factor_of(&x_scale))); });
+                       [&](int i, const Eight& v) { x[i] = widened(to_fp8(v, factor_of(&x_scale))); });
   } else {
     for (int i = threadIdx.x; i < a.in / 8; i += threads)
-      x[i] = widen(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
+      x[i] = widened(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
   __syncthreads();
-  float even[4] = {}, odd[4] = {};
+  Dot dot;
   for (Walk here; here.row < rows; here.next(layout.stages, layout.pieces)) {
     const int at = here.piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 8;
     wait(full + here.stage, here.phase);
     const auto* w = reinterpret_cast<const uint2*>(stage + here.stage * layout.chunk) + lane;
     const auto* v = reinterpret_cast<const uint4*>(x + at / 8) + lane;
-    const auto add = [&](uint2 by, uint4 of) {
-      multiply_rows(even, by.x, of.x, of.y);
-      multiply_rows(odd, by.y, of.z, of.w);
-    };
     const int whole = vectors / 32 * 32;
 #pragma unroll 8
-    for (int i = 0; i < whole; i += 32) add(w[i], v[i]);
+    for (int i = 0; i < whole; i += 32) dot.add(w[i], v[i]);
     if (whole < vectors) {
       const bool mine = whole + lane < vectors;
-      add(mine ? w[whole] : uint2{}, mine ? v[whole] : uint4{});
+      dot.add(mine ? w[whole] : uint2{}, mine ? v[whole] : uint4{});
     }
     __syncwarp();
     if (lane == 0 && ahead.row < rows) load();
     if (here.piece + 1 < layout.pieces) continue;
-    const float sum = warp_sum(diagonal(even, lane) + diagonal(odd, lane)) * (x_scale * w_scale);
+    const float sum = warp_sum(dot.of_lane(lane)) * (x_scale * w_scale);
     if (lane == 0) own.finish(here.row, sum, y_scale);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) even[i] = odd[i] = 0;
+    dot = {};
   }
 #endif
 }
