@@ -9,7 +9,7 @@
 namespace inferometer {
 
 /// How one element is stored.
-enum class DType : std::uint8_t { f32, bf16, f16, fp8, int8, int4, mxfp4, i32 };
+enum class DType : std::uint8_t { f32, bf16, f16, fp8, int8, int4, mxfp4, nvfp4, i32 };
 
 struct DTypeInfo {
   DType dtype;
@@ -27,6 +27,7 @@ inline constexpr std::array dtypes{
     DTypeInfo{DType::int4, "int4", 4,
               "4-bit integer weights, a 16-bit scale and a 4-bit zero point per group of 128"},
     DTypeInfo{DType::mxfp4, "mxfp4", 4, "4-bit float e2m1 weights, an 8-bit exponent per group of 32"},
+    DTypeInfo{DType::nvfp4, "nvfp4", 4, "4-bit float e2m1, an 8-bit float scale per group of 16"},
     DTypeInfo{DType::i32, "i32", 32, "32-bit integer: token ids, positions, routing"},
 };
 

@@ -7,20 +7,22 @@ namespace inferometer {
 ///   f32, bf16, f16   values only
 ///   int8             one f32 scale per row                                y = (sum x w) * scale[row]
 ///   fp8              one f32 scale per matrix                             y = (sum x w) * scale
-///   int4             per row and group of 128 inputs an f16 scale and an int4 zero point   w = (q - zero) *
-///   scale mxfp4            per row and group of 32 inputs an 8-bit exponent                      w = q *
-///   scale
+///   int4             per row and group of 128 inputs an f16 scale and an int4 zero point
+///                                                                         w = (q - zero) * scale
+///   mxfp4, nvfp4     per row and group of 32, 16 inputs an 8-bit scale     w = q * scale
 struct WeightFormat {
   DType dtype = DType::bf16;
 
-  constexpr bool grouped() const { return dtype == DType::int4 || dtype == DType::mxfp4; }
+  constexpr bool grouped() const {
+    return dtype == DType::int4 || dtype == DType::mxfp4 || dtype == DType::nvfp4;
+  }
   constexpr bool scaled() const { return dtype == DType::int8 || dtype == DType::fp8; }
-  constexpr std::int64_t group() const { return dtype == DType::int4 ? 128 : dtype == DType::mxfp4 ? 32 : 0; }
+  constexpr std::int64_t group() const {
+    return dtype == DType::int4 ? 128 : dtype == DType::mxfp4 ? 32 : dtype == DType::nvfp4 ? 16 : 0;
+  }
   constexpr std::int64_t groups(std::int64_t in) const { return (in + group() - 1) / group(); }
   /// FLOPs to turn one stored element into a factor.
-  constexpr std::int64_t dequantize_flops() const {
-    return dtype == DType::int4 ? 2 : dtype == DType::mxfp4 ? 1 : 0;
-  }
+  constexpr std::int64_t dequantize_flops() const { return dtype == DType::int4 ? 2 : grouped() ? 1 : 0; }
 
   /// Appends the operands of `matrices` matrices [rows, in], of which `touched` are read (-1: all).
   void append(std::vector<Operand>& reads, std::int64_t matrices, std::int64_t rows, std::int64_t in,
@@ -37,6 +39,7 @@ struct WeightFormat {
       part("W.zero", rows, groups(in), DType::int4);
     }
     if (dtype == DType::mxfp4) part("W.scale", rows, groups(in), DType::int8);
+    if (dtype == DType::nvfp4) part("W.scale", rows, groups(in), DType::fp8);
   }
   constexpr int operands() const { return dtype == DType::int4 ? 3 : grouped() || scaled() ? 2 : 1; }
 

@@ -114,7 +114,7 @@ TEST(Numbers, AreWrittenPlainly) {
   EXPECT_EQ(error_of<double>("1e999"), "\"1e999\" is too large or too small");
   EXPECT_EQ(error_of<bool>("yes"), "\"yes\" is not true or false");
   EXPECT_EQ(error_of<DType>("bf17"),
-            "\"bf17\" is not a dtype; expected one of f32, bf16, f16, fp8, int8, int4, mxfp4, i32");
+            "\"bf17\" is not a dtype; expected one of f32, bf16, f16, fp8, int8, int4, mxfp4, nvfp4, i32");
 }
 
 TEST(Reader, TellsAllMistakesAtOnceInTheirOrder) {

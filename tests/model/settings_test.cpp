@@ -86,7 +86,7 @@ TEST(Settings, MistakesSayWhatWasExpected) {
   EXPECT_EQ(set_message("xyz", "1"), "unknown setting \"xyz\"; see `inferometer list settings`");
   EXPECT_EQ(
       set_message("precision.weights", "fp7"),
-      "precision.weights: \"fp7\" is not a dtype; expected one of f32, bf16, f16, fp8, int8, int4, mxfp4, "
+      "precision.weights: \"fp7\" is not a dtype; expected one of f32, bf16, f16, fp8, int8, int4, mxfp4, nvfp4, "
       "i32");
   EXPECT_EQ(set_message("precision.weights", "int8 lm_haed=bf16"),
             "precision.weights: \"lm_haed\" is not a role; did you mean \"lm_head\"?");

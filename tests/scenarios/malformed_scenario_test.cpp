@@ -87,7 +87,7 @@ const std::vector<Malformed> table{
     {with("plan:\n  precision: {weights: f31, kv: bf16, activation: f32}\n"),
      "s.yaml:6:24: error: precision.weights: \"f31\" is not a dtype; expected one of f32, bf16, f16, fp8, "
      "int8, "
-     "int4, mxfp4, i32\n"
+     "int4, mxfp4, nvfp4, i32\n"
      "s.yaml:6:39: error: plan.precision: unknown key \"activation\"; did you mean \"activations\"?\n"},
     {with("plan:\n  precision: {weights: f32}\n  precision.weights: bf16\n"),
      "s.yaml:7:22: error: plan.precision.weights: is set twice; first at line 6\n"},
