@@ -8,6 +8,7 @@ find_package(Boost REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
 
 # Errors as values: tl::expected where it is installed, std::expected (C++23) elsewhere.
 find_path(INFEROMETER_TL_EXPECTED tl/expected.hpp)

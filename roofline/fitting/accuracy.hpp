@@ -1,0 +1,23 @@
+#pragma once
+#include <vector>
+
+namespace inferometer {
+
+/// A predicted and a measured time of one call.
+struct Scored {
+  double predicted = 0, low = 0, high = 0;  ///< us, with the 90 % interval
+  double measured = 0;                      ///< us
+  double error() const { return predicted / measured - 1; }
+};
+
+/// How far predictions are off, in percent of what was measured.
+struct Accuracy {
+  std::size_t n = 0;
+  double median_ape = 0, mape = 0, p90_ape = 0;  ///< absolute percentage errors
+  double bias = 0;                               ///< mean signed error: above 0 predictions are too long
+  double coverage = 0;                           ///< of the 90 % interval
+};
+
+Accuracy accuracy_of(const std::vector<Scored>& scored);
+
+}  // namespace inferometer

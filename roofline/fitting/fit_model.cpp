@@ -1,0 +1,84 @@
+#include "roofline/fitting/fit_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/seeded.hpp"
+#include "roofline/fitting/least_squares.hpp"
+
+namespace inferometer {
+namespace {
+
+/// Parameters live on the unit cube: by logarithm where they are positive.
+double to_unit(const KernelParameter& p, double value) {
+  value = std::clamp(value, p.low, p.high);
+  return p.low > 0 ? std::log(value / p.low) / std::log(p.high / p.low) : (value - p.low) / (p.high - p.low);
+}
+double from_unit(const KernelParameter& p, double x) {
+  return p.low > 0 ? p.low * std::pow(p.high / p.low, x) : p.low + (p.high - p.low) * x;
+}
+
+std::vector<double> values_at(std::span<const KernelParameter> parameters, const std::vector<double>& at) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < at.size(); ++i) values.push_back(from_unit(parameters[i], at[i]));
+  return values;
+}
+
+Residuals residuals_of(const std::vector<const Sample*>& samples,
+                       std::span<const KernelParameter> parameters) {
+  return [=](const std::vector<double>& at) {
+    const std::vector<double> values = values_at(parameters, at);
+    std::vector<double> r;
+    r.reserve(samples.size());
+    for (const Sample* s : samples)
+      r.push_back(std::log(time_of(s->call, s->chip, values).total / s->measured));
+    return r;
+  };
+}
+
+/// At most `count` of the samples, spread over their order.
+std::vector<const Sample*> some_of(const std::vector<Sample>& samples, std::size_t count) {
+  std::vector<const Sample*> some;
+  const std::size_t n = std::min(count, samples.size());
+  for (std::size_t i = 0; i < n; ++i) some.push_back(&samples[i * samples.size() / n]);
+  return some;
+}
+
+constexpr std::size_t at_first = 400, at_last = 2500;
+
+}  // namespace
+
+std::vector<double> generic_values(std::span<const KernelParameter> parameters) {
+  std::vector<double> values;
+  for (const KernelParameter& p : parameters) values.push_back(p.generic);
+  return values;
+}
+
+std::vector<double> fit_model(const std::vector<Sample>& samples) {
+  const auto parameters = parameters_of(samples.front().call);
+  const Residuals first = residuals_of(some_of(samples, at_first), parameters);
+  LeastSquaresResult best{.at = {}, .loss = 1e300};
+  for (int start = 0; start < 4; ++start) {
+    std::vector<double> at;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const double generic = to_unit(parameters[i], parameters[i].generic);
+      const double random =
+          static_cast<double>(mix(static_cast<std::uint64_t>(start * 100) + i) >> 11) * 0x1p-53;
+      at.push_back(start == 0 ? generic : 0.5 * generic + 0.5 * random);
+    }
+    LeastSquaresResult found = least_squares(first, at, {.iterations = 25});
+    if (found.loss < best.loss) best = std::move(found);
+  }
+  const Residuals last = residuals_of(some_of(samples, at_last), parameters);
+  return values_at(parameters, least_squares(last, best.at, {.iterations = 40}).at);
+}
+
+std::vector<double> refit_model(const std::vector<Sample>& samples, const std::vector<double>& start) {
+  const auto parameters = parameters_of(samples.front().call);
+  std::vector<double> at;
+  for (std::size_t i = 0; i < parameters.size(); ++i) at.push_back(to_unit(parameters[i], start[i]));
+  return values_at(parameters,
+                   least_squares(residuals_of(some_of(samples, 800), parameters), at, {.iterations = 6}).at);
+}
+
+}  // namespace inferometer
