@@ -37,6 +37,12 @@ struct TuneOptions {
   std::string scenario, backend = "cuda:0";
   std::string out;  ///< empty: the file that the scenario names, or the one beside calibrations
 };
+struct ValidateOptions {
+  std::vector<std::string> files;
+  std::string device, level = "residual-corrected", fit_on = "20%", split = "group";
+  std::string require;  ///< file of limits; empty: none
+  std::uint64_t seed = 1;
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
@@ -46,6 +52,8 @@ int run_command(const Context& context, const RunOptions& options);
 int predict_command(const Context& context, const PredictOptions& options);
 int calibrate_command(const Context& context, const CalibrateOptions& options);
 int tune_command(const Context& context, const TuneOptions& options);
+/// `validate kernels`: kernel models against measurements
+int validate_kernels_command(const Context& context, const ValidateOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
 /// what: models, devices, operators, optimizations, settings, parameters
 int list_command(const Context& context, const std::string& what);

@@ -80,6 +80,25 @@ int main(int argc, char** argv) {
                        "file to write; the one that the scenario names, or the user's own, if not given");
   tune_app->callback([&] { code = tune_command(context, tune); });
 
+  ValidateOptions validate;
+  auto* validate_app = app.add_subcommand("validate", "how far predictions are off, against measurements");
+  validate_app->require_subcommand(1);
+  auto* kernels_app = json_flag(validate_app->add_subcommand(
+      "kernels", "fit the kernel models to a part of measured kernels, and predict the others"));
+  kernels_app->add_option("files", validate.files, "CSV files, told apart by their columns (see README)")
+      ->required();
+  kernels_app->add_option("--device", validate.device, "what they were measured on: preset or device file")
+      ->required();
+  kernels_app->add_option("--level", validate.level, "datasheet, calibrated or residual-corrected")
+      ->capture_default_str();
+  kernels_app->add_option("--fit-on", validate.fit_on, "part of the rows to fit to")->capture_default_str();
+  kernels_app->add_option("--split", validate.split, "group (whole shapes are left out) or row")
+      ->capture_default_str();
+  kernels_app->add_option("--seed", validate.seed, "of the split")->capture_default_str();
+  kernels_app->add_option("--require", validate.require,
+                          "limits that errors must stay within, such as scenarios/limits/kernels.yaml");
+  kernels_app->callback([&] { code = validate_kernels_command(context, validate); });
+
   GraphOptions graph;
   auto* graph_app =
       json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));

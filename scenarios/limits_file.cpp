@@ -1,0 +1,51 @@
+#include "scenarios/limits_file.hpp"
+
+#include "model/reader.hpp"
+#include "scenarios/yaml_document.hpp"
+
+namespace inferometer {
+namespace {
+
+AccuracyLimit read_limit(Reader in) {
+  AccuracyLimit limit{.device = in.required<std::string>("device"),
+                      .op = in.required<std::string>("operator"),
+                      .dtype = in.required<std::string>("dtype"),
+                      .level = Level::calibrated,
+                      .mape = in.required<double>("mape"),
+                      .bias = in.maybe<double>("bias"),
+                      .p90_over_mape = in.maybe<double>("p90_over_mape"),
+                      .where = in.where()};
+  const std::string level = in.required<std::string>("level");
+  const auto named = value_named<Level>(level);
+  if (named) limit.level = *named;
+  if (!named && !level.empty())
+    in.error("level", "\"" + level + "\" is not one of " + expected_names<Level>());
+  if (in.has("mape") && limit.mape <= 0) in.error("mape", "must be positive");
+  if (limit.bias.value_or(1) <= 0) in.error("bias", "must be positive");
+  if (limit.p90_over_mape.value_or(1) <= 0) in.error("p90_over_mape", "must be positive");
+  in.reject_unknown_keys();
+  return limit;
+}
+
+}  // namespace
+
+Result<std::vector<AccuracyLimit>> read_limits(const std::string& text, const std::filesystem::path& file) {
+  const auto document = parse_yaml(text, file.string());
+  if (!document) return failure(document.error());
+  Errors errors;
+  Reader in(*document, "", errors);
+  std::vector<AccuracyLimit> limits;
+  if (const Document* list = in.raw("limits"); list == nullptr) {
+    in.error("limits", "a list of limits is needed");
+  } else if (list->kind != Document::Kind::sequence) {
+    in.error("limits", "must be a list");
+  } else {
+    for (std::size_t i = 0; i < list->sequence.size(); ++i)
+      limits.push_back(read_limit(Reader(list->sequence[i], "limits[" + std::to_string(i) + "]", errors)));
+  }
+  in.reject_unknown_keys();
+  if (!errors.empty()) return failure(std::move(errors));
+  return limits;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,28 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/result.hpp"
+#include "roofline/estimate.hpp"
+
+namespace inferometer {
+
+/// What errors of kernel models must stay within, in percent, for one operator and dtype ("all": all of them
+/// together) of one device at one level.
+struct AccuracyLimit {
+  std::string device, op, dtype;
+  Level level = Level::calibrated;
+  double mape = 0;                      ///< highest mean absolute error
+  std::optional<double> bias;           ///< highest mean signed error, either way
+  std::optional<double> p90_over_mape;  ///< highest 90th percentile, over the mean
+  Location where;
+};
+
+/// Reads {limits: [{device, operator, dtype, level, mape, bias, p90_over_mape}]}.
+/// errors  all at their places: what is missing, unknown or not positive
+[[nodiscard]] Result<std::vector<AccuracyLimit>> read_limits(const std::string& text,
+                                                             const std::filesystem::path& file);
+
+}  // namespace inferometer

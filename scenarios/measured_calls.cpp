@@ -1,0 +1,152 @@
+#include "scenarios/measured_calls.hpp"
+
+namespace inferometer {
+namespace {
+
+KernelCall read_gemm(Row& row) {
+  return Gemm{.format = row.value<Format>("dtype"),
+              .m = row.positive<std::int64_t>("m"),
+              .n = row.positive<std::int64_t>("n"),
+              .k = row.positive<std::int64_t>("k")};
+}
+
+/// The alpha of "power_law_ALPHA"; 0 for "balanced".
+double read_routing(Row& row) {
+  const Field& f = row.field("routing");
+  constexpr std::string_view prefix = "power_law_";
+  if (f.text == "balanced") return 0;
+  double alpha = 0;
+  if (f.text.starts_with(prefix)) {
+    const char* const end = f.text.data() + f.text.size();
+    const auto [stop, code] = std::from_chars(f.text.data() + prefix.size(), end, alpha);
+    if (code == std::errc{} && stop == end && alpha > 0 && alpha < 10) return alpha;
+  }
+  row.error(f, fmt::format("routing: \"{}\" is neither balanced nor power_law_ with a number from 0 to 10",
+                           f.text));
+  return 0;
+}
+
+KernelCall read_moe(Row& row) {
+  MoeLayer moe{.format = row.value<Format>("dtype"),
+               .tokens = row.positive<std::int64_t>("num_tokens"),
+               .hidden = row.positive<std::int64_t>("hidden"),
+               .inter = row.positive<std::int64_t>("inter"),
+               .topk = row.positive<std::int64_t>("topk"),
+               .experts = row.positive<std::int64_t>("num_experts")};
+  moe.tp = row.positive<std::int64_t>("tp");
+  moe.ep = row.positive<std::int64_t>("ep");
+  if (moe.experts % moe.ep != 0)
+    row.error(row.field("ep"), fmt::format("ep: must divide num_experts {}, is {}", moe.experts, moe.ep));
+  if (moe.tokens > 1 << 24 || moe.experts > 1 << 16)
+    row.error(row.field("num_tokens"), "more than 16777216 tokens or 65536 experts");
+  moe.alpha = read_routing(row);
+  moe.gated = row.flag("gated");
+  if (moe.topk > moe.experts)
+    row.error(row.field("topk"), fmt::format("topk: {} of {} experts", moe.topk, moe.experts));
+  if (row.has("kernel") && row.field("kernel").text.ends_with("min_latency")) moe.kernel = "min_latency";
+  return moe;
+}
+
+/// The dtypes that attention reads and computes in.
+Format attention_format(Row& row, std::string_view column) {
+  const Format f = row.value<Format>(column);
+  if (f == Format::bf16 || f == Format::fp16 || f == Format::fp8) return f;
+  row.error(row.field(column), fmt::format("{}: \"{}\" is not one of bf16, fp16, fp8", column, name(f)));
+  return Format::bf16;
+}
+
+template <class Attention>
+Attention read_heads(Row& row) {
+  Attention a;
+  a.attention = attention_format(row, "attn_dtype");
+  a.kv = attention_format(row, "kv_dtype");
+  a.batch = row.positive<std::int64_t>("batch");
+  a.kv_len = row.positive<std::int64_t>("kv_len");
+  a.num_q_heads = row.positive<std::int64_t>("num_q_heads");
+  a.num_kv_heads = row.positive<std::int64_t>("num_kv_heads");
+  a.head_dim = row.positive<std::int64_t>("head_dim");
+  a.window = row.not_negative("window");
+  return a;
+}
+
+KernelCall read_attention(Row& row) {
+  const std::int64_t q_len = row.positive<std::int64_t>("q_len");
+  if (row.value<AttentionPhase>("phase") == AttentionPhase::generation) return read_heads<DecodeAttention>(row);
+  ContextAttention a = read_heads<ContextAttention>(row);
+  a.q_len = q_len;
+  if (a.q_len > a.kv_len) row.error(row.field("q_len"), "q_len: must not exceed kv_len");
+  return a;
+}
+
+/// "nccl-tests-2.28" names a kernel by the word before its first hyphen.
+CollectiveKernel collective_kernel(Row& row) {
+  const Field& f = row.field("impl");
+  const auto v = value_named<CollectiveKernel>(f.text.substr(0, f.text.find('-')));
+  if (!v)
+    row.error(f,
+              fmt::format("impl: \"{}\" starts with none of {}", f.text, expected_names<CollectiveKernel>()));
+  return v.value_or(CollectiveKernel{});
+}
+
+KernelCall read_collective(Row& row) {
+  Collective c{.op = row.value<CollectiveOp>("op"),
+               .element = row.value<CollectiveElement>("dtype"),
+               .kernel = collective_kernel(row),
+               .gpus = row.positive<std::int64_t>("num_gpus"),
+               .bytes = row.positive<std::int64_t>("message_bytes")};
+  if (c.gpus < 2) row.error(row.field("num_gpus"), "num_gpus: must be 2 or more");
+  return c;
+}
+
+KernelCall read_mla_kernel(Row& row) {
+  return MlaKernel{.phase = row.value<AttentionPhase>("phase"),
+                   .kv = row.value<LatentFormat>("kv_dtype"),
+                   .batch = row.positive<std::int64_t>("batch"),
+                   .q_len = row.positive<std::int64_t>("q_len"),
+                   .kv_len = row.positive<std::int64_t>("kv_len"),
+                   .heads = row.positive<std::int64_t>("num_heads")};
+}
+
+KernelCall read_mla_bmm(Row& row) {
+  return MlaBmm{.op = row.value<AbsorptionOp>("op"),
+                .format = row.value<LatentFormat>("dtype"),
+                .tokens = row.positive<std::int64_t>("num_tokens"),
+                .heads = row.positive<std::int64_t>("num_heads")};
+}
+
+KernelCall read_mla_module(Row& row) {
+  return MlaModule{.phase = row.value<AttentionPhase>("phase"),
+                   .projections = row.value<ProjectionFormat>("gemm_dtype"),
+                   .kv = row.value<LatentFormat>("kv_dtype"),
+                   .batch = row.positive<std::int64_t>("batch"),
+                   .q_len = row.positive<std::int64_t>("q_len"),
+                   .kv_len = row.positive<std::int64_t>("kv_len"),
+                   .heads = row.positive<std::int64_t>("num_heads")};
+}
+
+KernelCall read_quantize(Row& row) {
+  return QuantizeKernel{.op = row.value<QuantizeOp>("op"),
+                        .format = row.value<QuantizedFormat>("dtype"),
+                        .m = row.positive<std::int64_t>("m"),
+                        .k = row.positive<std::int64_t>("k")};
+}
+
+}  // namespace
+
+const std::vector<MeasuredKind>& measured_kinds() {
+  static const std::vector<MeasuredKind> all{
+      {{"dtype", "num_tokens", "hidden", "inter", "topk", "num_experts", "tp", "ep", "routing", "gated"},
+       read_moe},
+      {{"phase", "attn_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_q_heads", "num_kv_heads",
+        "head_dim", "window"},
+       read_attention},
+      {{"op", "dtype", "num_gpus", "message_bytes", "impl"}, read_collective},
+      {{"phase", "gemm_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_module},
+      {{"phase", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_kernel},
+      {{"op", "dtype", "num_tokens", "num_heads"}, read_mla_bmm},
+      {{"dtype", "m", "n", "k"}, read_gemm},
+      {{"op", "dtype", "m", "k"}, read_quantize}};
+  return all;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,37 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "model/result.hpp"
+#include "roofline/kernels/kernel_call.hpp"
+
+namespace inferometer {
+
+/// One row of a file of measured kernels.
+struct Measurement {
+  KernelCall call;
+  double microseconds = 0;
+  int line = 0;
+};
+
+/// Reads measured kernels from CSV: one header line, columns in any order, no quotes. What a file times is
+/// told by its columns:
+///   dtype,m,n,k,latency_us     matrix products (Gemm)
+///   dtype,num_tokens,hidden,inter,topk,num_experts,tp,ep,routing,gated,latency_us[,kernel]
+///                              layers of experts on one rank (MoeLayer): num_tokens, num_experts and inter
+///                              count over all ranks; routing is balanced or power_law_ALPHA; gated 0 or 1
+///   phase,attn_dtype,kv_dtype,batch,q_len,kv_len,num_q_heads,num_kv_heads,head_dim,window,latency_us
+///                              attention: phase context (ContextAttention) or generation (DecodeAttention)
+///   phase,gemm_dtype,kv_dtype,batch,q_len,kv_len,num_heads,latency_us
+///                              modules of latent attention (MlaModule); without gemm_dtype its core
+///                              (MlaKernel)
+///   op,dtype,num_tokens,num_heads,latency_us    products that latent attention absorbs (MlaBmm)
+///   op,dtype,m,k,latency_us    quantisation of inputs (QuantizeKernel)
+///   op,dtype,num_gpus,message_bytes,impl,latency_us    collectives (Collective)
+///
+/// errors  all at file:line:column: columns that no kernel has, missing fields, what is no number, sizes and
+///         times that are not positive, unknown dtypes and routings
+[[nodiscard]] Result<std::vector<Measurement>> read_measurements(const std::string& text,
+                                                                 const std::string& file);
+
+}  // namespace inferometer

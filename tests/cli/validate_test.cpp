@@ -1,0 +1,105 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/cli/program.hpp"
+
+namespace inferometer {
+namespace {
+
+/// 60 products of times that a rough roofline makes.
+std::string some_products() {
+  std::string text = "dtype,m,n,k,latency_us\n";
+  for (const int n : {512, 1024, 4096, 6144, 12288}) {
+    for (const int k : {1024, 4096, 14336}) {
+      for (const int m : {1, 64, 512, 4096}) {
+        const double us = 3 + 2.0 * n * k / 4e6 + 2.0 * m * n * k / 7e8;
+        text += "bf16," + std::to_string(m) + "," + std::to_string(n) + "," + std::to_string(k) + "," +
+                std::to_string(us) + "\n";
+      }
+    }
+  }
+  return text;
+}
+
+TEST(ValidateKernels, PrintsErrorsByRegimeAndHoldsThemToLimits) {
+  const Folder folder;
+  const std::string file = folder.write("products.csv", some_products());
+  const std::string command = "validate kernels " + file + " --device h200-sxm --fit-on 40% ";
+  const Ran table = run_program(command);
+  EXPECT_EQ(table.code, 0) << table.printed;
+  EXPECT_NE(table.printed.find("gemm"), std::string::npos);
+  EXPECT_NE(table.printed.find("memory_efficiency"), std::string::npos);
+  const Ran json = run_program(command + "--json");
+  EXPECT_NE(json.printed.find("\"regime\": \"all\""), std::string::npos) << json.printed;
+  EXPECT_EQ(json.printed, run_program(command + "--json").printed);
+  const auto limits = [&](const std::string& mape) {
+    return folder.write(
+        "limits.yaml",
+        "limits:\n  - {device: h200-sxm, operator: gemm, dtype: bf16, level: residual_corrected, "
+        "mape: " +
+            mape + "}\n");
+  };
+  EXPECT_EQ(run_program(command + "--require " + limits("100")).code, 0);
+  const Ran missed = run_program(command + "--require " + limits("0.001"));
+  EXPECT_EQ(missed.code, 1);
+  EXPECT_NE(missed.printed.find("limits.yaml:2:5: error: gemm bf16, residual_corrected: mean absolute error"),
+            std::string::npos)
+      << missed.printed;
+}
+
+TEST(ValidateKernels, FitsNothingAtTheLevelOfADataSheet) {
+  const Folder folder;
+  const std::string file = folder.write("products.csv", some_products());
+  const Ran run = run_program("validate kernels " + file + " --device a100-sxm --level datasheet --json");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_NE(run.printed.find("\"calls\": 0"), std::string::npos) << run.printed;
+  EXPECT_NE(run.printed.find("\"coverage\": null"), std::string::npos);
+}
+
+TEST(ValidateKernels, SaysWhatIsWrongWithItsArguments) {
+  const Folder folder;
+  const std::string file = folder.write("products.csv", some_products());
+  for (const char* wrong :
+       {"--level exact", "--fit-on 0%", "--fit-on much", "--split column", "--require none.yaml"}) {
+    const Ran run = run_program("validate kernels " + file + " --device h200-sxm " + wrong);
+    EXPECT_EQ(run.code, 2) << wrong << run.printed;
+  }
+  EXPECT_EQ(run_program("validate kernels " + file + " --device h2000").code, 2);
+  EXPECT_EQ(run_program("validate kernels nowhere.csv --device h200-sxm").code, 2);
+  const std::string limits =
+      folder.write("limits.yaml", "limits:\n  - {device: h200-sxm, mape: -1, levl: x}\n");
+  const Ran run = run_program("validate kernels " + file + " --device h200-sxm --require " + limits);
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.printed.find("limits.yaml:2:"), std::string::npos) << run.printed;
+}
+
+/// Published measurements, where they are on this machine, against the limits that ship.
+class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
+
+TEST_P(PublishedMeasurements, ArePredictedWithinTheLimits) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "too slow with sanitizers";
+#endif
+  const char* data = std::getenv("INFEROMETER_DATA");
+  if (data == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
+  const auto [device, level] = GetParam();
+  std::string folder = device, files;
+  folder.replace(folder.find('-'), 1, "_");
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path{data} / folder)) {
+    const std::string name = entry.path().filename().string();
+    for (const std::string kind : {"gemm__", "attention_", "moe__", "mla_", "collectives", "quantize__"}) {
+      if (name.starts_with(kind)) files += " " + entry.path().string();
+    }
+  }
+  const Ran run = run_program("validate kernels" + files + " --device " + device + " --level " + level +
+                              " --require " INFEROMETER_SOURCE "/scenarios/limits/kernels.yaml");
+  EXPECT_EQ(run.code, 0) << run.printed;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, PublishedMeasurements,
+                         testing::Combine(testing::Values("h200-sxm", "b200-sxm", "a100-sxm"),
+                                          testing::Values("calibrated", "residual-corrected")));
+
+}  // namespace
+}  // namespace inferometer
