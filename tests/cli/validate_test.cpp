@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/cli/program.hpp"
@@ -97,9 +98,16 @@ TEST_P(PublishedMeasurements, ArePredictedWithinTheLimits) {
   EXPECT_EQ(run.code, 0) << run.printed;
 }
 
+std::string name_of(const testing::TestParamInfo<std::tuple<const char*, const char*>>& info) {
+  std::string name = std::string{std::get<0>(info.param)} + "_" + std::get<1>(info.param);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, PublishedMeasurements,
                          testing::Combine(testing::Values("h200-sxm", "b200-sxm", "a100-sxm"),
-                                          testing::Values("calibrated", "residual-corrected")));
+                                          testing::Values("calibrated", "residual-corrected")),
+                         name_of);
 
 }  // namespace
 }  // namespace inferometer
