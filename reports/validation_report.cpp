@@ -75,14 +75,14 @@ bool has_intervals(const ValidationReport& report) { return report.options.level
 
 std::string validation_table(const ValidationReport& report) {
   std::string out = fmt::format(
-      "kernel models against measurements, {}, level {}\n{:<10} {:<17} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
+      "kernel models against measurements, {}, level {}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
       "{:>8}\n"
-      "{:<10} {:<17} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+      "{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
       report.device, name(report.options.level), "operator", "dtype", "regime", "n", "median", "mean", "p90",
       "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
-    out += fmt::format("{:<10} {:<17} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
+    out += fmt::format("{:<20} {:<21} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
                        l.variant, l.regime, a.n, a.median_ape, a.mape, a.p90_ape, a.bias,
                        has_intervals(report) ? fmt::format("{:.0f}", a.coverage) : "-");
   }
