@@ -23,11 +23,11 @@ LeastSquaresResult least_squares(const Residuals& residuals, std::vector<double>
   for (int i = 0; i < options.iterations; ++i) {
     const auto rows = static_cast<Eigen::Index>(r.size());
     Eigen::MatrixXd jacobian(rows, n);
-    Eigen::VectorXd error(rows);
+    Eigen::VectorXd weight(rows), error(rows);
     for (Eigen::Index row = 0; row < rows; ++row) {
       const double v = r[static_cast<std::size_t>(row)];
-      const double weight = 1 / std::sqrt(std::sqrt(1 + v * v / (options.scale * options.scale)));
-      error(row) = weight * v;
+      weight(row) = 1 / std::sqrt(std::sqrt(1 + v * v / (options.scale * options.scale)));
+      error(row) = weight(row) * v;
     }
     for (Eigen::Index j = 0; j < n; ++j) {
       std::vector<double> beside = at;
@@ -37,8 +37,7 @@ LeastSquaresResult least_squares(const Residuals& residuals, std::vector<double>
       const std::vector<double> there = residuals(beside);
       for (Eigen::Index row = 0; row < rows; ++row) {
         const auto k = static_cast<std::size_t>(row);
-        const double weight = 1 / std::sqrt(std::sqrt(1 + r[k] * r[k] / (options.scale * options.scale)));
-        jacobian(row, j) = weight * (there[k] - r[k]) / step;
+        jacobian(row, j) = weight(row) * (there[k] - r[k]) / step;
       }
     }
     const Eigen::MatrixXd normal = jacobian.transpose() * jacobian;

@@ -9,8 +9,8 @@
 namespace inferometer {
 namespace {
 
-KernelPrediction generic_prediction(const Sample& s) {
-  const KernelTime t = time_of(s.call, s.chip, generic_values(parameters_of(s.call)));
+KernelPrediction generic_prediction(const Sample& s, Values generic) {
+  const KernelTime t = time_of(s.call, s.chip, generic);
   return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t)};
 }
 
@@ -34,7 +34,7 @@ Validation validate_one(const std::vector<Sample>& all, const std::vector<std::s
   };
   if (part.empty()) {
     v.values = generic_values(parameters_of(samples.front().call));
-    for (std::size_t i = 0; i < samples.size(); ++i) add(i, generic_prediction(samples[i]));
+    for (std::size_t i = 0; i < samples.size(); ++i) add(i, generic_prediction(samples[i], v.values));
     return v;
   }
   const FittedModel model(part);

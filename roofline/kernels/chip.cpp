@@ -38,7 +38,6 @@ Chip chip_of(const Device& device, DType multiplied) {
           .l2 = static_cast<double>(device.cache_capacity.value.value),
           .flops = matrix_rate(device, multiplied),
           .bf16_flops = matrix_rate(device, DType::bf16),
-          .vector = device.vector.value.value * 1e-6,
           .link = device.link_bandwidth ? device.link_bandwidth->value.value * 1e-6 : 0};
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "roofline/kernels/attention_parts.hpp"
+#include "roofline/kernels/turns.hpp"
 
 namespace inferometer {
 namespace {

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "roofline/kernels/turns.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -73,8 +75,8 @@ KernelTime Gemm::time(const Chip& c, Values p) const {
       for (const int s : {1, 2, 3, 4, 6, 8, 16}) {
         if (s > 1 && (K / s < 256 || tiles * s > 4 * c.sms)) break;
         const double ks = 64 * std::ceil(K / (64.0 * s));
-        const double ctas = tiles * s, w0 = ctas / c.sms, active = std::min(ctas, c.sms);
-        const double w = std::max(1.0, p[soft] * std::ceil(w0) + (1 - p[soft]) * w0);
+        const double ctas = tiles * s, active = std::min(ctas, c.sms);
+        const double w = turns(ctas, c.sms, p[soft]);
         const double tc = 2.0 * bm * bn * ks / (per_sm * p[eff] * g / (g + p[hm]));
         const double feed = (bm * f.input_bytes + bn * f.weight_bytes) * ks;
         const double sm = feed / (l2_feed * c.clock);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "roofline/kernels/turns.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -11,11 +13,6 @@ enum P : std::size_t { block, eff, feed, crowd, chunk, soft, mem, hot, ovl, meet
 }
 namespace prefill {
 enum P : std::size_t { block, eff, score, imb, soft, prep, hot, power };
-}
-
-double waves(double blocks, double sms, double whole) {
-  const double w = blocks / sms;
-  return std::max(1.0, whole * std::ceil(w) + (1 - whole) * w);
 }
 
 /// Of buffers that every call uses again: the part that stayed in L2.
@@ -41,7 +38,7 @@ KernelTime decode_time(const MlaCore& a, const Chip& c, Values p) {
   const double multiply = 2 * tile * (width + MlaCore::latent) / (a.flops / c.sms * p[eff]);
   const double token = std::max(multiply, width * a.kv_bytes / (p[feed] * c.clock));
   const double crowding = 1 + p[crowd] * std::min(1.0, blocks / c.sms);
-  const double compute = waves(blocks, c.sms, p[soft]) * (p[block] + length * token) * crowding;
+  const double compute = turns(blocks, c.sms, p[soft]) * (p[block] + length * token) * crowding;
   const double partial = parts > 1 ? 2 * 4 * parts * MlaCore::latent : 0;
   const double around = p[head] * a.batch * a.heads * (2 * (width + MlaCore::latent) + partial) / c.bandwidth;
   const double memory = stream(a.batch * a.kv_len * width * a.kv_bytes, p[hot], c) / p[mem];
@@ -56,7 +53,7 @@ KernelTime prefill_time(const MlaCore& a, const Chip& c, Values p) {
   const double blocks = a.batch * a.heads * std::ceil(s / rows);
   const double mean = std::max(64.0, s <= rows ? s : (s + rows) / 2), longest = std::max(64.0, s);
   const double per = rows * (2 * (key + MlaCore::value) / (a.flops / c.sms * p[eff]) + p[score] / c.clock);
-  const double w = waves(blocks, c.sms, p[soft]);
+  const double w = turns(blocks, c.sms, p[soft]);
   double compute = std::max(w * (p[block] + mean * per), p[block] + longest * per) +
                    p[imb] * (longest - mean) * per * std::min(1.0, blocks / c.sms);
   compute *= 1 + p[power] * compute / (compute + 500);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "roofline/kernels/turns.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -64,8 +66,7 @@ double rows_time(const Chip& c, const FormatInfo& f, Values p, const Grouped& g,
 double tiles_time(const Chip& c, const FormatInfo& f, Values p, const Grouped& g, const RoutedLoad& load,
                   std::size_t i, int bn) {
   const double bm = moe_tile_rows[i], t = load.tiles[i], h = bm * bn / (bm + bn);
-  const double waves = t * std::ceil(g.n / bn) / c.sms;
-  const double w = std::max(1.0, p[soft] * std::ceil(waves) + (1 - p[soft]) * waves);
+  const double w = turns(t * std::ceil(g.n / bn), c.sms, p[soft]);
   const double multiply = 2 * bm * bn * g.k / (c.flops / c.sms * p[eff] * h / (h + p[hm]));
   const double feed = (bm * f.input_bytes + bn * f.weight_bytes) * g.k / (p[l2b] * c.generation() * c.clock);
   const double shared = std::max(1.0, t / std::max(load.active, 1e-3));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "roofline/kernels/turns.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -22,8 +24,8 @@ double tiles_time(const Products& of, const TileRates& r, const Chip& c) {
     for (const int bn : {64, 128, 256}) {
       if ((bn > of.n && bn > 64) || bm * bn > 32768) continue;
       for (int s = 1; s <= r.splits && (s == 1 || of.k / s >= 256); s *= 2) {
-        const double w0 = of.heads * std::ceil(of.m / bm) * std::ceil(of.n / bn) * s / c.sms;
-        const double w = std::max(1.0, r.whole_waves * std::ceil(w0) + (1 - r.whole_waves) * w0);
+        const double ctas = of.heads * std::ceil(of.m / bm) * std::ceil(of.n / bn) * s;
+        const double w = turns(ctas, c.sms, r.whole_waves);
         best = std::min(best, w * tile_time(of, r, c, bm, bn, of.k / s));
       }
     }

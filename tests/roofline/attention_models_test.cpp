@@ -13,7 +13,6 @@ Chip chip() {
           .l2 = 50e6,
           .flops = 819.2e6,
           .bf16_flops = 819.2e6,
-          .vector = 50e6,
           .link = 0};
 }
 

@@ -12,13 +12,7 @@ namespace {
 
 /// 100 processors, 1000 cycles per us, 4 MB/us of memory, 1000 TFLOP/s, 50 MB of L2.
 Chip round_chip() {
-  return {.sms = 100,
-          .clock = 1000,
-          .bandwidth = 4e6,
-          .l2 = 50e6,
-          .flops = 1e9,
-          .bf16_flops = 1e9,
-          .vector = 5e7};
+  return {.sms = 100, .clock = 1000, .bandwidth = 4e6, .l2 = 50e6, .flops = 1e9, .bf16_flops = 1e9};
 }
 
 Gemm product(std::int64_t m, std::int64_t n, std::int64_t k) { return {.m = m, .n = n, .k = k}; }

@@ -14,13 +14,7 @@ std::vector<double> generic(const MoeLayer& layer) {
 }
 
 Chip chip() {
-  return {.sms = 132,
-          .clock = 1980,
-          .bandwidth = 4.8e6,
-          .l2 = 50e6,
-          .flops = 989e6,
-          .bf16_flops = 989e6,
-          .vector = 67e6};
+  return {.sms = 132, .clock = 1980, .bandwidth = 4.8e6, .l2 = 50e6, .flops = 989e6, .bf16_flops = 989e6};
 }
 
 MoeLayer layer() { return {.tokens = 64, .hidden = 2048, .inter = 768, .topk = 8, .experts = 128}; }

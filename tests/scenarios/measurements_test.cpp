@@ -60,14 +60,8 @@ TEST(Measurements, OfEachKindAreToldByTheirColumns) {
 }
 
 TEST(KernelModels, HaveAtMost16ParametersWhoseGenericValuesArePhysical) {
-  const Chip chip{.sms = 100,
-                  .clock = 1800,
-                  .bandwidth = 4e6,
-                  .l2 = 5e7,
-                  .flops = 1e9,
-                  .bf16_flops = 1e9,
-                  .vector = 6e7,
-                  .link = 4e5};
+  const Chip chip{
+      .sms = 100, .clock = 1800, .bandwidth = 4e6, .l2 = 5e7, .flops = 1e9, .bf16_flops = 1e9, .link = 4e5};
   for (const auto& [op, text] : one_of_each()) {
     const KernelCall call = read_measurements(text, "rows.csv")->front().call;
     const auto parameters = parameters_of(call);
