@@ -43,6 +43,11 @@ struct ValidateOptions {
   std::string require;  ///< file of limits; empty: none
   std::uint64_t seed = 1;
 };
+struct ValidateStepsOptions {
+  std::string device, backend, grid;
+  std::string measured;  ///< a grid that was executed before; empty: execute one
+  std::string out;       ///< file for what was measured; empty: none
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
@@ -54,6 +59,8 @@ int calibrate_command(const Context& context, const CalibrateOptions& options);
 int tune_command(const Context& context, const TuneOptions& options);
 /// `validate kernels`: kernel models against measurements
 int validate_kernels_command(const Context& context, const ValidateOptions& options);
+/// `validate steps`: whole steps, executed and predicted
+int validate_steps_command(const Context& context, const ValidateStepsOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
 /// what: models, devices, operators, optimizations, settings, parameters
 int list_command(const Context& context, const std::string& what);

@@ -99,6 +99,17 @@ int main(int argc, char** argv) {
                           "limits that errors must stay within, such as scenarios/limits/kernels.yaml");
   kernels_app->callback([&] { code = validate_kernels_command(context, validate); });
 
+  ValidateStepsOptions steps;
+  auto* steps_app = json_flag(validate_app->add_subcommand(
+      "steps", "execute a grid of whole steps, and set them beside predictions"));
+  steps_app->add_option("--backend", steps.backend, "where to execute: cpu or cuda:N");
+  steps_app->add_option("--measured", steps.measured, "judge what --out wrote earlier, executing nothing");
+  steps_app->add_option("--device", steps.device, "what is predicted: preset or device file")->required();
+  steps_app->add_option("--grid", steps.grid,
+                        "steps to execute; the shipped ones for GPUs or CPUs if not given");
+  steps_app->add_option("--out", steps.out, "file for what was measured");
+  steps_app->callback([&] { code = validate_steps_command(context, steps); });
+
   GraphOptions graph;
   auto* graph_app =
       json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));

@@ -1,0 +1,108 @@
+#include "reports/steps_report.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "model/nearest_rank.hpp"
+
+namespace inferometer {
+namespace {
+
+/// Absolute errors, in percent.
+struct Errors100 {
+  std::vector<double> all;
+  double sum = 0;
+  void add(double error) {
+    all.push_back(100 * std::abs(error));
+    sum += 100 * error;
+  }
+  double median() const { return nearest_rank(all, 0.5); }
+  double p90() const { return nearest_rank(all, 0.9); }
+  double bias() const { return sum / static_cast<double>(all.size()); }
+};
+
+std::map<std::string, Errors100> by_operator(const JudgedGrid& judged) {
+  std::map<std::string, Errors100> ops;
+  for (const JudgedStep& step : judged.steps) {
+    for (const JudgedKernel& k : step.kernels) {
+      if (k.measured > Seconds{0}) ops[k.op].add(k.error());
+    }
+  }
+  return ops;
+}
+
+Errors100 over_steps(const JudgedGrid& judged) {
+  Errors100 all;
+  for (const JudgedStep& step : judged.steps) all.add(step.error());
+  return all;
+}
+
+double ms(Seconds t) { return t.count() * 1e3; }
+
+}  // namespace
+
+std::string steps_table(const StepsReport& report) {
+  std::string text = fmt::format("device {}, calibration: {}\n", report.device, report.calibration);
+  for (const auto& [key, value] : report.facts) text += fmt::format("{}: {}\n", key, value);
+  text += fmt::format("\n{:<14} {:<7} {:<7} {:<24} {:>12} {:>17} {:>13} {:>8}\n", "model", "plan", "format",
+                      "step", "measured ms", "p10 to p90", "predicted ms", "error %");
+  for (const JudgedStep& s : report.judged.steps)
+    text += fmt::format("{:<14} {:<7} {:<7} {:<24} {:>12.4f} {:>8.4f} {:>8.4f} {:>13.4f} {:>+8.1f}{}\n",
+                        s.model, s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90),
+                        ms(s.predicted), 100 * s.error(), s.throttled ? "  throttled" : "");
+  text += fmt::format("\n{:<60} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
+  for (const auto& [op, e] : by_operator(report.judged))
+    text += fmt::format("{:<60} {:>6} {:>9.1f} {:>6.1f} {:>+6.1f}\n", op, e.all.size(), e.median(), e.p90(),
+                        e.bias());
+  text += "\n";
+  for (const JudgedMemory& m : report.judged.memory)
+    text += fmt::format("memory of {}, {}, {}: used {:.3f} GiB, predicted {:.3f} GiB, error {:+.2f} %\n",
+                        m.model, m.plan, m.format, static_cast<double>(m.used.value) / 0x1p30,
+                        static_cast<double>(m.predicted.value) / 0x1p30, 100 * m.error());
+  if (report.judged.steps.empty()) return text + "no step was measured\n";
+  const Errors100 all = over_steps(report.judged);
+  return text + fmt::format("\n{} steps: median error {:.1f} %, p90 {:.1f} %, bias {:+.1f} %\n",
+                            all.all.size(), all.median(), all.p90(), all.bias());
+}
+
+std::string steps_json(const StepsReport& report) {
+  using nlohmann::ordered_json;
+  ordered_json json{{"device", report.device}, {"calibration", report.calibration}, {"facts", report.facts}};
+  json["steps"] = ordered_json::array();
+  for (const JudgedStep& s : report.judged.steps) {
+    ordered_json kernels = ordered_json::array();
+    for (const JudgedKernel& k : s.kernels)
+      kernels.push_back({{"operators", k.op},
+                         {"count", k.count},
+                         {"measured_us", k.measured.count() * 1e6},
+                         {"predicted_us", k.predicted.count() * 1e6}});
+    json["steps"].push_back({{"model", s.model},
+                             {"plan", s.plan},
+                             {"format", s.format},
+                             {"step", s.step},
+                             {"measured_ms", ms(s.measured)},
+                             {"p10_ms", ms(s.p10)},
+                             {"p90_ms", ms(s.p90)},
+                             {"predicted_ms", ms(s.predicted)},
+                             {"error_percent", 100 * s.error()},
+                             {"throttled", s.throttled},
+                             {"kernels", std::move(kernels)}});
+  }
+  json["memory"] = ordered_json::array();
+  for (const JudgedMemory& m : report.judged.memory)
+    json["memory"].push_back({{"model", m.model},
+                              {"plan", m.plan},
+                              {"format", m.format},
+                              {"used_bytes", m.used.value},
+                              {"predicted_bytes", m.predicted.value}});
+  if (!report.judged.steps.empty()) {
+    const Errors100 all = over_steps(report.judged);
+    json["all"] = {
+        {"n", all.all.size()}, {"median_ape", all.median()}, {"p90_ape", all.p90()}, {"bias", all.bias()}};
+  }
+  return json.dump(2) + "\n";
+}
+
+}  // namespace inferometer

@@ -1,0 +1,96 @@
+#include "scenarios/grid_measured.hpp"
+
+#include <fmt/format.h>
+
+#include "scenarios/yaml_text.hpp"
+
+namespace inferometer {
+namespace {
+
+double us(Seconds t) { return t.count() * 1e6; }
+
+/// [first node, last node, exposed us, gap us]
+void read_kernels(Reader& in, std::vector<MeasuredKernel>& kernels) {
+  const Document* list = in.raw("kernels");
+  if (list == nullptr || list->kind != Document::Kind::sequence)
+    return in.error("kernels", "a list is needed");
+  for (const Document& entry : list->sequence) {
+    std::vector<double> numbers;
+    for (const Document& number : entry.sequence) {
+      const Result<double> value = parse_value<double>(number);
+      if (value && *value >= 0 && *value < 1e12) numbers.push_back(*value);
+    }
+    if (entry.sequence.size() != 4 || numbers.size() != 4) {
+      in.errors().push_back(
+          {in.path() + ".kernels: [first node, last node, exposed us, gap us] is needed", entry.where});
+      continue;
+    }
+    kernels.push_back({static_cast<std::size_t>(numbers[0]), static_cast<std::size_t>(numbers[1]),
+                       Seconds{numbers[2] * 1e-6}, Seconds{numbers[3] * 1e-6}});
+  }
+}
+
+std::string text_of(const GridStep& step) {
+  const MeasuredStep& m = *step.measured;
+  std::string kernels;
+  for (const MeasuredKernel& k : m.kernels)
+    kernels += fmt::format("{}[{}, {}, {:.6g}, {:.6g}]", kernels.empty() ? "" : ", ", k.first, k.last,
+                           us(k.exposed), us(k.gap));
+  return fmt::format(
+      "      - {{step: \"{}\", median: {:.7g} us, p10: {:.7g} us, p90: {:.7g} us, runs: {}, throttled: {},\n"
+      "         kernels: [{}]}}\n",
+      step.text, us(m.median), us(m.p10), us(m.p90), m.runs, m.throttled, kernels);
+}
+
+std::string mapping_of(const std::vector<Edit>& edits) {
+  std::string text;
+  for (const Edit& e : edits)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", e.path, yaml_quoted(e.value));
+  return "{" + text + "}";
+}
+
+}  // namespace
+
+MeasuredStep read_measured_step(Reader& in) {
+  MeasuredStep m{.median = in.required<Seconds>("median"),
+                 .p10 = in.required<Seconds>("p10"),
+                 .p90 = in.required<Seconds>("p90"),
+                 .runs = in.required<std::int64_t>("runs")};
+  m.throttled = in.required<bool>("throttled");
+  read_kernels(in, m.kernels);
+  return m;
+}
+
+MemoryUse read_memory(Reader& in) {
+  MemoryUse use{.weights = in.required<Bytes>("weights"),
+                .kv = in.required<Bytes>("kv"),
+                .activations = in.required<Bytes>("activations"),
+                .workspace = in.required<Bytes>("workspace"),
+                .capacity = in.required<Bytes>("capacity")};
+  in.reject_unknown_keys();
+  return use;
+}
+
+std::string print_grid(const StepGrid& grid) {
+  std::string text =
+      "# Steps that were executed. kernels: [first node, last node, exposed us, gap before us].\nfacts:\n";
+  for (const auto& [key, value] : grid.facts)
+    text += fmt::format("  {}: {}\n", yaml_quoted(key), yaml_quoted(value));
+  text += "plans:\n";
+  for (const auto& [name, edits] : grid.plans) text += fmt::format("  {}: {}\n", name, mapping_of(edits));
+  text += "runs:\n";
+  for (const GridRun& run : grid.runs) {
+    text += fmt::format("  - model: {}\n    set: {}\n    plans: [{}]\n    formats: [{}]\n",
+                        yaml_quoted(run.model), mapping_of(run.edits), run.plan, run.format);
+    if (const auto& m = run.memory_used)
+      text += fmt::format(
+          "    memory: {{weights: {} B, kv: {} B, activations: {} B, workspace: {} B, capacity: {} B}}\n",
+          m->weights.value, m->kv.value, m->activations.value, m->workspace.value, m->capacity.value);
+    text += "    steps:\n";
+    for (const GridStep& step : run.steps)
+      text += step.measured ? text_of(step) : fmt::format("      - \"{}\"\n", step.text);
+  }
+  return text;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,89 @@
+#include "scenarios/judge_steps.hpp"
+
+#include <map>
+#include <utility>
+
+#include "model/launch.hpp"
+#include "simulator/predict.hpp"
+
+namespace inferometer {
+namespace {
+
+Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
+
+std::string ops_of(const Structure& structure, const NodeRange& nodes) {
+  std::string ops;
+  for (std::size_t n = nodes.first; n <= nodes.last; ++n)
+    ops += (n == nodes.first ? "" : " + ") + std::string{name(structure.nodes[n].op)};
+  return ops;
+}
+
+std::string role_of(const StructureNode& node) { return node.name.substr(node.name.rfind('.') + 1); }
+
+/// Kernels of one role in all layers, as one.
+Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const MeasuredStep& measured,
+                                                const std::vector<MeasuredKernel>& predicted) {
+  std::map<std::size_t, Seconds> times;
+  for (const MeasuredKernel& k : predicted) times[k.first] = k.exposed;
+  std::vector<JudgedKernel> kernels;
+  std::map<std::string, std::size_t> known;
+  for (const MeasuredKernel& k : measured.kernels) {
+    if (k.last >= structure.nodes.size() || k.last < k.first || !times.contains(k.first))
+      return failure("kernels of other nodes than the network has under this plan");
+    const std::string ops = ops_of(structure, {k.first, k.last});
+    const auto [at, is_new] = known.emplace(role_of(structure.nodes[k.first]) + ops, kernels.size());
+    if (is_new) kernels.push_back({.op = ops, .count = 0});
+    JudgedKernel& sum = kernels[at->second];
+    ++sum.count;
+    sum.predicted += times.at(k.first);
+    sum.measured += k.exposed;
+  }
+  for (JudgedKernel& k : kernels) {
+    k.predicted /= static_cast<double>(k.count);
+    k.measured /= static_cast<double>(k.count);
+  }
+  return kernels;
+}
+
+}  // namespace
+
+std::vector<MeasuredKernel> kernels_of(const Timeline& timeline) {
+  std::vector<MeasuredKernel> kernels;
+  const std::vector<Nanoseconds> exposed = exposed_times(timeline);
+  Seconds gap{0};
+  for (std::size_t s = 0; s < timeline.spans.size(); ++s) {
+    const Span& span = timeline.spans[s];
+    if (span.kind == SpanKind::gap) gap += seconds(span.duration);
+    if (span.nodes.empty() || span.kind == SpanKind::gap) continue;
+    const auto first = static_cast<std::size_t>(span.nodes.front()),
+               last = static_cast<std::size_t>(span.nodes.back());
+    if (kernels.empty() || kernels.back().first != first)
+      kernels.push_back({first, last, Seconds{0}, Seconds{0}});
+    kernels.back().exposed += seconds(exposed[s]);
+    kernels.back().gap += std::exchange(gap, Seconds{0});
+  }
+  return kernels;
+}
+
+Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibration) {
+  JudgedGrid judged;
+  for (const GridRun& run : grid.runs) {
+    const Result<Structure> structure = compile(run.settings.model(), run.settings.plan);
+    if (!structure) return failure(structure.error());
+    if (run.memory_used)
+      judged.memory.push_back({run.model, run.plan, run.format,
+                               memory_budget(run.settings, *structure).total(), run.memory_used->total()});
+    for (const GridStep& step : run.steps) {
+      if (!step.measured) continue;
+      const MeasuredStep& m = *step.measured;
+      const Prediction p = predict(run.settings, *structure, features(step), calibration);
+      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, m, kernels_of(p.timeline));
+      if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
+      judged.steps.push_back({run.model, run.plan, run.format, step.text, seconds(p.timeline.end), m.median,
+                              m.p10, m.p90, m.throttled, std::move(*kernels)});
+    }
+  }
+  return judged;
+}
+
+}  // namespace inferometer

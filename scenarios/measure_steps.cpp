@@ -1,0 +1,111 @@
+#include "scenarios/measure_steps.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "scenarios/judge_steps.hpp"
+#include "scenarios/samples.hpp"
+
+namespace inferometer {
+namespace {
+
+Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
+
+/// Whether the medians of the first and the second half agree.
+bool steady(const std::vector<Nanoseconds>& times) {
+  const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  const double a = static_cast<double>(samples_of({times.begin(), half}).median.count());
+  const double b = static_cast<double>(samples_of({half, times.end()}).median.count());
+  return std::abs(a - b) <= 0.005 * a;
+}
+
+/// Repeats a step for a quarter of a second at least, in which power and clocks settle, until it is steady, a
+/// second at most.
+Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
+  constexpr Seconds least{0.25}, most{1.0};
+  constexpr std::size_t fewest = 6, enough = 400;
+  std::vector<Nanoseconds> times;
+  Nanoseconds spent{0};
+  for (int warm = 0; warm < 2; ++warm) {
+    if (const Result<Nanoseconds> time = timer.time(step); !time) return failure(time.error());
+  }
+  while (true) {
+    const Result<Nanoseconds> time = timer.time(step);
+    if (!time) return failure(time.error());
+    times.push_back(*time);
+    spent += *time;
+    if (times.size() < fewest) continue;
+    if (times.size() >= enough || seconds(spent) >= most) break;
+    if (seconds(spent) >= least && steady(times)) break;
+  }
+  // While the clocks settled the first ones were faster.
+  if (seconds(spent) >= least)
+    times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+  return times;
+}
+
+Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Structure& structure,
+                                  Backend& backend, StepTimer& timer) {
+  const Step step = step_of(of, c);
+  const std::unique_ptr<DeviceWatch> watch = backend.watch();
+  if (watch) watch->begin();
+  const Result<std::vector<Nanoseconds>> times = repeat(timer, step);
+  if (watch) watch->end();
+  if (!times) return failure(times.error());
+  const Samples samples = samples_of(*times);
+  MeasuredStep m{.median = seconds(samples.median),
+                 .p10 = seconds(samples.p10),
+                 .p90 = seconds(samples.p90),
+                 .runs = samples.n};
+  if (watch) {
+    const RunConditions conditions = watch->conditions();
+    m.throttled = conditions.throttles && !conditions.throttles->empty();
+  }
+  const Graph graph = bind(structure, features(step));
+  std::vector<Timeline> runs;
+  for (int pass = 0; pass < 3; ++pass) {
+    Result<Timeline> run = backend.run(graph, step);
+    if (!run) return failure(run.error());
+    runs.push_back(std::move(*run));
+  }
+  m.kernels = kernels_of(median_timeline(runs));
+  return m;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend, const Progress& progress) {
+  std::vector<std::string> refused;
+  std::vector<GridRun> measured;
+  for (std::size_t r = 0; r < grid.runs.size(); ++r) {
+    GridRun& run = grid.runs[r];
+    const std::string name = run.model + ", " + run.plan + ", " + run.format;
+    progress(name, static_cast<double>(r) / static_cast<double>(grid.runs.size()));
+    const Result<Structure> structure = compile(run.settings.model(), run.settings.plan);
+    if (!structure) return failure(structure.error());
+    const Result<MemoryUse> used = backend.prepare(run.settings, *structure);
+    if (!used) {
+      refused.push_back(name + ": " + used.error().front().message);
+      continue;
+    }
+    run.memory_used = *used;
+    const std::unique_ptr<StepTimer> timer = backend.timer();
+    for (GridStep& step : run.steps) {
+      Result<MeasuredStep> one = measure_step(step, run.settings, *structure, backend, *timer);
+      if (!one) return failure(name + ", " + step.text + ": " + one.error().front().message);
+      step.measured = std::move(*one);
+    }
+    measured.push_back(std::move(run));
+  }
+  grid.runs = std::move(measured);
+  progress("", 1.0);
+  if (grid.runs.empty()) {
+    Errors errors;
+    for (const std::string& why : refused) errors.push_back({why});
+    return failure(std::move(errors));
+  }
+  return refused;
+}
+
+}  // namespace inferometer
