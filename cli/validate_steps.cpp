@@ -35,7 +35,7 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
     if (const Result<Device> host = device_or_calibrate(context, "host"); !host)
       return tell(host.error(), failed);
   }
-  const Result<DeviceFile> device = find_device(options.device, context.library);
+  Result<DeviceFile> device = find_device(options.device, context.library);
   if (!device) return tell(device.error(), wrong_input);
   const std::filesystem::path shipped =
       context.library.root / "steps" /
@@ -54,6 +54,17 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
       if (const Done written = write_file(options.out, print_grid(*grid)); !written)
         return tell(written.error(), failed);
     }
+  }
+  if (!options.fit_on.empty()) {
+    const Result<std::string> points = read_file(options.fit_on);
+    if (!points) return tell(points.error(), wrong_input);
+    const Result<StepGrid> fitted_on = read_grid(*points, options.fit_on, device->device, context.library);
+    if (!fitted_on) return tell(fitted_on.error(), wrong_input);
+    const auto samples = samples_of(*fitted_on);
+    if (!samples) return tell(samples.error(), wrong_input);
+    device->calibration.kernels = std::make_shared<StepModels>(fit_steps(*samples, device->device));
+    device->calibration.level = Level::residual_corrected;
+    device->calibration.source = options.fit_on;
   }
   Result<JudgedGrid> judged = judge_steps(*grid, device->calibration);
   if (!judged) return tell(judged.error(), failed);

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct Parameter {
   std::string doc;
 };
 
+class StepModels;
+
 /// What is known of a device beyond its data sheet. Level datasheet: generic parameters that no measurement
 /// backs.
 struct Calibration {
@@ -24,6 +27,7 @@ struct Calibration {
   std::string source;  ///< "generic", or the file it was read from with its hash
   std::string date, machine;
   std::vector<Parameter> parameters;
+  std::shared_ptr<const StepModels> kernels;  ///< of a GPU; null: generic ones
 
   /// The parameter `name`, or `otherwise` when this calibration does not have it.
   double get(const std::string& name, double otherwise) const {

@@ -65,6 +65,28 @@ std::vector<MeasuredKernel> kernels_of(const Timeline& timeline) {
   return kernels;
 }
 
+Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
+  std::vector<StepSamples> all;
+  for (const GridRun& run : grid.runs) {
+    const Plan& plan = run.settings.plan;
+    const Result<Structure> structure = compile(run.settings.model(), plan);
+    if (!structure) return failure(structure.error());
+    for (const GridStep& step : run.steps) {
+      if (!step.measured) continue;
+      const Features asked = features(step);
+      const Graph graph = bind(*structure, padded(asked, plan));
+      StepSamples samples{.mode = launch_mode(recorded(asked, plan), plan.launch.overlap), .untraced = step.measured->median};
+      for (const MeasuredKernel& k : step.measured->kernels) {
+        if (k.last >= structure->nodes.size() || k.last < k.first)
+          return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
+        samples.kernels.push_back({step_calls(graph, {k.first, k.last}), k.exposed});
+      }
+      all.push_back(std::move(samples));
+    }
+  }
+  return all;
+}
+
 Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibration) {
   JudgedGrid judged;
   for (const GridRun& run : grid.runs) {

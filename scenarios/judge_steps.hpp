@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "roofline/calibration.hpp"
+#include "roofline/steps/fit_steps.hpp"
 #include "scenarios/step_grid.hpp"
 
 namespace inferometer {
@@ -39,6 +40,10 @@ struct JudgedGrid {
 /// Predicts every measured step of a grid.
 /// errors  a measurement of other kernels than the network has under its plan
 [[nodiscard]] Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibration);
+
+/// What a measured grid says to fit_steps().
+/// errors  as judge_steps()
+[[nodiscard]] Result<std::vector<StepSamples>> samples_of(const StepGrid& grid);
 
 /// What each kernel adds to the end of a step, and the gap before it.
 std::vector<MeasuredKernel> kernels_of(const Timeline& timeline);

@@ -6,6 +6,7 @@
 #include "model/launch.hpp"
 #include "roofline/copy.hpp"
 #include "roofline/roofline.hpp"
+#include "roofline/steps/step_models.hpp"
 #include "simulator/step_simulator.hpp"
 
 namespace inferometer {
@@ -28,9 +29,36 @@ void demand(Task& task, const Estimate& e, Resource link_used) {
   use(link_used, e.link);
 }
 
+/// Nodes of a GPU by the kernel models.
+class Gpu {
+ public:
+  Gpu(const Case& c, const Calibration& calibration, bool eager)
+      : device_(c.cluster.device), calibration_(calibration) {
+    mode_ = launch_mode(!eager, c.plan.launch.overlap);
+  }
+
+  /// The first node of a kernel has all of its time; the others say what they ask for.
+  Estimate estimate(const Graph& graph, const NodeRange& kernel, std::size_t v) const {
+    const Work work = work_of(graph[v].op);
+    Estimate e{.parts = {}, .bound = Bound::launch, .flops = work.flops, .compulsory = work.compulsory(), .moved = work.compulsory() + work.unfused};
+    if (v != kernel.first) return e;
+    e.parts.launch = calibration_.kernels->gap(mode_, device_);
+    for (const StepCall& call : step_calls(graph, kernel)) {
+      const KernelPrediction p = calibration_.kernels->predict(call, device_, calibration_.level);
+      e.parts.bytes += Seconds{p.time * 1e-6};
+    }
+    return e;
+  }
+
+ private:
+  const Device& device_;
+  const Calibration& calibration_;
+  LaunchMode mode_;
+};
+
 /// One kernel: what its nodes ask together, launched once.
 Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estimate> estimates,
-             std::span<const int> task_of_node, const Case& c, bool eager) {
+             std::span<const int> task_of_node, const Case& c, bool eager, bool by_models) {
   Task task;
   Estimate e;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -40,7 +68,7 @@ Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estima
     e.link += estimates[v].link;
   }
   // A dependent launch sets a kernel up while the one before drains.
-  if (c.plan.launch.overlap) task.overlap = estimates[kernel.first].parts.launch;
+  if (c.plan.launch.overlap && !by_models) task.overlap = estimates[kernel.first].parts.launch;
   demand(task, e, link);
   const int self = task_of_node[kernel.first];
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -113,7 +141,15 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     tasks.push_back(task_of(*prediction.copy, c, eager));  // it is launched first
   }
   const std::size_t copies = tasks.size();
+  const Gpu gpu(c, calibration, eager);
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
+    if (calibration.kernels && c.cluster.device.kind == DeviceKind::gpu) {
+      const NodeRange kernel = kernel_of(structure, v, run);
+      if (kernel.first == v) kernels.push_back(kernel);
+      prediction.nodes.push_back(gpu.estimate(graph, kernel, v));
+      task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
+      continue;
+    }
     prediction.nodes.push_back(estimate(graph[v].op, c.cluster.device, calibration, surroundings));
     const NodeRange kernel = kernel_of(structure, v, run);
     if (kernel.first == v) {
@@ -124,7 +160,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
   }
   for (const NodeRange& kernel : kernels)
-    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager));
+    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager, calibration.kernels != nullptr));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);

@@ -9,6 +9,7 @@ enum class Format : std::uint8_t {
   bf16,
   fp16,
   fp8,
+  fp8_static,
   fp8_block,
   nvfp4,
   int8_wo,
@@ -23,6 +24,7 @@ struct Names<Format> {
   static constexpr std::array list{std::pair{Format::bf16, std::string_view{"bf16"}},
                                    std::pair{Format::fp16, std::string_view{"fp16"}},
                                    std::pair{Format::fp8, std::string_view{"fp8"}},
+                                   std::pair{Format::fp8_static, std::string_view{"fp8_static"}},
                                    std::pair{Format::fp8_block, std::string_view{"fp8_block"}},
                                    std::pair{Format::nvfp4, std::string_view{"nvfp4"}},
                                    std::pair{Format::int8_wo, std::string_view{"int8_wo"}},
@@ -47,6 +49,8 @@ constexpr FormatInfo info(Format format) {
       return {2, 2, DType::f16, false};
     case Format::fp8:  // per-tensor e4m3
       return {1, 1, DType::fp8, true};
+    case Format::fp8_static:  // the same, of inputs that are in fp8 already
+      return {1, 1, DType::fp8, false};
     case Format::fp8_block:  // weights in 128 x 128 blocks, inputs in 1 x 128, a float each
       return {1 + 4.0 / (128 * 128), 1 + 4.0 / 128, DType::fp8, true};
     case Format::nvfp4:  // e2m1, an e4m3 scale per 16

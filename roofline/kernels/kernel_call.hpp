@@ -6,7 +6,9 @@
 #include "roofline/kernels/collective.hpp"
 #include "roofline/kernels/context_attention.hpp"
 #include "roofline/kernels/decode_attention.hpp"
+#include "roofline/kernels/elementwise.hpp"
 #include "roofline/kernels/gemm.hpp"
+#include "roofline/kernels/grouped_gemm.hpp"
 #include "roofline/kernels/mla_bmm.hpp"
 #include "roofline/kernels/mla_kernel.hpp"
 #include "roofline/kernels/mla_module.hpp"
@@ -26,7 +28,7 @@ namespace inferometer {
 ///   parameters()   of its model
 ///   time()         the model
 using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
-                                MlaModule, QuantizeKernel, Collective>;
+                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

@@ -1,0 +1,93 @@
+#include "roofline/steps/fit_steps.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "model/nearest_rank.hpp"
+
+namespace inferometer {
+namespace {
+
+Seconds exposed(const StepSamples& step) {
+  Seconds sum{0};
+  for (const StepSample& k : step.kernels) sum += k.exposed;
+  return sum;
+}
+
+/// Steps that end within a millisecond do not make a device reach its power limit.
+constexpr Seconds shortest_limited{1e-3};
+
+std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
+  std::map<LaunchMode, std::vector<double>> all;
+  for (const StepSamples& step : steps) {
+    if (step.untraced < shortest_limited)
+      all[step.mode].push_back((step.untraced - exposed(step)).count() /
+                               static_cast<double>(step.kernels.size()));
+  }
+  std::map<LaunchMode, Seconds> gaps;
+  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.5))};
+  return gaps;
+}
+
+/// How much longer kernels took in the untraced step.
+double stretch_of(const StepSamples& step, Seconds gap) {
+  const Seconds traced = exposed(step);
+  if (step.untraced < shortest_limited) return 1;
+  const double ratio = (step.untraced - static_cast<double>(step.kernels.size()) * gap) / traced;
+  return std::clamp(ratio, 0.9, 1.25);
+}
+
+/// Kernels of a step that do the same in several layers.
+struct Kind {
+  const StepCall* call = nullptr;
+  Seconds exposed{0};
+  std::int64_t count = 0;
+};
+std::map<std::pair<StepModels::Key, std::string>, Kind> kinds_of(const StepSamples& step) {
+  std::map<std::pair<StepModels::Key, std::string>, Kind> kinds;
+  for (const StepSample& k : step.kernels) {
+    if (k.calls.size() != 1 || k.exposed <= Seconds{0}) continue;
+    const StepCall& c = k.calls.front();
+    Kind& kind = kinds[{{std::string{operator_of(c.call)}, c.variant}, label_of(c.call)}];
+    kind.call = &c;
+    kind.exposed += k.exposed;
+    ++kind.count;
+  }
+  return kinds;
+}
+
+}  // namespace
+
+StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {
+  StepModels fitted;
+  for (const auto& [mode, gap] : gaps_of(steps)) fitted.set_gap(mode, gap);
+  std::map<StepModels::Key, std::vector<Sample>> samples;
+  for (const StepSamples& step : steps) {
+    const double stretch = stretch_of(step, fitted.gap(step.mode, device));
+    for (const auto& [key, of] : kinds_of(step)) {
+      const KernelCall& call = of.call->call;
+      samples[key.first].push_back({call, chip_of(device, multiplied_by(call)),
+                                    1e6 * stretch * of.exposed.count() / static_cast<double>(of.count)});
+    }
+  }
+  std::vector<std::pair<const StepModels::Key*, const std::vector<Sample>*>> work;
+  for (const auto& [key, of] : samples) work.emplace_back(&key, &of);
+  std::atomic<std::size_t> next{0};
+  std::mutex adding;
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < std::max(1U, std::thread::hardware_concurrency()); ++t) {
+    threads.emplace_back([&] {
+      for (std::size_t i = next++; i < work.size(); i = next++) {
+        FittedModel model(*work[i].second);
+        const std::lock_guard lock(adding);
+        fitted.add(*work[i].first, std::move(model));
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  return fitted;
+}
+
+}  // namespace inferometer

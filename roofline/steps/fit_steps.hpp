@@ -1,0 +1,29 @@
+#pragma once
+#include <vector>
+
+#include "roofline/steps/step_models.hpp"
+
+namespace inferometer {
+
+/// A kernel of an executed step.
+struct StepSample {
+  std::vector<StepCall> calls;
+  Seconds exposed{0};  ///< by which the step ended later for it
+};
+
+/// An executed step: its kernels traced, and the whole of it untraced.
+struct StepSamples {
+  LaunchMode mode = LaunchMode::eager;
+  Seconds untraced{0};
+  std::vector<StepSample> kernels;
+};
+
+/// Fits models of kernels and of the gaps between them to executed steps. Kernels that are two calls (prompts
+/// and single tokens attended together) are left out. A gap is the median over a mode's steps of what the
+/// kernels leave of a step, by kernel. In long steps tracing pauses let a power-limited device recover: their
+/// kernels are counted for as much longer as the untraced step took.
+///
+/// requires  steps, each with kernels
+StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device);
+
+}  // namespace inferometer

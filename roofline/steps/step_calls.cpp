@@ -1,0 +1,141 @@
+#include "roofline/steps/step_calls.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "roofline/work.hpp"
+
+namespace inferometer {
+namespace {
+
+/// The format of a product whose inputs are quantised by other nodes.
+Format format_of(DType x, DType w) {
+  switch (w) {
+    case DType::fp8:
+      return Format::fp8_static;
+    case DType::int8:
+      return x == DType::int8 ? Format::sq : Format::int8_wo;
+    case DType::int4:
+      return Format::int4_wo;
+    case DType::nvfp4:
+      return Format::nvfp4;
+    case DType::mxfp4:
+      return Format::w4a16_mxfp4;
+    case DType::f16:
+      return Format::fp16;
+    default:
+      return Format::bf16;
+  }
+}
+
+Format cache_format(DType d) {
+  return d == DType::fp8 ? Format::fp8 : d == DType::f16 ? Format::fp16 : Format::bf16;
+}
+
+std::string rows_class(std::int64_t rows) {
+  constexpr std::int64_t few = 64;
+  return rows == 1 ? "/1 row" : rows <= few ? "/few rows" : "";
+}
+
+struct Lengths {
+  std::int64_t count = 0, fresh = 0, all = 0;
+  void add(const AttentionSlice& s) {
+    ++count;
+    fresh += s.fresh;
+    all += s.fresh + s.cached;
+  }
+};
+
+template <class A>
+A attention_call(const Attention& o, const Lengths& of) {
+  A a;
+  a.attention = cache_format(o.dtype);
+  a.kv = cache_format(o.kv_dtype);
+  a.batch = of.count;
+  a.kv_len = std::max<std::int64_t>(1, of.all / of.count);
+  a.num_q_heads = o.heads;
+  a.num_kv_heads = o.kv_heads;
+  a.head_dim = o.head_dim;
+  a.window = o.window;
+  return a;
+}
+
+void add_attention(std::vector<StepCall>& calls, const Attention& o) {
+  Lengths single, prompts;
+  for (const AttentionSlice& s : o.slices) (s.fresh == 1 ? single : prompts).add(s);
+  if (single.count > 0) {
+    const auto a = attention_call<DecodeAttention>(o, single);
+    calls.push_back({a.variant(), a});
+  }
+  if (prompts.count > 0) {
+    auto a = attention_call<ContextAttention>(o, prompts);
+    a.q_len = std::max<std::int64_t>(1, prompts.fresh / prompts.count);
+    a.kv_len = std::max(a.q_len, a.kv_len);
+    calls.push_back({a.variant(), a});
+  }
+}
+
+/// Bytes of all nodes but what they hand on within the kernel.
+Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::string ops) {
+  Elementwise e{.ops = std::move(ops)};
+  std::int64_t streamed = 0;
+  for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
+    const Work work = work_of(graph[v].op);
+    e.fixed_bytes += work.weights.value;
+    streamed += work.state.value + work.activations.value;
+    std::visit(
+        [&](const auto& o) {
+          if constexpr (requires { o.tokens; }) {
+            if (v == kernel.first) e.rows = std::max<std::int64_t>(1, o.tokens);
+          }
+        },
+        graph[v].op);
+  }
+  if (std::holds_alternative<Embedding>(graph[kernel.first].op)) {
+    streamed += std::exchange(e.fixed_bytes, 0);  // a row of the table for each token
+  }
+  e.row_bytes = std::max<std::int64_t>(1, streamed / e.rows);
+  return e;
+}
+
+}  // namespace
+
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel) {
+  std::string ops, others;
+  std::vector<StepCall> calls;
+  int products = 0;
+  for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
+    const AnyOperator& op = graph[v].op;
+    const std::string op_name{name(op)};
+    ops += (ops.empty() ? "" : " + ") + op_name;
+    if (const auto* o = std::get_if<Linear>(&op)) {
+      const Gemm g{.format = format_of(o->x, o->w.dtype), .m = std::max<std::int64_t>(1, o->tokens), .n = o->out, .k = o->in};
+      calls.push_back({g.variant() + rows_class(g.m), g});
+      ++products;
+    } else if (const auto* e = std::get_if<ExpertLinear>(&op)) {
+      const GroupedGemm g{.format = format_of(e->x, e->w.dtype),
+                          .groups = std::max<std::int64_t>(1, e->touched),
+                          .rows = std::max<std::int64_t>(1, e->rows()),
+                          .n = e->out,
+                          .k = e->in};
+      calls.push_back({g.variant(), g});
+      ++products;
+    } else if (const auto* b = std::get_if<BatchedLinear>(&op)) {
+      const GroupedGemm g{.format = format_of(b->x, b->w.dtype), .groups = b->heads, .rows = b->heads * b->tokens, .n = b->out, .k = b->in};
+      calls.push_back({g.variant(), g});
+      ++products;
+    } else if (const auto* a = std::get_if<Attention>(&op)) {
+      add_attention(calls, *a);
+    } else {
+      others += " + " + op_name;
+    }
+  }
+  if (calls.empty() || products > 1) {
+    const Elementwise e = elementwise_of(graph, kernel, ops);
+    return {{e.variant(), e}};
+  }
+  for (StepCall& call : calls) call.variant += others;
+  return calls;
+}
+
+}  // namespace inferometer
