@@ -22,9 +22,10 @@ std::string role_of(const StructureNode& node) { return node.name.substr(node.na
 
 /// Kernels of one role in all layers, as one.
 Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const MeasuredStep& measured,
-                                                const std::vector<MeasuredKernel>& predicted) {
+                                                const Prediction& prediction) {
   std::map<std::size_t, Seconds> times;
-  for (const MeasuredKernel& k : predicted) times[k.first] = k.exposed;
+  for (const MeasuredKernel& k : kernels_of(prediction.timeline))
+    times[k.first] = k.exposed - prediction.nodes[k.first].parts.launch;
   std::vector<JudgedKernel> kernels;
   std::map<std::string, std::size_t> known;
   for (const MeasuredKernel& k : measured.kernels) {
@@ -79,7 +80,7 @@ Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
       for (const MeasuredKernel& k : step.measured->kernels) {
         if (k.last >= structure->nodes.size() || k.last < k.first)
           return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
-        samples.kernels.push_back({step_calls(graph, {k.first, k.last}), k.exposed});
+        samples.kernels.push_back({step_calls(graph, {k.first, k.last}, plan.launch.overlap), k.exposed});
       }
       all.push_back(std::move(samples));
     }
@@ -99,7 +100,7 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
       if (!step.measured) continue;
       const MeasuredStep& m = *step.measured;
       const Prediction p = predict(run.settings, *structure, features(step), calibration);
-      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, m, kernels_of(p.timeline));
+      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, m, p);
       if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
       judged.steps.push_back({run.model, run.plan, run.format, step.text, seconds(p.timeline.end), m.median,
                               m.p10, m.p90, m.throttled, std::move(*kernels)});

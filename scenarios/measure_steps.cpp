@@ -20,15 +20,18 @@ bool steady(const std::vector<Nanoseconds>& times) {
   return std::abs(a - b) <= 0.005 * a;
 }
 
-/// Repeats a step for a quarter of a second at least, in which power and clocks settle, until it is steady, a
-/// second at most.
+/// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power limit,
+/// are repeated for a quarter of a second at least, in which its clocks settle.
 Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
-  constexpr Seconds least{0.25}, most{1.0};
+  constexpr Seconds long_step{2e-3}, least_of_long{0.25}, least_of_short{0.04}, most{1.0};
   constexpr std::size_t fewest = 6, enough = 400;
   std::vector<Nanoseconds> times;
   Nanoseconds spent{0};
+  Seconds least{0};
   for (int warm = 0; warm < 2; ++warm) {
-    if (const Result<Nanoseconds> time = timer.time(step); !time) return failure(time.error());
+    const Result<Nanoseconds> time = timer.time(step);
+    if (!time) return failure(time.error());
+    least = seconds(*time) > long_step ? least_of_long : least_of_short;
   }
   while (true) {
     const Result<Nanoseconds> time = timer.time(step);
@@ -40,7 +43,7 @@ Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
     if (seconds(spent) >= least && steady(times)) break;
   }
   // While the clocks settled the first ones were faster.
-  if (seconds(spent) >= least)
+  if (least == least_of_long)
     times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
   return times;
 }

@@ -34,7 +34,8 @@ class Gpu {
  public:
   Gpu(const Case& c, const Calibration& calibration, bool eager)
       : device_(c.cluster.device), calibration_(calibration) {
-    mode_ = launch_mode(!eager, c.plan.launch.overlap);
+    overlap_ = c.plan.launch.overlap;
+    mode_ = launch_mode(!eager, overlap_);
   }
 
   /// The first node of a kernel has all of its time; the others say what they ask for.
@@ -43,7 +44,7 @@ class Gpu {
     Estimate e{.parts = {}, .bound = Bound::launch, .flops = work.flops, .compulsory = work.compulsory(), .moved = work.compulsory() + work.unfused};
     if (v != kernel.first) return e;
     e.parts.launch = calibration_.kernels->gap(mode_, device_);
-    for (const StepCall& call : step_calls(graph, kernel)) {
+    for (const StepCall& call : step_calls(graph, kernel, overlap_)) {
       const KernelPrediction p = calibration_.kernels->predict(call, device_, calibration_.level);
       e.parts.bytes += Seconds{p.time * 1e-6};
     }
@@ -54,6 +55,7 @@ class Gpu {
   const Device& device_;
   const Calibration& calibration_;
   LaunchMode mode_;
+  bool overlap_;
 };
 
 /// One kernel: what its nodes ask together, launched once.

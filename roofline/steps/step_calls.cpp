@@ -37,6 +37,14 @@ std::string rows_class(std::int64_t rows) {
   return rows == 1 ? "/1 row" : rows <= few ? "/few rows" : "";
 }
 
+/// Whether it is a product of tiles of both operands, or attention of prompts, which are long enough that
+/// their starts do not matter.
+bool tiled(const KernelCall& call) {
+  const auto* gemm = std::get_if<Gemm>(&call);
+  return (gemm != nullptr && rows_class(gemm->m).empty()) || std::holds_alternative<GroupedGemm>(call) ||
+         std::holds_alternative<ContextAttention>(call);
+}
+
 struct Lengths {
   std::int64_t count = 0, fresh = 0, all = 0;
   void add(const AttentionSlice& s) {
@@ -100,7 +108,7 @@ Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::str
 
 }  // namespace
 
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel) {
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap) {
   std::string ops, others;
   std::vector<StepCall> calls;
   int products = 0;
@@ -132,9 +140,13 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel) {
   }
   if (calls.empty() || products > 1) {
     const Elementwise e = elementwise_of(graph, kernel, ops);
-    return {{e.variant(), e}};
+    calls = {{e.variant(), e}};
+    others.clear();
   }
-  for (StepCall& call : calls) call.variant += others;
+  for (StepCall& call : calls) {
+    call.variant += others;
+    if (overlap && !tiled(call.call)) call.variant += "/overlap";
+  }
   return calls;
 }
 

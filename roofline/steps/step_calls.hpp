@@ -19,6 +19,8 @@ struct StepCall {
 ///
 /// Products of one row, of few (up to 64) and of many are told apart, since kernels for them differ: the
 /// first two stream weights, the last has tiles of both operands.
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel);
+///
+/// overlap  whether kernels are set up while the one before drains: what is short then shows less of itself
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap);
 
 }  // namespace inferometer

@@ -7,7 +7,8 @@ namespace inferometer {
 KernelPrediction StepModels::predict(const StepCall& call, const Device& device, Level level) const {
   const std::string op{operator_of(call.call)};
   const Chip chip = chip_of(device, multiplied_by(call.call));
-  for (const std::string& variant : {call.variant, variant_of(call.call)}) {
+  const std::string apart = call.variant.substr(0, call.variant.rfind("/overlap"));
+  for (const std::string& variant : {call.variant, apart, variant_of(call.call)}) {
     if (const auto it = models_.find({op, variant}); it != models_.end())
       return it->second.predict(call.call, chip, level);
   }

@@ -50,7 +50,7 @@ struct Int4Split {
   float* partial = nullptr;        ///< int4_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
-inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 512;
+inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 2048;
 /// Tokens of a tile, to which the kernels below pad them.
 constexpr std::int32_t int4_token_tile(std::int64_t tokens) {
   return tokens <= 64 ? token_tile(tokens) : 128;
