@@ -81,6 +81,7 @@ Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Struc
 Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend, const Progress& progress) {
   std::vector<std::string> refused;
   std::vector<GridRun> measured;
+  bool any = false;
   for (std::size_t r = 0; r < grid.runs.size(); ++r) {
     GridRun& run = grid.runs[r];
     const std::string name = run.model + ", " + run.plan + ", " + run.format;
@@ -96,14 +97,18 @@ Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend,
     const std::unique_ptr<StepTimer> timer = backend.timer();
     for (GridStep& step : run.steps) {
       Result<MeasuredStep> one = measure_step(step, run.settings, *structure, backend, *timer);
-      if (!one) return failure(name + ", " + step.text + ": " + one.error().front().message);
-      step.measured = std::move(*one);
+      if (one) {
+        step.measured = std::move(*one);
+        any = true;
+      } else {
+        refused.push_back(name + ", " + step.text + ": " + one.error().front().message);
+      }
     }
     measured.push_back(std::move(run));
   }
   grid.runs = std::move(measured);
   progress("", 1.0);
-  if (grid.runs.empty()) {
+  if (!any) {
     Errors errors;
     for (const std::string& why : refused) errors.push_back({why});
     return failure(std::move(errors));

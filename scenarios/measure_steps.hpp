@@ -5,12 +5,12 @@
 
 namespace inferometer {
 
-/// Executes every step of a grid: untraced until its median is steady, then traced three times. A run that
-/// the backend refuses is told in the result's errors only when none could be executed; otherwise `refused`
-/// lists it.
+/// Executes every step of a grid: untraced until its median is steady, then traced three times.
 ///
-/// grid    filled in with what was measured; runs that were refused are taken out
-/// errors  a step that failed while it ran
+/// grid     filled in with what was measured; runs that the backend refuses are taken out, steps that fail
+///          have no measurement
+/// returns  what was refused or failed, and why
+/// errors   those, when nothing could be measured
 [[nodiscard]] Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend,
                                                              const Progress& progress);
 

@@ -256,8 +256,11 @@ Done CudaBackend::Impl::enqueue(const Ready& ready) {
     const Done done = launch_nodes(context, kernel);
     if (told != nullptr) told->end();
     if (!done) return done;
+    // At once: what is called next may clear it.
+    if (cudaPeekAtLastError() != cudaSuccess)
+      return checked(cudaGetLastError(), ("launching " + structure.nodes[i].name).c_str());
   }
-  return checked(cudaGetLastError(), "launching kernels");
+  return std::monostate{};
 }
 
 /// Behind `start`; there may be none.

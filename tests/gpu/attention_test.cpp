@@ -113,6 +113,7 @@ class GpuAttention : public OnGpu {
     }
     if (longest * group > decode_rows) return;
     const auto count = static_cast<std::int64_t>(sequences.size());
+    EXPECT_GE(decode_slots(cache, queue.processors), queue.processors);  // asked before the first launch
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
       const Array<float> partial(std::vector<float>(
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));

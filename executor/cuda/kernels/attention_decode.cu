@@ -174,7 +174,9 @@ std::int64_t decode_slots(const KvCache& cache, int processors) {
   compiled(cache, [&](auto element, auto width) {
     using Memory = Shared<decltype(element), decltype(width)::value>;
     const auto kernel = &decode<decltype(element), decltype(width)::value, NoneFresh>;
-    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Memory));
+    // Never less than what a kernel may have unasked: launches in clusters take more than this.
+    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                         std::max(static_cast<int>(sizeof(Memory)), unasked_shared));
     cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, sizeof(Memory));
   });
   return std::int64_t{std::clamp(blocks, 1, 2)} * processors;

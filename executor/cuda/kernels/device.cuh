@@ -87,6 +87,9 @@ __device__ __forceinline__ float power_of_two(float x) {
   return y;
 }
 
+/// Dynamic shared memory [B] that a kernel may have without asking.
+inline constexpr int unasked_shared = 48 * 1024;
+
 /// Enqueues a kernel, with its start overlapping the end of the one before where the queue says so. Blocks
 /// that are neighbours along x form clusters of `cluster`.
 template <class... Parameters, class... Values>
@@ -109,7 +112,7 @@ void launch_clusters(const Queue& queue, unsigned cluster, void (*kernel)(Parame
     attributes[config.numAttrs].val.clusterDim.y = 1;
     attributes[config.numAttrs++].val.clusterDim.z = 1;
   }
-  if (shared > 48 * 1024)
+  if (shared > unasked_shared)
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(values)...);
 }
