@@ -108,7 +108,8 @@ int main(int argc, char** argv) {
   steps_app->add_option("--grid", steps.grid,
                         "steps to execute; the shipped ones for GPUs or CPUs if not given");
   steps_app->add_option("--out", steps.out, "file for what was measured");
-  steps_app->add_option("--fit-on", steps.fit_on, "measured grid to fit the kernel models to, instead of the device's calibration");
+  steps_app->add_option("--fit-on", steps.fit_on,
+                        "measured grid to fit the kernel models to, instead of the device's calibration");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 
   GraphOptions graph;

@@ -52,9 +52,9 @@ std::string steps_table(const StepsReport& report) {
     text += fmt::format("{:<14} {:<7} {:<7} {:<24} {:>12.4f} {:>8.4f} {:>8.4f} {:>13.4f} {:>+8.1f}{}\n",
                         s.model, s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90),
                         ms(s.predicted), 100 * s.error(), s.throttled ? "  throttled" : "");
-  text += fmt::format("\n{:<60} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
+  text += fmt::format("\n{:<24} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
   for (const auto& [op, e] : by_operator(report.judged))
-    text += fmt::format("{:<60} {:>6} {:>9.1f} {:>6.1f} {:>+6.1f}\n", op, e.all.size(), e.median(), e.p90(),
+    text += fmt::format("{:<24} {:>6} {:>9.1f} {:>6.1f} {:>+6.1f}\n", op, e.all.size(), e.median(), e.p90(),
                         e.bias());
   text += "\n";
   for (const JudgedMemory& m : report.judged.memory)
@@ -74,7 +74,8 @@ std::string steps_json(const StepsReport& report) {
   for (const JudgedStep& s : report.judged.steps) {
     ordered_json kernels = ordered_json::array();
     for (const JudgedKernel& k : s.kernels)
-      kernels.push_back({{"operators", k.op},
+      kernels.push_back({{"operator", k.op},
+                         {"kernel", k.kernel},
                          {"count", k.count},
                          {"measured_us", k.measured.count() * 1e6},
                          {"predicted_us", k.predicted.count() * 1e6}});

@@ -18,6 +18,19 @@ std::string ops_of(const Structure& structure, const NodeRange& nodes) {
   return ops;
 }
 
+/// The one that takes most of a kernel's time: products before attention before all else.
+std::string main_operator(const Structure& structure, const NodeRange& nodes) {
+  std::string attention;
+  for (std::size_t n = nodes.first; n <= nodes.last; ++n) {
+    const AnyOperator& op = structure.nodes[n].op;
+    if (std::holds_alternative<Linear>(op) || std::holds_alternative<ExpertLinear>(op) ||
+        std::holds_alternative<BatchedLinear>(op))
+      return std::string{name(op)};
+    if (std::holds_alternative<Attention>(op)) attention = name(op);
+  }
+  return attention.empty() ? std::string{name(structure.nodes[nodes.first].op)} : attention;
+}
+
 std::string role_of(const StructureNode& node) { return node.name.substr(node.name.rfind('.') + 1); }
 
 /// Kernels of one role in all layers, as one.
@@ -28,16 +41,21 @@ Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, cons
     times[k.first] = k.exposed - prediction.nodes[k.first].parts.launch;
   std::vector<JudgedKernel> kernels;
   std::map<std::string, std::size_t> known;
+  Seconds exposed{0};
+  for (const MeasuredKernel& k : measured.kernels) exposed += k.exposed;
+  const double stretch =
+      stretch_of(measured.median, exposed, measured.kernels.size(), prediction.nodes.front().parts.launch);
   for (const MeasuredKernel& k : measured.kernels) {
     if (k.last >= structure.nodes.size() || k.last < k.first || !times.contains(k.first))
       return failure("kernels of other nodes than the network has under this plan");
     const std::string ops = ops_of(structure, {k.first, k.last});
     const auto [at, is_new] = known.emplace(role_of(structure.nodes[k.first]) + ops, kernels.size());
-    if (is_new) kernels.push_back({.op = ops, .count = 0});
+    if (is_new)
+      kernels.push_back({.op = main_operator(structure, {k.first, k.last}), .kernel = ops, .count = 0});
     JudgedKernel& sum = kernels[at->second];
     ++sum.count;
     sum.predicted += times.at(k.first);
-    sum.measured += k.exposed;
+    sum.measured += stretch * k.exposed;
   }
   for (JudgedKernel& k : kernels) {
     k.predicted /= static_cast<double>(k.count);
@@ -76,7 +94,8 @@ Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
       if (!step.measured) continue;
       const Features asked = features(step);
       const Graph graph = bind(*structure, padded(asked, plan));
-      StepSamples samples{.mode = launch_mode(recorded(asked, plan), plan.launch.overlap), .untraced = step.measured->median};
+      StepSamples samples{.mode = launch_mode(recorded(asked, plan), plan.launch.overlap),
+                          .untraced = step.measured->median};
       for (const MeasuredKernel& k : step.measured->kernels) {
         if (k.last >= structure->nodes.size() || k.last < k.first)
           return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");

@@ -20,8 +20,8 @@ bool steady(const std::vector<Nanoseconds>& times) {
   return std::abs(a - b) <= 0.005 * a;
 }
 
-/// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power limit,
-/// are repeated for a quarter of a second at least, in which its clocks settle.
+/// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power
+/// limit, are repeated for a quarter of a second at least, in which its clocks settle.
 Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
   constexpr Seconds long_step{2e-3}, least_of_long{0.25}, least_of_short{0.04}, most{1.0};
   constexpr std::size_t fewest = 6, enough = 400;

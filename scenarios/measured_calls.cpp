@@ -71,7 +71,8 @@ Attention read_heads(Row& row) {
 
 KernelCall read_attention(Row& row) {
   const std::int64_t q_len = row.positive<std::int64_t>("q_len");
-  if (row.value<AttentionPhase>("phase") == AttentionPhase::generation) return read_heads<DecodeAttention>(row);
+  if (row.value<AttentionPhase>("phase") == AttentionPhase::generation)
+    return read_heads<DecodeAttention>(row);
   ContextAttention a = read_heads<ContextAttention>(row);
   a.q_len = q_len;
   if (a.q_len > a.kv_len) row.error(row.field("q_len"), "q_len: must not exceed kv_len");

@@ -41,7 +41,11 @@ class Gpu {
   /// The first node of a kernel has all of its time; the others say what they ask for.
   Estimate estimate(const Graph& graph, const NodeRange& kernel, std::size_t v) const {
     const Work work = work_of(graph[v].op);
-    Estimate e{.parts = {}, .bound = Bound::launch, .flops = work.flops, .compulsory = work.compulsory(), .moved = work.compulsory() + work.unfused};
+    Estimate e{.parts = {},
+               .bound = Bound::launch,
+               .flops = work.flops,
+               .compulsory = work.compulsory(),
+               .moved = work.compulsory() + work.unfused};
     if (v != kernel.first) return e;
     e.parts.launch = calibration_.kernels->gap(mode_, device_);
     for (const StepCall& call : step_calls(graph, kernel, overlap_)) {
@@ -162,7 +166,8 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
   }
   for (const NodeRange& kernel : kernels)
-    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager, calibration.kernels != nullptr));
+    tasks.push_back(
+        task_of(graph, kernel, prediction.nodes, task_of_node, c, eager, calibration.kernels != nullptr));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);

@@ -38,8 +38,7 @@ KernelTime Elementwise::time(const Chip& c, Values p) const {
   const double r = static_cast<double>(rows), streamed = r * static_cast<double>(row_bytes),
                fixed = static_cast<double>(fixed_bytes);
   const double cached = std::clamp(1 - (streamed / c.l2 - p[fits]) / p[gone], 0.0, 1.0);
-  const double memory =
-      (streamed * (1 - cached + cached / p[hot]) + fixed) / (c.bandwidth * p[mem]);
+  const double memory = (streamed * (1 - cached + cached / p[hot]) + fixed) / (c.bandwidth * p[mem]);
   const double slots = std::min(r, c.sms);  // a row is not spread over multiprocessors
   const double compute = r * p[row] / c.sms + streamed / (p[byte] * c.clock * slots);
   const double filled = streamed / (streamed + c.sms * 4096);

@@ -13,8 +13,8 @@ enum P : std::size_t { floor_, eff, hm, l2b, soft, ramp, epi, mem, ovl, pw };
 
 constexpr std::array specs{
     KernelParameter{"floor", "us", "a call of no size", 0.3, 20, 3},
-    KernelParameter{"matrix_efficiency", "1", "tiles that are fed reach this fraction of the matrix peak", 0.1,
-                    1.2, 0.8},
+    KernelParameter{"matrix_efficiency", "1", "tiles that are fed reach this fraction of the matrix peak",
+                    0.1, 1.2, 0.8},
     KernelParameter{"half_tile", "1", "harmonic tile edge at which half of the rate is reached", 0.5, 40, 6},
     KernelParameter{"l2_feed", "B/cycle", "operand bytes a multiprocessor takes from L2 each cycle", 8, 200,
                     45},
@@ -48,7 +48,8 @@ KernelTime GroupedGemm::time(const Chip& c, Values p) const {
   const FormatInfo f = info(format);
   const double G = static_cast<double>(groups), R = static_cast<double>(rows), N = static_cast<double>(n),
                K = static_cast<double>(k);
-  const double memory = (G * N * K * f.weight_bytes + R * (K * f.input_bytes + 2 * N)) / (c.bandwidth * p[mem]);
+  const double memory =
+      (G * N * K * f.weight_bytes + R * (K * f.input_bytes + 2 * N)) / (c.bandwidth * p[mem]);
   const double work = 2 * R * N * K / c.flops;
   KernelTime best{.total = 1e30};
   for (const double bm : {16., 32., 64., 128.}) {
@@ -56,7 +57,8 @@ KernelTime GroupedGemm::time(const Chip& c, Values p) const {
     for (const double bn : {64., 128., 256.}) {
       const double h = bm * bn / (bm + bn);
       const double multiply = 2 * bm * bn * K / (c.flops / c.sms * p[eff] * h / (h + p[hm]));
-      const double feed = (bm * f.input_bytes + bn * f.weight_bytes) * K / (p[l2b] * c.generation() * c.clock);
+      const double feed =
+          (bm * f.input_bytes + bn * f.weight_bytes) * K / (p[l2b] * c.generation() * c.clock);
       const double compute = turns(tiles * std::ceil(N / bn), c.sms, p[soft]) *
                                  (std::max(multiply, feed) + p[epi] * bm * bn / 16384) +
                              p[ramp];

@@ -31,14 +31,6 @@ std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
   return gaps;
 }
 
-/// How much longer kernels took in the untraced step.
-double stretch_of(const StepSamples& step, Seconds gap) {
-  const Seconds traced = exposed(step);
-  if (step.untraced < shortest_limited) return 1;
-  const double ratio = (step.untraced - static_cast<double>(step.kernels.size()) * gap) / traced;
-  return std::clamp(ratio, 0.9, 1.25);
-}
-
 /// Kernels of a step that do the same in several layers.
 struct Kind {
   const StepCall* call = nullptr;
@@ -60,12 +52,18 @@ std::map<std::pair<StepModels::Key, std::string>, Kind> kinds_of(const StepSampl
 
 }  // namespace
 
+double stretch_of(Seconds untraced, Seconds traced, std::size_t kernels, Seconds gap) {
+  if (untraced < shortest_limited || traced <= Seconds{0}) return 1;
+  return std::clamp((untraced - static_cast<double>(kernels) * gap) / traced, 0.9, 1.25);
+}
+
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {
   StepModels fitted;
   for (const auto& [mode, gap] : gaps_of(steps)) fitted.set_gap(mode, gap);
   std::map<StepModels::Key, std::vector<Sample>> samples;
   for (const StepSamples& step : steps) {
-    const double stretch = stretch_of(step, fitted.gap(step.mode, device));
+    const double stretch =
+        stretch_of(step.untraced, exposed(step), step.kernels.size(), fitted.gap(step.mode, device));
     for (const auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.call->call;
       samples[key.first].push_back({call, chip_of(device, multiplied_by(call)),

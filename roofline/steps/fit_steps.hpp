@@ -18,6 +18,11 @@ struct StepSamples {
   std::vector<StepSample> kernels;
 };
 
+/// How much longer a step's kernels took in the untraced step than traced. In long steps tracing pauses let a
+/// power-limited device recover; steps that end within a millisecond do not reach that limit: 1.
+/// gap  between kernels of the step's mode
+double stretch_of(Seconds untraced, Seconds exposed, std::size_t kernels, Seconds gap);
+
 /// Fits models of kernels and of the gaps between them to executed steps. Kernels that are two calls (prompts
 /// and single tokens attended together) are left out. A gap is the median over a mode's steps of what the
 /// kernels leave of a step, by kernel. In long steps tracing pauses let a power-limited device recover: their

@@ -96,6 +96,12 @@ Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::str
           if constexpr (requires { o.tokens; }) {
             if (v == kernel.first) e.rows = std::max<std::int64_t>(1, o.tokens);
           }
+          if constexpr (requires {
+                          o.groups;
+                          o.width;
+                        }) {
+            if (v == kernel.first) e.rows *= o.groups;  // each head is normed by itself
+          }
         },
         graph[v].op);
   }
@@ -117,7 +123,10 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
     const std::string op_name{name(op)};
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
-      const Gemm g{.format = format_of(o->x, o->w.dtype), .m = std::max<std::int64_t>(1, o->tokens), .n = o->out, .k = o->in};
+      const Gemm g{.format = format_of(o->x, o->w.dtype),
+                   .m = std::max<std::int64_t>(1, o->tokens),
+                   .n = o->out,
+                   .k = o->in};
       calls.push_back({g.variant() + rows_class(g.m), g});
       ++products;
     } else if (const auto* e = std::get_if<ExpertLinear>(&op)) {
@@ -129,7 +138,11 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
       calls.push_back({g.variant(), g});
       ++products;
     } else if (const auto* b = std::get_if<BatchedLinear>(&op)) {
-      const GroupedGemm g{.format = format_of(b->x, b->w.dtype), .groups = b->heads, .rows = b->heads * b->tokens, .n = b->out, .k = b->in};
+      const GroupedGemm g{.format = format_of(b->x, b->w.dtype),
+                          .groups = b->heads,
+                          .rows = b->heads * b->tokens,
+                          .n = b->out,
+                          .k = b->in};
       calls.push_back({g.variant(), g});
       ++products;
     } else if (const auto* a = std::get_if<Attention>(&op)) {
