@@ -8,6 +8,7 @@
 #include "roofline/kernels/decode_attention.hpp"
 #include "roofline/kernels/elementwise.hpp"
 #include "roofline/kernels/gemm.hpp"
+#include "roofline/kernels/gemv.hpp"
 #include "roofline/kernels/grouped_gemm.hpp"
 #include "roofline/kernels/mla_bmm.hpp"
 #include "roofline/kernels/mla_kernel.hpp"
@@ -28,7 +29,7 @@ namespace inferometer {
 ///   parameters()   of its model
 ///   time()         the model
 using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
-                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm>;
+                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

@@ -34,7 +34,17 @@ Format cache_format(DType d) {
 
 std::string rows_class(std::int64_t rows) {
   constexpr std::int64_t few = 64;
-  return rows == 1 ? "/1 row" : rows <= few ? "/few rows" : "";
+  return rows <= few ? "/few rows" : "";
+}
+
+StepCall product_call(const Linear& o) {
+  const Format format = format_of(o.x, o.w.dtype);
+  if (o.tokens <= 1) {
+    const Gemv g{.format = format, .n = o.out, .k = o.in};
+    return {g.variant(), g};
+  }
+  const Gemm g{.format = format, .m = o.tokens, .n = o.out, .k = o.in};
+  return {g.variant() + rows_class(g.m), g};
 }
 
 /// Whether it is a product of tiles of both operands, or attention of prompts, which are long enough that
@@ -123,11 +133,7 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
     const std::string op_name{name(op)};
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
-      const Gemm g{.format = format_of(o->x, o->w.dtype),
-                   .m = std::max<std::int64_t>(1, o->tokens),
-                   .n = o->out,
-                   .k = o->in};
-      calls.push_back({g.variant() + rows_class(g.m), g});
+      calls.push_back(product_call(*o));
       ++products;
     } else if (const auto* e = std::get_if<ExpertLinear>(&op)) {
       const GroupedGemm g{.format = format_of(e->x, e->w.dtype),
