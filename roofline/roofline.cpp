@@ -12,43 +12,14 @@ namespace inferometer {
 namespace {
 
 /// Share of `bytes` that a cache of `capacity` still holds when they are touched again. Full reuse up to 60 %
-/// of it: replacement is not perfect and other operands pass through. A stream wider than the cache finds
-/// nothing of itself in a GPU's (none from 120 % on); of a processor's victim cache a part survives each pass
-/// (reads of 32, 48, 64, 96 MB through 32 MB of L3 on an EPYC: 79, 49, 34 and 5 % hits).
+/// of it: replacement is not perfect and other operands pass through. Of a stream that is wider than a victim
+/// cache a part survives each pass (reads of 32, 48, 64, 96 MB through 32 MB of L3 on an EPYC: 79, 49, 34 and
+/// 5 % hits).
 double resident(Bytes bytes, const Device& device) {
   const double c = static_cast<double>(device.cache_capacity.value.value);
   if (c <= 0) return 0;
-  const double none = device.kind == DeviceKind::cpu ? 2.6 : 1.2;
+  constexpr double none = 2.6;
   return std::clamp((none * c - static_cast<double>(bytes.value)) / ((none - 0.6) * c), 0.0, 1.0);
-}
-
-/// Work that whole tiles in whole waves do, over the work that was asked for: the best of a few tile shapes
-/// and splits of k. A CPU's cores take rows one by one and are not quantised so.
-double quantization(const Work& work, const Device& device) {
-  if (device.kind == DeviceKind::cpu) return 1;
-  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  double best = 0;
-  for (const std::int64_t bm : {64, 128}) {
-    for (const std::int64_t bn : {64, 128, 256}) {
-      for (const std::int64_t split : {1, 2, 4, 8, 16}) {
-        if (split > 1 && work.k / split < 256) continue;
-        const std::int64_t tiles = ceil_div(work.m, bm) * ceil_div(work.n, bn) * work.batch * split;
-        const std::int64_t slots = ceil_div(tiles, device.processors.value) * device.processors.value;
-        const double done =
-            static_cast<double>(slots) * static_cast<double>(bm * bn) / static_cast<double>(split);
-        const double asked =
-            static_cast<double>(work.m) * static_cast<double>(work.n) * static_cast<double>(work.batch);
-        // Small tiles re-read their operands from cache more often than the units can be fed: derate by the
-        // tile's g.
-        const double g = static_cast<double>(bm * bn) / static_cast<double>(bm + bn);
-        const double feed = 1.0 + 8.0 / g;
-        const double ratio = done / asked * feed;
-        if (best == 0 || ratio < best) best = ratio;
-      }
-    }
-  }
-  return best /
-         (1.0 + 8.0 / 85.333);  // relative to the largest tile, whose feeding the fitted efficiency contains
 }
 
 /// Vector instructions' worth of a range reduction and a polynomial of degree 5 to 6, a division included.
@@ -62,13 +33,11 @@ struct ComputeTime {
 ComputeTime compute_time(const Work& work, const Device& device, const Calibration& c) {
   if (work.flops.value == 0) return {};
   if (!work.product) {
-    const bool gpu = device.kind == DeviceKind::gpu, attention = work.state.value > 0;
-    const FlopsPerSecond peak = gpu && attention ? matrix_peak(device, work.dtype) : device.vector.value;
+    const bool attention = work.state.value > 0;
     const double reached = parameter(c, attention ? "attention_efficiency" : "vector_efficiency");
-    // A GPU has units of its own for exponentials; a processor computes them.
-    const Flops all = work.flops + Flops{gpu ? 0 : work.special * flops_per_exponential};
-    const Seconds full = all / (reached * peak);
-    if (gpu || !attention) return {full, Seconds{0}};
+    const Flops all = work.flops + Flops{work.special * flops_per_exponential};
+    const Seconds full = all / (reached * device.vector.value);
+    if (!attention) return {full, Seconds{0}};
     // Like a product, attention is fed by rows that share what is read, of which a tile holds 32.
     const double rows = static_cast<double>(std::clamp<std::int64_t>(work.m, 1, 32));
     return {full, full * (parameter(c, "half_rows") / rows)};
@@ -77,7 +46,7 @@ ComputeTime compute_time(const Work& work, const Device& device, const Calibrati
   const Seconds full =
       work.flops / (parameter(c, "matrix_efficiency", dtype) * matrix_peak(device, work.dtype));
   const double rows = static_cast<double>(std::max<std::int64_t>(1, work.m));
-  const double derate = (1.0 + parameter(c, "half_rows", dtype) / rows) * quantization(work, device);
+  const double derate = 1.0 + parameter(c, "half_rows", dtype) / rows;
   return {full, full * (derate - 1.0)};
 }
 

@@ -12,19 +12,16 @@ struct Surroundings {
       0};  ///< weights and state that one step touches: what must stay in cache to be found there again
 };
 
-/// Time of one node alone:  launch + max(flops / rate, bytes / bandwidth), with
-///   rate       matrix peak * matrix_efficiency * m / (m + half_rows), for padded tiles in whole waves (gpu);
-///   vector peak *
-///              vector_efficiency for work outside products
+/// Time of one node alone on a processor:  launch + max(flops / rate, bytes / bandwidth), with
+///   rate       matrix peak * matrix_efficiency * m / (m + half_rows); vector peak * vector_efficiency for work
+///              outside products
 ///   bandwidth  memory's for weights and state, the cache's for activations that fit into it; weights and
-///   state that fit into
-///              the cache together are found there from the step before
+///              state that fit into the cache together are found there from the step before
+/// GPUs have models for each kernel (roofline/kernels).
 ///
 /// requires a matrix or vector rate on the device for the node's dtype
 /// ignores  overlap of loads and arithmetic within a kernel below the maximum, clocks, bank and row conflicts
-/// source   Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009; wave quantisation: NVIDIA, "Matrix
-/// Multiplication
-///          Background User's Guide"
+/// source   Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009
 Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
                   const Surroundings& surroundings);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/launch.hpp"
+#include "roofline/steps/estimate_kernel.hpp"
 #include "simulator/predict.hpp"
 
 namespace inferometer {
@@ -18,40 +19,27 @@ std::string ops_of(const Structure& structure, const NodeRange& nodes) {
   return ops;
 }
 
-/// The one that takes most of a kernel's time: products before attention before all else.
-std::string main_operator(const Structure& structure, const NodeRange& nodes) {
-  std::string attention;
-  for (std::size_t n = nodes.first; n <= nodes.last; ++n) {
-    const AnyOperator& op = structure.nodes[n].op;
-    if (std::holds_alternative<Linear>(op) || std::holds_alternative<ExpertLinear>(op) ||
-        std::holds_alternative<BatchedLinear>(op))
-      return std::string{name(op)};
-    if (std::holds_alternative<Attention>(op)) attention = name(op);
-  }
-  return attention.empty() ? std::string{name(structure.nodes[nodes.first].op)} : attention;
-}
-
 std::string role_of(const StructureNode& node) { return node.name.substr(node.name.rfind('.') + 1); }
 
 /// Kernels of one role in all layers, as one.
-Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const MeasuredStep& measured,
-                                                const Prediction& prediction) {
+Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const Graph& graph,
+                                                const MeasuredStep& measured, const Prediction& prediction) {
   std::map<std::size_t, Seconds> times;
-  for (const MeasuredKernel& k : kernels_of(prediction.timeline))
-    times[k.first] = k.exposed - prediction.nodes[k.first].parts.launch;
+  for (const MeasuredKernel& k : kernels_of(prediction.timeline)) times[k.first] = k.exposed - prediction.gap;
   std::vector<JudgedKernel> kernels;
   std::map<std::string, std::size_t> known;
   Seconds exposed{0};
   for (const MeasuredKernel& k : measured.kernels) exposed += k.exposed;
-  const double stretch =
-      stretch_of(measured.median, exposed, measured.kernels.size(), prediction.nodes.front().parts.launch);
+  const double stretch = stretch_of(measured.median, exposed, measured.kernels.size(), prediction.gap);
   for (const MeasuredKernel& k : measured.kernels) {
     if (k.last >= structure.nodes.size() || k.last < k.first || !times.contains(k.first))
       return failure("kernels of other nodes than the network has under this plan");
     const std::string ops = ops_of(structure, {k.first, k.last});
     const auto [at, is_new] = known.emplace(role_of(structure.nodes[k.first]) + ops, kernels.size());
     if (is_new)
-      kernels.push_back({.op = main_operator(structure, {k.first, k.last}), .kernel = ops, .count = 0});
+      kernels.push_back({.op = std::string{name(structure.nodes[main_node(graph, {k.first, k.last})].op)},
+                         .kernel = ops,
+                         .count = 0});
     JudgedKernel& sum = kernels[at->second];
     ++sum.count;
     sum.predicted += times.at(k.first);
@@ -119,7 +107,8 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
       if (!step.measured) continue;
       const MeasuredStep& m = *step.measured;
       const Prediction p = predict(run.settings, *structure, features(step), calibration);
-      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, m, p);
+      Result<std::vector<JudgedKernel>> kernels =
+          judge_kernels(*structure, bind(*structure, padded(features(step), run.settings.plan)), m, p);
       if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
       judged.steps.push_back({run.model, run.plan, run.format, step.text, seconds(p.timeline.end), m.median,
                               m.p10, m.p90, m.throttled, std::move(*kernels)});

@@ -6,7 +6,7 @@
 #include "model/launch.hpp"
 #include "roofline/copy.hpp"
 #include "roofline/roofline.hpp"
-#include "roofline/steps/step_models.hpp"
+#include "roofline/steps/estimate_kernel.hpp"
 #include "simulator/step_simulator.hpp"
 
 namespace inferometer {
@@ -29,42 +29,9 @@ void demand(Task& task, const Estimate& e, Resource link_used) {
   use(link_used, e.link);
 }
 
-/// Nodes of a GPU by the kernel models.
-class Gpu {
- public:
-  Gpu(const Case& c, const Calibration& calibration, bool eager)
-      : device_(c.cluster.device), calibration_(calibration) {
-    overlap_ = c.plan.launch.overlap;
-    mode_ = launch_mode(!eager, overlap_);
-  }
-
-  /// The first node of a kernel has all of its time; the others say what they ask for.
-  Estimate estimate(const Graph& graph, const NodeRange& kernel, std::size_t v) const {
-    const Work work = work_of(graph[v].op);
-    Estimate e{.parts = {},
-               .bound = Bound::launch,
-               .flops = work.flops,
-               .compulsory = work.compulsory(),
-               .moved = work.compulsory() + work.unfused};
-    if (v != kernel.first) return e;
-    e.parts.launch = calibration_.kernels->gap(mode_, device_);
-    for (const StepCall& call : step_calls(graph, kernel, overlap_)) {
-      const KernelPrediction p = calibration_.kernels->predict(call, device_, calibration_.level);
-      e.parts.bytes += Seconds{p.time * 1e-6};
-    }
-    return e;
-  }
-
- private:
-  const Device& device_;
-  const Calibration& calibration_;
-  LaunchMode mode_;
-  bool overlap_;
-};
-
 /// One kernel: what its nodes ask together, launched once.
 Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estimate> estimates,
-             std::span<const int> task_of_node, const Case& c, bool eager, bool by_models) {
+             std::span<const int> task_of_node, const Case& c, bool eager) {
   Task task;
   Estimate e;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -73,8 +40,6 @@ Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estima
     e.compute += estimates[v].compute;
     e.link += estimates[v].link;
   }
-  // A dependent launch sets a kernel up while the one before drains.
-  if (c.plan.launch.overlap && !by_models) task.overlap = estimates[kernel.first].parts.launch;
   demand(task, e, link);
   const int self = task_of_node[kernel.first];
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -147,27 +112,25 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     tasks.push_back(task_of(*prediction.copy, c, eager));  // it is launched first
   }
   const std::size_t copies = tasks.size();
-  const Gpu gpu(c, calibration, eager);
+  const Device& device = c.cluster.device;
+  const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
+  if (gpu) prediction.gap = models_of(calibration).gap(launch_mode(!eager, overlap), device);
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
-    if (calibration.kernels && c.cluster.device.kind == DeviceKind::gpu) {
-      const NodeRange kernel = kernel_of(structure, v, run);
-      if (kernel.first == v) kernels.push_back(kernel);
-      prediction.nodes.push_back(gpu.estimate(graph, kernel, v));
-      task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
-      continue;
-    }
-    prediction.nodes.push_back(estimate(graph[v].op, c.cluster.device, calibration, surroundings));
     const NodeRange kernel = kernel_of(structure, v, run);
-    if (kernel.first == v) {
-      kernels.push_back(kernel);
-    } else {
-      prediction.nodes.back().parts.launch = Seconds{0};  // it is launched with the node before
-    }
+    if (kernel.first == v) kernels.push_back(kernel);
     task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
+    if (!gpu) {
+      prediction.nodes.push_back(estimate(graph[v].op, device, calibration, surroundings));
+      if (kernel.first != v)
+        prediction.nodes.back().parts.launch = Seconds{0};  // launched with the one before
+    } else if (kernel.first == v) {
+      std::vector<Estimate> nodes = estimate_kernel(graph, kernel, device, calibration, overlap);
+      nodes[main_node(graph, kernel) - v].parts.launch += prediction.gap;
+      prediction.nodes.insert(prediction.nodes.end(), nodes.begin(), nodes.end());
+    }
   }
   for (const NodeRange& kernel : kernels)
-    tasks.push_back(
-        task_of(graph, kernel, prediction.nodes, task_of_node, c, eager, calibration.kernels != nullptr));
+    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);

@@ -16,9 +16,11 @@ struct Prediction {
   std::vector<Estimate> nodes;   ///< of Structure::nodes: each alone
   std::optional<Estimate> copy;  ///< the copy beside the step, alone
   Level level = Level::datasheet;
+  Seconds gap{0};  ///< on a GPU between kernels; counted with each one's launch
 };
 
-/// Predicts one step: each node's time alone from roofline/, then the event run over streams and the host
+/// Predicts one step: each node's time alone from roofline/ (on a GPU each kernel's, from the kernel models),
+/// then the event run over streams and the host
 /// thread.
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration);

@@ -70,7 +70,9 @@ KernelPrediction FittedModel::predict(const KernelCall& call, const Chip& chip, 
   const double time = t.total * (corrected ? std::exp(residual_.at(call)) : 1.0);
   const Regime regime = regime_of(t);
   const Interval i = (corrected ? corrected_ : calibrated_)[static_cast<std::size_t>(regime)];
-  return {time, time * std::exp(i.low), time * std::exp(i.high), regime};
+  const double f = time / t.total;
+  return {time, time * std::exp(i.low), time * std::exp(i.high), regime,
+          {time, f * t.floor, f * t.compute, f * t.memory}};
 }
 
 }  // namespace inferometer

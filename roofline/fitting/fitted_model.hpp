@@ -12,6 +12,7 @@ namespace inferometer {
 struct KernelPrediction {
   double time = 0, low = 0, high = 0;
   Regime regime = Regime::launch_bound;
+  KernelTime parts = {};  ///< that add up as the model has them, scaled to `time`
 };
 
 /// One kernel model with the values fitted for one operator and variant.

@@ -11,14 +11,16 @@ enum P : std::size_t { floor_, mem, whole, turn, step };
 
 constexpr std::array specs{
     KernelParameter{"floor", "us",
-                    "a call of no size; below 0 where loads start while the kernel before drains", -4, 20, 1.5},
+                    "a call of no size; below 0 where loads start while the kernel before drains", -4, 20,
+                    1.5},
     KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth", 0.3,
                     1.2, 0.9},
-    KernelParameter{"whole_turns", "1", "0: rows are spread evenly, 1: a started turn lasts as long as a full one",
-                    0.001, 1, 0.5},
+    KernelParameter{"whole_turns", "1",
+                    "0: rows are spread evenly, 1: a started turn lasts as long as a full one", 0.001, 1,
+                    0.5},
     KernelParameter{"turn", "us", "a row of each warp, however short", 0.0001, 0.5, 0.02},
-    KernelParameter{"decode", "B/cycle", "weight bytes a multiprocessor turns into factors each cycle", 4, 500,
-                    60},
+    KernelParameter{"decode", "B/cycle", "weight bytes a multiprocessor turns into factors each cycle", 4,
+                    500, 60},
 };
 
 }  // namespace

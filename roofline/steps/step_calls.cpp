@@ -151,6 +151,12 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
                           .k = b->in};
       calls.push_back({g.variant(), g});
       ++products;
+    } else if (const auto* r = std::get_if<AllReduce>(&op); r != nullptr && r->ranks > 1) {
+      const Collective c{
+          .element = r->dtype == DType::f16 ? CollectiveElement::fp16 : CollectiveElement::bf16,
+          .gpus = r->ranks,
+          .bytes = std::max<std::int64_t>(1, work_of(op).link.value)};
+      calls.push_back({c.variant(), c});
     } else if (const auto* a = std::get_if<Attention>(&op)) {
       add_attention(calls, *a);
     } else {

@@ -13,7 +13,7 @@ KernelPrediction StepModels::predict(const StepCall& call, const Device& device,
       return it->second.predict(call.call, chip, level);
   }
   const KernelTime t = time_of(call.call, chip, generic_values(parameters_of(call.call)));
-  return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t)};
+  return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t), .parts = t};
 }
 
 Seconds StepModels::gap(LaunchMode mode, const Device& device) const {

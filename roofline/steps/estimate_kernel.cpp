@@ -1,0 +1,81 @@
+#include "roofline/steps/estimate_kernel.hpp"
+
+#include <algorithm>
+
+#include "roofline/work.hpp"
+
+namespace inferometer {
+namespace {
+
+Estimate asked(const AnyOperator& op) {
+  const Work work = work_of(op);
+  return {.parts = {},
+          .bound = Bound::launch,
+          .flops = work.flops,
+          .compulsory = work.compulsory(),
+          .moved = work.compulsory() + work.unfused};
+}
+
+Bound bound_of(const KernelTime& t) {
+  if (t.floor >= 0.5 * t.total) return Bound::launch;
+  return t.compute >= t.memory ? Bound::compute : Bound::memory;
+}
+
+Seconds us(double t) { return Seconds{t * 1e-6}; }
+
+}  // namespace
+
+const StepModels& models_of(const Calibration& calibration) {
+  static const StepModels generic;
+  return calibration.kernels ? *calibration.kernels : generic;
+}
+
+std::size_t main_node(const Graph& graph, const NodeRange& kernel) {
+  std::size_t attention = kernel.last + 1;
+  for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
+    const AnyOperator& op = graph[v].op;
+    if (std::holds_alternative<Linear>(op) || std::holds_alternative<ExpertLinear>(op) ||
+        std::holds_alternative<BatchedLinear>(op))
+      return v;
+    if (std::holds_alternative<Attention>(op)) attention = v;
+  }
+  return attention <= kernel.last ? attention : kernel.first;
+}
+
+std::vector<Estimate> estimate_kernel(const Graph& graph, const NodeRange& kernel, const Device& device,
+                                      const Calibration& calibration, bool overlap) {
+  std::vector<Estimate> nodes;
+  Flops flops{0};
+  Bytes bytes{0};
+  for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
+    nodes.push_back(asked(graph[v].op));
+    flops += nodes.back().flops;
+    bytes += nodes.back().compulsory;
+  }
+  KernelTime sum;
+  DType multiplied = DType::bf16;
+  bool link = false;
+  for (const StepCall& call : step_calls(graph, kernel, overlap)) {
+    const KernelTime t = models_of(calibration).predict(call, device, calibration.level).parts;
+    sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};
+    multiplied = multiplied_by(call.call);
+    link = std::holds_alternative<Collective>(call.call);
+  }
+  Estimate& e = nodes[main_node(graph, kernel) - kernel.first];
+  e.bound = link ? Bound::link : bound_of(sum);
+  e.parts.launch = us(std::min(sum.floor, sum.total));
+  const Seconds work = us(sum.total) - e.parts.launch;
+  (link ? e.link : e.compute) = us(std::min(sum.compute, work.count() * 1e6));
+  e.memory = us(std::min(sum.memory, work.count() * 1e6));
+  if (link) e.link = std::exchange(e.memory, Seconds{0});
+  const Seconds at_peak =
+      link ? e.link
+      : sum.compute >= sum.memory
+          ? Seconds{static_cast<double>(flops.value) * 1e-6 / chip_of(device, multiplied).flops}
+          : bytes / device.memory_bandwidth.value;
+  (sum.compute >= sum.memory && !link ? e.parts.flops : e.parts.bytes) = std::min(at_peak, work);
+  e.parts.wave = work - std::min(at_peak, work);
+  return nodes;
+}
+
+}  // namespace inferometer
