@@ -31,11 +31,10 @@ void demand(Task& task, const Estimate& e, Resource link_used) {
 
 /// One kernel: what its nodes ask together, launched once.
 Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estimate> estimates,
-             std::span<const int> task_of_node, const Case& c, bool eager) {
-  Task task;
+             std::span<const int> task_of_node, Seconds alone, const Case& c, bool eager) {
+  Task task{.alone = alone};
   Estimate e;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
-    task.alone += estimates[v].time();
     e.memory += estimates[v].memory;
     e.compute += estimates[v].compute;
     e.link += estimates[v].link;
@@ -115,22 +114,26 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
   if (gpu) prediction.gap = models_of(calibration).gap(launch_mode(!eager, overlap), device);
+  KernelTimes kernel_times(device, calibration);
+  std::vector<Seconds> alone;  // of kernels
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     const NodeRange kernel = kernel_of(structure, v, run);
     if (kernel.first == v) kernels.push_back(kernel);
     task_of_node.push_back(static_cast<int>(copies + kernels.size()) - 1);
     if (!gpu) {
-      prediction.nodes.push_back(estimate(graph[v].op, device, calibration, surroundings));
-      if (kernel.first != v)
-        prediction.nodes.back().parts.launch = Seconds{0};  // launched with the one before
+      Estimate& e = prediction.nodes.emplace_back(estimate(graph[v].op, device, calibration, surroundings));
+      if (kernel.first != v) e.parts.launch = Seconds{0};  // launched with the one before
+      if (kernel.first == v) alone.emplace_back(0);
+      alone.back() += e.time();
     } else if (kernel.first == v) {
-      std::vector<Estimate> nodes = estimate_kernel(graph, kernel, device, calibration, overlap);
-      nodes[main_node(graph, kernel) - v].parts.launch += prediction.gap;
-      prediction.nodes.insert(prediction.nodes.end(), nodes.begin(), nodes.end());
+      KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, overlap);
+      e.nodes[main_node(graph, kernel) - v].parts.launch += prediction.gap;
+      alone.push_back(e.time + prediction.gap);
+      prediction.nodes.insert(prediction.nodes.end(), e.nodes.begin(), e.nodes.end());
     }
   }
-  for (const NodeRange& kernel : kernels)
-    tasks.push_back(task_of(graph, kernel, prediction.nodes, task_of_node, c, eager));
+  for (std::size_t k = 0; k < kernels.size(); ++k)
+    tasks.push_back(task_of(graph, kernels[k], prediction.nodes, task_of_node, alone[k], c, eager));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);

@@ -42,9 +42,18 @@ std::size_t main_node(const Graph& graph, const NodeRange& kernel) {
   return attention <= kernel.last ? attention : kernel.first;
 }
 
-std::vector<Estimate> estimate_kernel(const Graph& graph, const NodeRange& kernel, const Device& device,
-                                      const Calibration& calibration, bool overlap) {
-  std::vector<Estimate> nodes;
+KernelTime KernelTimes::of(const StepCall& call) {
+  const auto [known, is_new] = known_.try_emplace(
+      {std::string{operator_of(call.call)} + "/" + call.variant, features_of(call.call)}, KernelTime{});
+  if (is_new) known->second = models_of(calibration_).predict(call, device_, calibration_.level).parts;
+  return known->second;
+}
+
+KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, KernelTimes& times,
+                               bool overlap) {
+  const Device& device = times.device();
+  KernelEstimate estimate;
+  std::vector<Estimate>& nodes = estimate.nodes;
   Flops flops{0};
   Bytes bytes{0};
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
@@ -56,11 +65,12 @@ std::vector<Estimate> estimate_kernel(const Graph& graph, const NodeRange& kerne
   DType multiplied = DType::bf16;
   bool link = false;
   for (const StepCall& call : step_calls(graph, kernel, overlap)) {
-    const KernelTime t = models_of(calibration).predict(call, device, calibration.level).parts;
+    const KernelTime t = times.of(call);
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};
     multiplied = multiplied_by(call.call);
     link = std::holds_alternative<Collective>(call.call);
   }
+  estimate.time = us(sum.total);
   Estimate& e = nodes[main_node(graph, kernel) - kernel.first];
   e.bound = link ? Bound::link : bound_of(sum);
   e.parts.launch = us(std::min(sum.floor, sum.total));
@@ -75,7 +85,7 @@ std::vector<Estimate> estimate_kernel(const Graph& graph, const NodeRange& kerne
           : bytes / device.memory_bandwidth.value;
   (sum.compute >= sum.memory && !link ? e.parts.flops : e.parts.bytes) = std::min(at_peak, work);
   e.parts.wave = work - std::min(at_peak, work);
-  return nodes;
+  return estimate;
 }
 
 }  // namespace inferometer

@@ -1,4 +1,7 @@
 #pragma once
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "roofline/calibration.hpp"
@@ -7,15 +10,33 @@
 
 namespace inferometer {
 
-/// Estimates of the nodes of one kernel on a GPU, in their order. The time is all with the node that takes
-/// most of it (main_node()), where `launch` holds the models' floors, and `flops` or `bytes` what arithmetic
-/// or memory would take at the device's peak; the others say what they ask for. Without calibration the
-/// models have generic values.
+/// Times that were asked for before: the layers of a network ask for the same.
+class KernelTimes {
+ public:
+  KernelTimes(const Device& device, const Calibration& calibration)
+      : device_(device), calibration_(calibration) {}
+  const Device& device() const { return device_; }
+  KernelTime of(const StepCall& call);
+
+ private:
+  const Device& device_;
+  const Calibration& calibration_;
+  std::map<std::pair<std::string, std::vector<double>>, KernelTime> known_;  ///< by variant and features
+};
+
+/// One kernel on a GPU.
+struct KernelEstimate {
+  std::vector<Estimate> nodes;  ///< in their order
+  Seconds time{0};              ///< of the kernel, without the gap before it
+};
+
+/// Estimates of one kernel on a GPU. The time is all with the node that takes most of it (main_node()), where
+/// `launch` holds the models' floors, and `flops` or `bytes` what arithmetic or memory would take at the
+/// device's peak; the others say what they ask for. Without calibration the models have generic values.
 ///
 /// overlap   whether kernels are set up while the one before drains
 /// requires  links on the device where a collective has ranks
-std::vector<Estimate> estimate_kernel(const Graph& graph, const NodeRange& kernel, const Device& device,
-                                      const Calibration& calibration, bool overlap);
+KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, KernelTimes& times, bool overlap);
 
 /// Products before attention before the first.
 std::size_t main_node(const Graph& graph, const NodeRange& kernel);

@@ -55,17 +55,8 @@ bool tiled(const KernelCall& call) {
          std::holds_alternative<ContextAttention>(call);
 }
 
-struct Lengths {
-  std::int64_t count = 0, fresh = 0, all = 0;
-  void add(const AttentionSlice& s) {
-    ++count;
-    fresh += s.fresh;
-    all += s.fresh + s.cached;
-  }
-};
-
 template <class A>
-A attention_call(const Attention& o, const Lengths& of) {
+A attention_call(const Attention& o, const AttendedLengths& of) {
   A a;
   a.attention = cache_format(o.dtype);
   a.kv = cache_format(o.kv_dtype);
@@ -79,16 +70,13 @@ A attention_call(const Attention& o, const Lengths& of) {
 }
 
 void add_attention(std::vector<StepCall>& calls, const Attention& o) {
-  Lengths single, prompts;
-  for (const AttentionSlice& s : o.slices) (s.fresh == 1 ? single : prompts).add(s);
-  if (single.count > 0) {
-    const auto a = attention_call<DecodeAttention>(o, single);
+  const Attended attended(o.slices);
+  if (attended.single.count > 0) {
+    const DecodeAttention a = single_tokens(o, attended.single);
     calls.push_back({a.variant(), a});
   }
-  if (prompts.count > 0) {
-    auto a = attention_call<ContextAttention>(o, prompts);
-    a.q_len = std::max<std::int64_t>(1, prompts.fresh / prompts.count);
-    a.kv_len = std::max(a.q_len, a.kv_len);
+  if (attended.prompts.count > 0) {
+    const ContextAttention a = prompts(o, attended.prompts);
     calls.push_back({a.variant(), a});
   }
 }
@@ -123,6 +111,17 @@ Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::str
 }
 
 }  // namespace
+
+DecodeAttention single_tokens(const Attention& op, const AttendedLengths& of) {
+  return attention_call<DecodeAttention>(op, of);
+}
+
+ContextAttention prompts(const Attention& op, const AttendedLengths& of) {
+  auto a = attention_call<ContextAttention>(op, of);
+  a.q_len = std::max<std::int64_t>(1, of.fresh / of.count);
+  a.kv_len = std::max(a.q_len, a.kv_len);
+  return a;
+}
 
 std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap) {
   std::string ops, others;

@@ -1,4 +1,5 @@
 #pragma once
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,26 @@ struct StepCall {
   std::string variant;  ///< of the call, with what else runs in the kernel: that has parameters of its own
   KernelCall call;
 };
+
+/// Sequences that are attended together.
+struct AttendedLengths {
+  std::int64_t count = 0, fresh = 0, all = 0;  ///< sequences, their new tokens, those and the cached ones
+  void add(const AttentionSlice& s) {
+    ++count;
+    fresh += s.fresh;
+    all += s.fresh + s.cached;
+  }
+};
+/// Those of one new token, and the others.
+struct Attended {
+  AttendedLengths single, prompts;
+  explicit Attended(std::span<const AttentionSlice> slices) {
+    for (const AttentionSlice& s : slices) (s.fresh == 1 ? single : prompts).add(s);
+  }
+};
+/// Attention over as many sequences that are alike, of the mean lengths.   requires sequences
+DecodeAttention single_tokens(const Attention& op, const AttendedLengths& of);
+ContextAttention prompts(const Attention& op, const AttendedLengths& of);
 
 /// What the nodes of one kernel ask of a GPU. Attention over prompts and single tokens together is two calls,
 /// one of each; all else is one. Attention over sequences that differ is that over as many alike, of their

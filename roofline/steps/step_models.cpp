@@ -1,19 +1,29 @@
 #include "roofline/steps/step_models.hpp"
 
-#include "roofline/fitting/fit_model.hpp"
+#include <array>
 
 namespace inferometer {
 
-KernelPrediction StepModels::predict(const StepCall& call, const Device& device, Level level) const {
+const FittedModel* StepModels::find(const StepCall& call) const {
   const std::string op{operator_of(call.call)};
-  const Chip chip = chip_of(device, multiplied_by(call.call));
   const std::string apart = call.variant.substr(0, call.variant.rfind("/overlap"));
   for (const std::string& variant : {call.variant, apart, variant_of(call.call)}) {
-    if (const auto it = models_.find({op, variant}); it != models_.end())
-      return it->second.predict(call.call, chip, level);
+    if (const auto it = models_.find({op, variant}); it != models_.end()) return &it->second;
   }
-  const KernelTime t = time_of(call.call, chip, generic_values(parameters_of(call.call)));
+  return nullptr;
+}
+
+KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, const Chip& chip, Level level) {
+  if (model != nullptr) return model->predict(call, chip, level);
+  const auto specs = parameters_of(call);
+  std::array<double, 16> generic{};
+  for (std::size_t i = 0; i < specs.size(); ++i) generic[i] = specs[i].generic;
+  const KernelTime t = time_of(call, chip, Values{generic.data(), specs.size()});
   return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t), .parts = t};
+}
+
+KernelPrediction StepModels::predict(const StepCall& call, const Device& device, Level level) const {
+  return predict_by(find(call), call.call, chip_of(device, multiplied_by(call.call)), level);
 }
 
 Seconds StepModels::gap(LaunchMode mode, const Device& device) const {

@@ -23,6 +23,9 @@ constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
                   : (overlap ? LaunchMode::eager_overlap : LaunchMode::eager);
 }
 
+/// By `model`, or with generic values where it is null.
+KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, const Chip& chip, Level level);
+
 /// What kernels of one device and backend take, fitted to steps that were executed there.
 class StepModels {
  public:
@@ -34,6 +37,8 @@ class StepModels {
   /// Of one kernel, without the gap before it: by the model for its variant, by that for the call alone where
   /// what runs beside it was never measured, and by generic values where neither was.
   KernelPrediction predict(const StepCall& call, const Device& device, Level level) const;
+  /// The model that predict() asks; null where that is the generic one.
+  const FittedModel* find(const StepCall& call) const;
   /// Between two kernels; as the device file says where it was not measured.
   Seconds gap(LaunchMode mode, const Device& device) const;
 
