@@ -6,6 +6,7 @@
 #include "model/launch.hpp"
 #include "model/seeded.hpp"
 #include "scenarios/samples.hpp"
+#include "simulator/step_predictor.hpp"
 
 namespace inferometer {
 namespace {
@@ -91,19 +92,17 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
                         .settings = settings,
                         .structure = std::move(structure)};
   variant.memory = memory_budget(settings, variant.structure);
+  StepPredictor predictor(settings, variant.structure, calibration);
   for (const PhaseRange& range : phases_of(steps.size())) {
     PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
-    for (std::size_t i = range.first; i < range.first + range.count; ++i) {
-      Prediction prediction = predict(settings, variant.structure, features(steps[i]), calibration);
-      phase.predicted += seconds(prediction.timeline.end) / static_cast<double>(range.count);
-      if (i != range.middle()) continue;
-      phase.features = features(steps[i]);
-      phase.run = padded(phase.features, settings.plan);
-      if (phase.features.copy_beside)
-        phase.beside_predicted =
-            predict_beside(settings, variant.structure, phase.features, calibration, prediction);
-      phase.prediction = std::move(prediction);
-    }
+    for (std::size_t i = range.first; i < range.first + range.count; ++i)
+      phase.predicted += seconds(predictor.time(features(steps[i]))) / static_cast<double>(range.count);
+    phase.features = features(steps[range.middle()]);
+    phase.run = padded(phase.features, settings.plan);
+    phase.prediction = predict(settings, variant.structure, phase.features, calibration);
+    if (phase.features.copy_beside)
+      phase.beside_predicted =
+          predict_beside(settings, variant.structure, phase.features, calibration, phase.prediction);
     variant.phases.push_back(std::move(phase));
   }
   return variant;

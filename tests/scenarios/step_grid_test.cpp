@@ -1,0 +1,181 @@
+#include "scenarios/step_grid.hpp"
+
+#include <gtest/gtest.h>
+
+#include "scenarios/judge_steps.hpp"
+#include "scenarios/measure_steps.hpp"
+
+namespace inferometer {
+namespace {
+
+const Library library{.root = std::filesystem::path{INFEROMETER_FIXTURES} / "library", .calibration = {}};
+
+Result<StepGrid> read(const std::string& text) {
+  return read_grid(text, "grid.yaml", *load_device("unit-gpu", library), library);
+}
+
+constexpr const char* grid = R"(
+plans:
+  plain: {}
+  graphs: {launch: {graphs: true}, kv.block_tokens: 8}
+steps:
+  decode: [1x1+9, 3x1+20]
+runs:
+  - {model: tiny, plans: [plain, graphs], formats: [none, fp8], steps: [decode, "2x1+5 & 1x16+4"]}
+  - {model: tiny, plans: [plain], formats: [none], steps: [1x6+0], set: {architecture.layers: 1}}
+)";
+
+TEST(StepGrid, IsEachPlanWithEachFormat) {
+  const auto g = read(grid);
+  ASSERT_TRUE(g) << to_string(g.error());
+  ASSERT_EQ(g->runs.size(), 5u);
+  EXPECT_EQ(g->runs[2].plan, "graphs");
+  EXPECT_EQ(g->runs[1].format, "fp8");
+  EXPECT_EQ(g->runs[1].settings.plan.precision.weights.value, DType::fp8);
+  EXPECT_TRUE(g->runs[2].settings.plan.launch.graphs);
+  EXPECT_EQ(g->runs[4].settings.model().layers, 1);
+  ASSERT_EQ(g->runs[0].steps.size(), 3u);
+  const std::vector<AttentionSlice> mixed{{1, 5}, {1, 5}, {16, 4}};
+  EXPECT_EQ(g->runs[0].steps[2].slices, mixed);
+}
+
+TEST(StepGrid, HasRoomForEachStep) {
+  const auto g = read(grid);
+  ASSERT_TRUE(g);
+  for (const GridRun& run : g->runs) {
+    const Workload& w = run.settings.workload;
+    const std::int64_t block = run.settings.plan.kv.block_tokens,
+                       blocks = w.batch * ((w.prompt_tokens + w.output_tokens + block - 1) / block);
+    for (const GridStep& of : run.steps) {
+      const Step step = step_of(of, run.settings);
+      EXPECT_LE(static_cast<std::int64_t>(step.slices.size()), w.batch) << of.text;
+      std::vector<bool> used(static_cast<std::size_t>(blocks));
+      for (const Slice& s : step.slices) {
+        EXPECT_EQ(static_cast<std::int64_t>(s.tokens.size()), s.fresh);
+        for (const std::int32_t b : s.block_table) {
+          ASSERT_LT(b, blocks) << of.text;
+          EXPECT_FALSE(used[static_cast<std::size_t>(b)]) << of.text;
+          used[static_cast<std::size_t>(b)] = true;
+        }
+      }
+    }
+  }
+}
+
+TEST(StepGrid, MistakesAreToldAtTheirPlaces) {
+  const auto told = [](const std::string& text) { return to_string(read(text).error()); };
+  EXPECT_NE(told("plans: {p: {}}\nruns:\n  - {model: tiny, plans: [p], formats: [none], steps: [2x0+5]}")
+                .find("runs[0].steps: \"2x0+5\" is neither a list"),
+            std::string::npos);
+  EXPECT_NE(told("plans: {p: {launch.graph: true}}\nruns: []").find("grid.yaml:1:13"), std::string::npos);
+  EXPECT_NE(told("runs:\n  - {model: tiny, plans: [q], formats: [none], steps: [1x1+1]}")
+                .find("\"q\" is not under plans"),
+            std::string::npos);
+  EXPECT_NE(told("plans: {p: {}}\nruns:\n  - {model: tiny, plans: [p], formats: [w9], steps: [1x1+1]}")
+                .find("runs[0].formats"),
+            std::string::npos);
+  EXPECT_NE(told("plans: {p: {}}\nruns:\n  - {model: tiny, plans: [p], formats: [none], steps: [{step: "
+                 "1x1+1, median: 5 us, "
+                 "p10: 4 us, p90: 6 us, runs: 3, throttled: false, kernels: [[0, 1, 2]]}]}")
+                .find("[first node, last node, exposed us, gap us] is needed"),
+            std::string::npos);
+}
+
+/// Node i takes i + 1 us, or each takes 3, with 2 us before it; a step 5 us more.
+class CountingBackend final : public Backend {
+ public:
+  explicit CountingBackend(bool alike = false) : alike_(alike) {}
+  std::string name() const override { return "counting"; }
+  Result<MemoryUse> prepare(const Case& c, const Structure& structure) override {
+    if (c.plan.launch.graphs) return failure("no graphs here");
+    nodes_ = structure.nodes.size();
+    return MemoryUse{.weights = Bytes{100}, .capacity = Bytes{200}};
+  }
+  Result<Timeline> run(const Graph&, const Step& step) override {
+    if (step.slices.size() == 3) return failure("three are too many");
+    Timeline t;
+    for (std::size_t i = 0; i < nodes_; ++i) {
+      t.spans.push_back({.nodes = {static_cast<std::int32_t>(i)},
+                         .start = t.end + Nanoseconds{2000},
+                         .duration = Nanoseconds{1000 * (alike_ ? 3 : static_cast<std::int64_t>(i + 1))},
+                         .kernel = "k"});
+      t.end = t.spans.back().start + t.spans.back().duration;
+    }
+    return t;
+  }
+  const Output& output() const override { return output_; }
+  void keep_logits(bool) override {}
+  std::unique_ptr<StepTimer> timer() override {
+    struct Timer final : StepTimer {
+      explicit Timer(CountingBackend& b) : backend(b) {}
+      Result<Nanoseconds> time(const Step& step) override {
+        const auto run = backend.run(Graph{}, step);
+        if (!run) return failure(run.error());
+        return run->end + Nanoseconds{5000};
+      }
+      CountingBackend& backend;
+    };
+    return std::make_unique<Timer>(*this);
+  }
+
+ private:
+  bool alike_;
+  std::size_t nodes_ = 0;
+  Output output_;
+};
+
+TEST(MeasureSteps, KeepsWhatCouldBeMeasuredAndTellsTheRest) {
+  auto g = read(grid);
+  ASSERT_TRUE(g);
+  CountingBackend backend;
+  const auto refused = measure_steps(*g, backend, [](const std::string&, double) {});
+  ASSERT_TRUE(refused) << to_string(refused.error());
+  EXPECT_EQ(g->runs.size(), 3u) << "graphs were refused";
+  EXPECT_EQ(refused->size(), 2u + 2 * 2) << "and steps of three sequences failed";
+  const GridRun& run = g->runs[0];
+  EXPECT_FALSE(run.steps[2].measured);
+  const MeasuredStep& m = run.steps[0].measured.value();
+  const auto nodes = static_cast<double>(m.kernels.size());
+  EXPECT_DOUBLE_EQ(m.median.count() * 1e6, nodes * (nodes + 1) / 2 + 2 * nodes + 5);
+  EXPECT_NEAR(m.kernels[3].exposed.count() * 1e6, 4, 1e-9);
+  EXPECT_NEAR(m.kernels[3].gap.count() * 1e6, 2, 1e-9);
+  EXPECT_EQ(run.memory_used->weights, Bytes{100});
+}
+
+TEST(MeasureSteps, WhatWasMeasuredReadsBackToTheSame) {
+  auto g = read(grid);
+  ASSERT_TRUE(g);
+  CountingBackend backend;
+  ASSERT_TRUE(measure_steps(*g, backend, [](const std::string&, double) {}));
+  g->facts["date"] = "2026-11-27 \"noon\"";
+  const std::string text = print_grid(*g);
+  const auto again = read(text);
+  ASSERT_TRUE(again) << to_string(again.error());
+  EXPECT_EQ(print_grid(*again), text);
+  EXPECT_EQ(again->facts, g->facts);
+  EXPECT_EQ(again->runs[0].steps[0].measured->kernels.size(), g->runs[0].steps[0].measured->kernels.size());
+}
+
+TEST(JudgeSteps, AFitToStepsExplainsThem) {
+  auto g = read(grid);
+  ASSERT_TRUE(g);
+  CountingBackend backend(true);
+  ASSERT_TRUE(measure_steps(*g, backend, [](const std::string&, double) {}));
+  const auto samples = samples_of(*g);
+  ASSERT_TRUE(samples);
+  Calibration calibration;
+  calibration.level = Level::residual_corrected;
+  calibration.kernels = std::make_shared<StepModels>(fit_steps(*samples, *load_device("unit-gpu", library)));
+  // Each of n kernels leaves 2 us, and each step 5: (2 n + 5) / n.
+  const double gap = calibration.kernels->gaps().at(LaunchMode::eager).count() * 1e6;
+  EXPECT_GT(gap, 2);
+  EXPECT_LT(gap, 2.4);
+  const auto judged = judge_steps(*g, calibration);
+  ASSERT_TRUE(judged) << to_string(judged.error());
+  for (const JudgedStep& s : judged->steps) EXPECT_LT(std::abs(s.error()), 0.05) << s.step;
+  ASSERT_FALSE(judged->memory.empty());
+  EXPECT_EQ(judged->memory[0].used, Bytes{100});
+}
+
+}  // namespace
+}  // namespace inferometer
