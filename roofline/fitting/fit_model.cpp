@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/seeded.hpp"
+#include "roofline/fitting/draw.hpp"
 #include "roofline/fitting/least_squares.hpp"
 
 namespace inferometer {
@@ -36,11 +37,10 @@ Residuals residuals_of(const std::vector<const Sample*>& samples,
   };
 }
 
-/// At most `count` of the samples, spread over their order.
+/// At most `count` of the samples.
 std::vector<const Sample*> some_of(const std::vector<Sample>& samples, std::size_t count) {
   std::vector<const Sample*> some;
-  const std::size_t n = std::min(count, samples.size());
-  for (std::size_t i = 0; i < n; ++i) some.push_back(&samples[i * samples.size() / n]);
+  for (const std::size_t i : draw(samples.size(), count)) some.push_back(&samples[i]);
   return some;
 }
 
