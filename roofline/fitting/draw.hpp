@@ -1,24 +1,21 @@
 #pragma once
-#include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "model/seeded.hpp"
 
 namespace inferometer {
 
-/// `count` of the numbers below `n`, or all of them, drawn with one seed and in their order: measurements come
-/// in sweeps, of which every so many-th would be one size over and over.
+/// `count` of the numbers below `n`, or all of them: one drawn from each of as many equal parts, with one
+/// seed. Measurements come in sweeps: parts represent every sweep, and draws do not meet one size of it over
+/// and over.
 inline std::vector<std::size_t> draw(std::size_t n, std::size_t count) {
-  std::vector<std::size_t> all(n);
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  if (count >= n) return all;
-  const auto sooner = [](std::size_t a, std::size_t b) { return mix(a) < mix(b); };
-  std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(), sooner);
-  all.resize(count);
-  std::sort(all.begin(), all.end());
-  return all;
+  std::vector<std::size_t> drawn;
+  for (std::size_t i = 0; i < count && i < n; ++i) {
+    const std::size_t first = count < n ? i * n / count : i, end = count < n ? (i + 1) * n / count : i + 1;
+    drawn.push_back(first + mix(i) % (end - first));
+  }
+  return drawn;
 }
 
 }  // namespace inferometer

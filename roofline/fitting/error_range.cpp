@@ -67,8 +67,11 @@ ErrorRange error_range(const std::vector<ShapeError>& errors) {
   std::vector<double> sorted;
   for (const ShapeError& e : errors) sorted.push_back(e.error);
   std::sort(sorted.begin(), sorted.end());
-  const auto rank = static_cast<std::size_t>(0.05 * (count + 1));  // from 1, of the lower end
-  const double low = sorted[rank - 1], high = sorted[n - rank], middle = sorted[n / 2];
+  const double rank = 0.05 * (count + 1);  // from 1, of the lower end
+  const auto whole = static_cast<std::size_t>(rank);
+  const double part = rank - std::floor(rank), middle = sorted[n / 2];
+  const double low = std::lerp(sorted[whole - 1], sorted[whole], part);
+  const double high = std::lerp(sorted[n - whole], sorted[n - whole - 1], part);
   return {middle + wider * (low - middle), middle + wider * (high - middle)};
 }
 

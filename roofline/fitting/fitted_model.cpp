@@ -49,7 +49,7 @@ KernelPrediction FittedModel::predict(const KernelCall& call, const Chip& chip, 
   const auto r = static_cast<std::size_t>(regime);
   const LevelFit& fit = level == Level::residual_corrected ? corrected : calibrated;
   const double layer = level == Level::residual_corrected ? residual.at(call) : 0;
-  const double time = t.total * std::exp(layer + fit.centre[r]);
+  const double time = t.total * std::exp(layer);
   return {time, time * std::exp(fit.intervals[r].low), time * std::exp(fit.intervals[r].high), regime};
 }
 

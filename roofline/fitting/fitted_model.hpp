@@ -15,10 +15,9 @@ struct KernelPrediction {
   Regime regime = Regime::launch_bound;
 };
 
-/// What one level adds to a model's times, by regime, and what it misses of shapes that it did not see.
+/// What predictions of one level miss of shapes that were not fitted.
 struct LevelFit {
-  std::array<double, 4> centre{};       ///< log of the factor that makes the mean ratio to measurements 1
-  std::array<ErrorRange, 4> intervals{};  ///< of log(measured / predicted)
+  std::array<ErrorRange, 4> intervals{};   ///< by regime
   double median_error = 0, p90_error = 0;  ///< |predicted / measured - 1| of shapes left out
 };
 
@@ -30,8 +29,8 @@ struct FittedModel {
   LevelFit calibrated, corrected;
 
   FittedModel() = default;
-  /// Fits to `samples`, at least one, all of one operator and variant. Refits without some of their shapes tell
-  /// how far unseen shapes are missed: the intervals.
+  /// Fits to `samples`, at least one, all of one operator and variant. Refits without some of their shapes
+  /// tell how far unseen shapes are missed: the intervals.
   explicit FittedModel(const std::vector<Sample>& samples);
 
   /// level  calibrated or residual_corrected

@@ -24,8 +24,4 @@ std::map<OperatorAndVariant, FittedModel> fit_kernels(const std::vector<Sample>&
   return models;
 }
 
-bool too_few(std::size_t samples, std::span<const KernelParameter> parameters) {
-  return samples < parameters.size() + 1;
-}
-
 }  // namespace inferometer

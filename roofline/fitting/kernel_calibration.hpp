@@ -28,6 +28,6 @@ struct KernelCalibration {
 std::map<OperatorAndVariant, FittedModel> fit_kernels(const std::vector<Sample>& samples);
 
 /// Whether so many samples do not determine a model's parameters: fewer than the parameters and one more.
-bool too_few(std::size_t samples, std::span<const KernelParameter> parameters);
+constexpr bool too_few(std::size_t samples, std::size_t parameters) { return samples < parameters + 1; }
 
 }  // namespace inferometer

@@ -11,7 +11,8 @@ namespace inferometer {
 namespace {
 
 constexpr std::size_t most_folds = 10;
-/// Fewer samples than this are fitted from the start: from values that saw them all, a few steps do not leave.
+/// Fewer samples than this are fitted from the start: from values that saw them all, a few steps do not
+/// leave.
 constexpr std::size_t few = 300;
 
 std::uint64_t shape_key(const KernelCall& call) {
@@ -47,8 +48,7 @@ std::vector<OutOfFold> out_of_fold(const std::vector<Sample>& samples, const std
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (folds[i] != fold) others.push_back(samples[i]);
     }
-    const std::vector<double> fitted =
-        others.size() < few ? fit_model(others) : refit_model(others, values);
+    const std::vector<double> fitted = others.size() < few ? fit_model(others) : refit_model(others, values);
     const ResidualLayer layer = residual.again(others, log_ratios(others, fitted));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (folds[i] != fold) continue;

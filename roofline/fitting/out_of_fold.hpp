@@ -14,9 +14,9 @@ struct OutOfFold {
 };
 
 /// Fits the model and the residual layer again without each tenth of the shapes (each shape, of fewer than
-/// ten; each tenth of the samples where all are of one shape), and predicts what was left out: all samples, or
-/// some of them where there are thousands. Values start from `values`, fitted to all samples, where they are
-/// many; the residual layer keeps its lengths.
+/// ten; each tenth of the samples where all are of one shape), and predicts what was left out: all samples,
+/// or some of them where there are thousands. Values start from `values`, fitted to all samples, where they
+/// are many; the residual layer keeps its lengths.
 ///
 /// returns  nothing of a single sample
 std::vector<OutOfFold> out_of_fold(const std::vector<Sample>& samples, const std::vector<double>& values,

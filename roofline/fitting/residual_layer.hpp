@@ -33,6 +33,7 @@ class ResidualLayer {
   const Kept& kept() const { return kept_; }
   /// log of the factor that the model's time is multiplied with.
   double at(const KernelCall& call) const;
+
  private:
   Kept kept_;
   std::vector<double> weights_;  ///< one a point

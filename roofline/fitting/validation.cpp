@@ -49,7 +49,7 @@ Validation by_model(const Set& set, const FittedModel& model, const std::vector<
                .fitted = model.rows,
                .values = model.values,
                .residual = model.residual.on(),
-               .too_few = too_few(model.rows, parameters_of(set.samples.front().call))};
+               .too_few = too_few(model.rows, model.values.size())};
   score(v, set, fitted, [&](const Sample& s) { return model.predict(s.call, s.chip, level); });
   return v;
 }
@@ -69,8 +69,8 @@ std::vector<Validation> validate(const std::vector<Sample>& samples, const Valid
   const std::vector<Set> sets = sets_of(samples);
   std::vector<Validation> done(sets.size());
   in_parallel(sets.size(), [&](std::size_t i) {
-    done[i] = options.level == Level::datasheet ? by_generic_values(sets[i])
-                                                : fit_and_judge(sets[i], options);
+    done[i] =
+        options.level == Level::datasheet ? by_generic_values(sets[i]) : fit_and_judge(sets[i], options);
   });
   return done;
 }
@@ -81,10 +81,9 @@ std::vector<Validation> validate(const std::vector<Sample>& samples, const Kerne
   std::vector<Validation> done(sets.size());
   in_parallel(sets.size(), [&](std::size_t i) {
     const Set& set = sets[i];
-    done[i] = level == Level::datasheet
-                  ? by_generic_values(set)
-                  : by_model(set, calibration.models.at(set.key),
-                             std::vector<bool>(set.samples.size(), false), level);
+    done[i] = level == Level::datasheet ? by_generic_values(set)
+                                        : by_model(set, calibration.models.at(set.key),
+                                                   std::vector<bool>(set.samples.size(), false), level);
   });
   return done;
 }

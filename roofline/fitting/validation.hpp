@@ -27,8 +27,8 @@ struct Validation {
   std::string op, variant;
   std::size_t fitted = 0;  ///< samples
   std::vector<double> values;
-  bool residual = false;   ///< whether the residual layer is on
-  bool too_few = false;    ///< whether `fitted` samples do not determine the values
+  bool residual = false;  ///< whether the residual layer is on
+  bool too_few = false;   ///< whether `fitted` samples do not determine the values
   std::vector<ValidatedCall> calls;
 };
 

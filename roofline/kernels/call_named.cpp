@@ -36,7 +36,8 @@ std::vector<KernelCall> one_of_each() {
   add_products(all);
   add_latent_attention(all);
   each<QuantizeOp>([&](QuantizeOp op) {
-    each<QuantizedFormat>([&](QuantizedFormat f) { all.emplace_back(QuantizeKernel{.op = op, .format = f}); });
+    each<QuantizedFormat>(
+        [&](QuantizedFormat f) { all.emplace_back(QuantizeKernel{.op = op, .format = f}); });
   });
   each<CollectiveOp>([&](CollectiveOp op) {
     each<CollectiveKernel>([&](CollectiveKernel k) { all.emplace_back(Collective{.op = op, .kernel = k}); });

@@ -5,8 +5,8 @@
 
 namespace inferometer {
 
-/// A call of an operator and variant, with sizes that mean nothing: what else is known of them by their names,
-/// such as their parameters. Nothing of names that no kernel has.
+/// A call of an operator and variant, with sizes that mean nothing: what else is known of them by their
+/// names, such as their parameters. Nothing of names that no kernel has.
 std::optional<KernelCall> call_named(std::string_view op, std::string_view variant);
 
 }  // namespace inferometer
