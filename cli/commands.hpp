@@ -51,7 +51,8 @@ struct ValidateStepsOptions {
   std::string device, backend, grid;
   std::string measured;  ///< a grid that was executed before; empty: execute one
   std::string out;       ///< file for what was measured; empty: none
-  std::string fit_on;    ///< another such grid, to which the kernel models are fitted; empty: the device's calibration
+  std::string
+      fit_on;  ///< another such grid, to which the kernel models are fitted; empty: the device's calibration
 };
 struct GraphOptions {
   PredictOptions what;

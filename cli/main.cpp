@@ -65,16 +65,16 @@ int main(int argc, char** argv) {
   predict_app->callback([&] { code = predict_command(context, predict); });
 
   CalibrateOptions calibrate;
-  auto* calibrate_app =
-      json_flag(app.add_subcommand("calibrate", "measure this machine, or take measurements, and fit the kernel models"));
+  auto* calibrate_app = json_flag(app.add_subcommand(
+      "calibrate", "measure this machine, or take measurements, and fit the kernel models"));
   auto* backend = calibrate_app->add_option("--backend", calibrate.backend, "what to measure");
   backend->capture_default_str();
   auto* repeats = calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step");
   repeats->capture_default_str();
   auto* from = calibrate_app->add_option(
       "--from", calibrate.from, "instead, fit to measured kernels: CSV files as `validate kernels` reads");
-  auto* measured_on =
-      calibrate_app->add_option("--device", calibrate.device, "what they were measured on: preset or device file");
+  auto* measured_on = calibrate_app->add_option("--device", calibrate.device,
+                                                "what they were measured on: preset or device file");
   from->needs(measured_on)->excludes(backend)->excludes(repeats);
   measured_on->needs(from);
   calibrate_app->add_option("--out", calibrate.out, "file to write")->capture_default_str()->needs(from);
@@ -125,7 +125,8 @@ int main(int argc, char** argv) {
   steps_app->add_option("--grid", steps.grid,
                         "steps to execute; the shipped ones for GPUs or CPUs if not given");
   steps_app->add_option("--out", steps.out, "file for what was measured");
-  steps_app->add_option("--fit-on", steps.fit_on, "measured grid to fit the kernel models to, instead of the device's calibration");
+  steps_app->add_option("--fit-on", steps.fit_on,
+                        "measured grid to fit the kernel models to, instead of the device's calibration");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 
   GraphOptions graph;
