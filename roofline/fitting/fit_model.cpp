@@ -55,7 +55,7 @@ std::vector<const Sample*> some_of(const std::vector<Sample>& samples, std::size
   return some;
 }
 
-constexpr std::size_t at_first = 600, at_last = 2500;
+constexpr std::size_t at_first = 400, at_last = 2500;
 
 }  // namespace
 
@@ -68,7 +68,8 @@ std::vector<double> generic_values(std::span<const KernelParameter> parameters) 
 std::vector<double> fit_model(const std::vector<Sample>& samples) {
   const auto parameters = parameters_of(samples.front().call);
   const Residuals first = residuals_of(some_of(samples, at_first), parameters);
-  std::vector<LeastSquaresResult> found;
+  const Residuals last = residuals_of(some_of(samples, at_last), parameters);
+  LeastSquaresResult best{.at = {}, .loss = 1e300};
   for (int start = 0; start < 4; ++start) {
     std::vector<double> at;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -77,14 +78,11 @@ std::vector<double> fit_model(const std::vector<Sample>& samples) {
           static_cast<double>(mix(static_cast<std::uint64_t>(start * 100) + i) >> 11) * 0x1p-53;
       at.push_back(start == 0 ? generic : 0.5 * generic + 0.5 * random);
     }
-    found.push_back(least_squares(first, at, {.iterations = 25}));
+    const LeastSquaresResult near = least_squares(first, at, {.iterations = 25});
+    LeastSquaresResult found = least_squares(last, near.at, {.iterations = 40});
+    if (found.loss < best.loss) best = std::move(found);
   }
-  const auto less = [](const LeastSquaresResult& a, const LeastSquaresResult& b) { return a.loss < b.loss; };
-  std::sort(found.begin(), found.end(), less);
-  const Residuals last = residuals_of(some_of(samples, at_last), parameters);
-  const LeastSquaresResult best = least_squares(last, found[0].at, {.iterations = 40});
-  const LeastSquaresResult next = least_squares(last, found[1].at, {.iterations = 40});
-  return values_at(parameters, std::min(best, next, less).at);
+  return values_at(parameters, best.at);
 }
 
 std::vector<double> refit_model(const std::vector<Sample>& samples, const std::vector<double>& start) {
