@@ -118,7 +118,7 @@ ResidualLayer::Kept kept_of(Part part, const Scales& scales) {
   return {scales.lengths, scales.noise, std::move(part.points), std::move(ratios)};
 }
 
-constexpr std::size_t to_search = 1200, to_keep = 1500;
+constexpr std::size_t to_search = 450, to_keep = 1500;
 
 }  // namespace
 
