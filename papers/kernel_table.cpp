@@ -47,7 +47,6 @@ Attention heads_of(Reader& in, const Common& common) {
   a.num_q_heads = common.query_heads;
   a.num_kv_heads = common.key_heads;
   a.head_dim = common.head_size;
-  a.alone = true;
   return a;
 }
 
@@ -69,6 +68,7 @@ Timed read_prompt_attention(Reader& in, const Common& common) {
   a.batch = read_count(in, "batch");
   a.q_len = a.kv_len = read_count(in, "tokens");
   a.causal = in.required<bool>("causal");
+  a.alone = true;
   const double tokens = static_cast<double>(a.q_len);
   return {fmt::format("{} attention, batch {}, {} tokens", a.causal ? "causal" : "full", a.batch, a.q_len),
           {a},

@@ -193,8 +193,7 @@ KernelTime DecodeAttention::time(const Chip& c, Values p) const {
     const double blocks = blocks_time(*this, l, c, p, parts);
     best = std::min(best, {std::max(blocks, memory) + p[ovl] * std::min(blocks, memory), blocks});
   }
-  const double around = alone ? 0.0 : around_time(*this, l, c, p);
-  return {p[floor_] + best.first + around, p[floor_], best.second, memory};
+  return {p[floor_] + best.first + around_time(*this, l, c, p), p[floor_], best.second, memory};
 }
 
 }  // namespace inferometer

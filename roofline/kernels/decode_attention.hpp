@@ -20,7 +20,6 @@ struct DecodeAttention {
   std::int64_t batch = 1, kv_len = 1;
   std::int64_t num_q_heads = 1, num_kv_heads = 1, head_dim = 128;
   std::int64_t window = 0;  ///< keys that the query sees, 0: all
-  bool alone = false;       ///< without the kernels around it, as benchmarks of the attention itself run it
 
   std::string variant() const { return std::string{inferometer::name(kv)}; }
   std::vector<std::int64_t> shape() const { return {num_q_heads, num_kv_heads, head_dim, window}; }
