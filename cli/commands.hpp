@@ -32,6 +32,9 @@ struct PredictOptions {
 struct CalibrateOptions {
   std::string backend = "cpu";
   std::int64_t repeats = 7;
+  std::vector<std::string> from;  ///< files of measured kernels to fit to; empty: measure
+  std::string device;             ///< that they were measured on
+  std::string out = "calibration.yaml";
 };
 struct TuneOptions {
   std::string scenario, backend = "cuda:0";
@@ -40,7 +43,8 @@ struct TuneOptions {
 struct ValidateOptions {
   std::vector<std::string> files;
   std::string device, level = "residual-corrected", fit_on = "20%", split = "group";
-  std::string require;  ///< file of limits; empty: none
+  std::string require;      ///< file of limits; empty: none
+  std::string calibration;  ///< file to judge by, fitting nothing; empty: fit
   std::uint64_t seed = 1;
 };
 struct ValidateStepsOptions {
@@ -58,6 +62,8 @@ struct GraphOptions {
 int run_command(const Context& context, const RunOptions& options);
 int predict_command(const Context& context, const PredictOptions& options);
 int calibrate_command(const Context& context, const CalibrateOptions& options);
+/// `calibrate --from`: kernel models fitted to measurements
+int calibrate_from_command(const Context& context, const CalibrateOptions& options);
 int tune_command(const Context& context, const TuneOptions& options);
 /// `validate kernels`: kernel models against measurements
 int validate_kernels_command(const Context& context, const ValidateOptions& options);

@@ -65,11 +65,23 @@ int main(int argc, char** argv) {
   predict_app->callback([&] { code = predict_command(context, predict); });
 
   CalibrateOptions calibrate;
-  auto* calibrate_app =
-      json_flag(app.add_subcommand("calibrate", "measure this machine and fit the kernel models to it"));
-  calibrate_app->add_option("--backend", calibrate.backend, "what to measure")->capture_default_str();
-  calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step")->capture_default_str();
-  calibrate_app->callback([&] { code = calibrate_command(context, calibrate); });
+  auto* calibrate_app = json_flag(app.add_subcommand(
+      "calibrate", "measure this machine, or take measurements, and fit the kernel models"));
+  auto* backend = calibrate_app->add_option("--backend", calibrate.backend, "what to measure");
+  backend->capture_default_str();
+  auto* repeats = calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step");
+  repeats->capture_default_str();
+  auto* from = calibrate_app->add_option(
+      "--from", calibrate.from, "instead, fit to measured kernels: CSV files as `validate kernels` reads");
+  auto* measured_on = calibrate_app->add_option("--device", calibrate.device,
+                                                "what they were measured on: preset or device file");
+  from->needs(measured_on)->excludes(backend)->excludes(repeats);
+  measured_on->needs(from);
+  calibrate_app->add_option("--out", calibrate.out, "file to write")->capture_default_str()->needs(from);
+  calibrate_app->callback([&] {
+    code = calibrate.from.empty() ? calibrate_command(context, calibrate)
+                                  : calibrate_from_command(context, calibrate);
+  });
 
   TuneOptions tune;
   auto* tune_app = json_flag(app.add_subcommand(
@@ -91,10 +103,15 @@ int main(int argc, char** argv) {
       ->required();
   kernels_app->add_option("--level", validate.level, "datasheet, calibrated or residual-corrected")
       ->capture_default_str();
-  kernels_app->add_option("--fit-on", validate.fit_on, "part of the rows to fit to")->capture_default_str();
+  auto* by = kernels_app->add_option("--calibration", validate.calibration,
+                                     "judge all rows by what `calibrate --from` wrote, fitting nothing");
+  kernels_app->add_option("--fit-on", validate.fit_on, "part of the rows to fit to")
+      ->capture_default_str()
+      ->excludes(by);
   kernels_app->add_option("--split", validate.split, "group (whole shapes are left out) or row")
-      ->capture_default_str();
-  kernels_app->add_option("--seed", validate.seed, "of the split")->capture_default_str();
+      ->capture_default_str()
+      ->excludes(by);
+  kernels_app->add_option("--seed", validate.seed, "of the split")->capture_default_str()->excludes(by);
   kernels_app->add_option("--require", validate.require,
                           "limits that errors must stay within, such as scenarios/limits/kernels.yaml");
   kernels_app->callback([&] { code = validate_kernels_command(context, validate); });

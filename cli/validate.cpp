@@ -3,7 +3,9 @@
 #include <charconv>
 
 #include "cli/edges.hpp"
+#include "cli/measured_files.hpp"
 #include "reports/validation_report.hpp"
+#include "scenarios/calibration_file.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
 
@@ -37,6 +39,24 @@ Result<ValidationOptions> options_of(const ValidateOptions& o) {
   return ValidationOptions{.level = *named, .fit_on = *fit_on, .split = *split, .seed = o.seed};
 }
 
+/// The calibration in `file`, which has to be of this device and of all that was measured.
+Result<KernelCalibration> calibration_for(const std::vector<Sample>& samples, const std::string& file,
+                                          const std::string& device) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return failure(text.error());
+  Result<KernelCalibration> calibration = read_calibration(*text, file);
+  if (!calibration) return calibration;
+  Errors errors;
+  if (calibration->device != device)
+    errors.push_back({"this is a calibration of " + calibration->device + ", not of " + device, {file}});
+  for (const auto& [key, members] : by_variant(samples)) {
+    if (!calibration->models.contains(key))
+      errors.push_back({"nothing was fitted for " + key.first + " " + key.second, {file}});
+  }
+  if (!errors.empty()) return failure(std::move(errors));
+  return calibration;
+}
+
 }  // namespace
 
 int validate_kernels_command(const Context& context, const ValidateOptions& options) {
@@ -51,19 +71,27 @@ int validate_kernels_command(const Context& context, const ValidateOptions& opti
     limits = read_limits(*text, options.require);
     if (!limits) return tell(limits.error(), wrong_input);
   }
-  ValidationReport report{.device = device->device.name, .options = *how, .rows = {}, .validations = {}};
-  std::vector<Sample> samples;
-  for (const std::string& file : options.files) {
-    const Result<std::string> text = read_file(file);
-    if (!text) return tell(text.error(), wrong_input);
-    Result<std::vector<Measurement>> rows = read_measurements(*text, file);
-    if (!rows) return tell(rows.error(), wrong_input);
-    for (Measurement& row : *rows) {
-      samples.push_back({row.call, chip_of(device->device, multiplied_by(row.call)), row.microseconds});
-      report.rows.push_back({std::filesystem::path{file}.filename().string(), std::move(row)});
-    }
+  const Result<MeasuredFiles> measured = read_measured_files(options.files, device->device);
+  if (!measured) return tell(measured.error(), wrong_input);
+  ValidationReport report{.device = device->device.name,
+                          .calibration = options.calibration,
+                          .options = *how,
+                          .rows = {},
+                          .validations = {}};
+  for (const MeasuredFiles::File& file : measured->files) {
+    for (const Measurement& row : file.rows) report.rows.push_back({file.name, row});
   }
-  report.validations = validate(samples, *how);
+  if (options.calibration.empty()) {
+    report.validations = validate(measured->samples, *how);
+  } else {
+    const Result<KernelCalibration> calibration =
+        calibration_for(measured->samples, options.calibration, device->device.name);
+    if (!calibration) return tell(calibration.error(), wrong_input);
+    report.validations = validate(measured->samples, *calibration, how->level);
+  }
+  for (const Validation& v : report.validations) {
+    if (v.too_few) warn_of_few(v.op, v.variant, v.fitted, v.values.size());
+  }
   fmt::print("{}", context.json ? validation_json(report) : validation_table(report));
   if (const Errors errors = unmet(report, *limits); !errors.empty()) return tell(errors, failed);
   return done;

@@ -75,10 +75,11 @@ bool has_intervals(const ValidationReport& report) { return report.options.level
 
 std::string validation_table(const ValidationReport& report) {
   std::string out = fmt::format(
-      "kernel models against measurements, {}, level {}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
+      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
       "{:>8}\n"
       "{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-      report.device, name(report.options.level), "operator", "dtype", "regime", "n", "median", "mean", "p90",
+      report.device, name(report.options.level),
+      report.calibration.empty() ? "" : ", by " + report.calibration, "operator", "dtype", "regime", "n", "median", "mean", "p90",
       "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
@@ -109,13 +110,15 @@ std::string validation_json(const ValidationReport& report) {
   using nlohmann::ordered_json;
   ordered_json out{{"schema_version", 1},
                    {"device", report.device},
-                   {"level", name(report.options.level)},
-                   {"fit_on", report.options.fit_on},
-                   {"split", name(report.options.split)},
-                   {"seed", report.options.seed},
-                   {"rows", ordered_json::array()},
-                   {"worst", ordered_json::array()},
-                   {"fitted", ordered_json::array()}};
+                   {"level", name(report.options.level)}};
+  if (report.calibration.empty()) {
+    out["fit_on"] = report.options.fit_on;
+    out["split"] = name(report.options.split);
+    out["seed"] = report.options.seed;
+  } else {
+    out["calibration"] = report.calibration;
+  }
+  for (const char* list : {"rows", "worst", "fitted"}) out[list] = ordered_json::array();
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
     out["rows"].push_back({{"file", l.file},

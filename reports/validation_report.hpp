@@ -11,6 +11,7 @@ namespace inferometer {
 /// Kernel models against the measurements of one or several files.
 struct ValidationReport {
   std::string device;
+  std::string calibration;  ///< file that rows were judged by; empty: a part of them was fitted
   ValidationOptions options;
   struct Row {
     std::string file;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/seeded.hpp"
+#include "roofline/fitting/draw.hpp"
 #include "roofline/fitting/least_squares.hpp"
 
 namespace inferometer {
@@ -24,23 +25,33 @@ std::vector<double> values_at(std::span<const KernelParameter> parameters, const
   return values;
 }
 
+/// What a parameter's place in its range counts for beside samples that are too few to determine it: off the
+/// middle by a uniform distribution's deviation, as much as a sample that is off by the loss's scale.
+/// source  fewer than ten a parameter: Harrell, "Regression Modeling Strategies", 2015, section 4.4
+double prior_of(std::size_t samples, std::size_t parameters) {
+  return samples < 10 * parameters ? LeastSquaresOptions{}.scale * std::sqrt(12.0) : 0;
+}
+
 Residuals residuals_of(const std::vector<const Sample*>& samples,
                        std::span<const KernelParameter> parameters) {
+  const double prior = prior_of(samples.size(), parameters.size());
   return [=](const std::vector<double>& at) {
     const std::vector<double> values = values_at(parameters, at);
     std::vector<double> r;
     r.reserve(samples.size());
     for (const Sample* s : samples)
       r.push_back(std::log(time_of(s->call, s->chip, values).total / s->measured));
+    if (prior > 0) {
+      for (const double x : at) r.push_back(prior * (x - 0.5));
+    }
     return r;
   };
 }
 
-/// At most `count` of the samples, spread over their order.
+/// At most `count` of the samples.
 std::vector<const Sample*> some_of(const std::vector<Sample>& samples, std::size_t count) {
   std::vector<const Sample*> some;
-  const std::size_t n = std::min(count, samples.size());
-  for (std::size_t i = 0; i < n; ++i) some.push_back(&samples[i * samples.size() / n]);
+  for (const std::size_t i : draw(samples.size(), count)) some.push_back(&samples[i]);
   return some;
 }
 
@@ -57,6 +68,7 @@ std::vector<double> generic_values(std::span<const KernelParameter> parameters) 
 std::vector<double> fit_model(const std::vector<Sample>& samples) {
   const auto parameters = parameters_of(samples.front().call);
   const Residuals first = residuals_of(some_of(samples, at_first), parameters);
+  const Residuals last = residuals_of(some_of(samples, at_last), parameters);
   LeastSquaresResult best{.at = {}, .loss = 1e300};
   for (int start = 0; start < 4; ++start) {
     std::vector<double> at;
@@ -66,11 +78,11 @@ std::vector<double> fit_model(const std::vector<Sample>& samples) {
           static_cast<double>(mix(static_cast<std::uint64_t>(start * 100) + i) >> 11) * 0x1p-53;
       at.push_back(start == 0 ? generic : 0.5 * generic + 0.5 * random);
     }
-    LeastSquaresResult found = least_squares(first, at, {.iterations = 25});
+    const LeastSquaresResult near = least_squares(first, at, {.iterations = 25});
+    LeastSquaresResult found = least_squares(last, near.at, {.iterations = 40});
     if (found.loss < best.loss) best = std::move(found);
   }
-  const Residuals last = residuals_of(some_of(samples, at_last), parameters);
-  return values_at(parameters, least_squares(last, best.at, {.iterations = 40}).at);
+  return values_at(parameters, best.at);
 }
 
 std::vector<double> refit_model(const std::vector<Sample>& samples, const std::vector<double>& start) {

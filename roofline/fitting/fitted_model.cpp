@@ -2,76 +2,58 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "model/nearest_rank.hpp"
 #include "roofline/fitting/fit_model.hpp"
+#include "roofline/fitting/out_of_fold.hpp"
 
 namespace inferometer {
 namespace {
 
-double log_ratio(const Sample& s, Values values) {
-  return std::log(s.measured / time_of(s.call, s.chip, values).total);
-}
+using Errors4 = std::array<std::vector<ShapeError>, 4>;
 
-/// log(measured / modelled) of each sample by a model that saw no sample of its shape.
-std::vector<double> unseen_ratios(const std::vector<Sample>& samples, const std::vector<double>& values) {
-  constexpr std::size_t folds = 5;
-  std::map<std::vector<std::int64_t>, std::size_t> fold_of;
-  for (const Sample& s : samples) fold_of.emplace(shape_of(s.call), 0);
-  std::size_t next = 0;
-  for (auto& [shape, fold] : fold_of) fold = next++ % folds;
-  std::vector<double> ratios(samples.size());
-  for (std::size_t fold = 0; fold < folds; ++fold) {
-    std::vector<Sample> others;
-    for (const Sample& s : samples) {
-      if (fold_of.at(shape_of(s.call)) != fold) others.push_back(s);
-    }
-    const std::vector<double> refitted = next < folds ? values : refit_model(others, values);
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (fold_of.at(shape_of(samples[i].call)) == fold) ratios[i] = log_ratio(samples[i], refitted);
-    }
-  }
-  return ratios;
+/// From as many errors on, not the outermost one is an interval's end.
+constexpr std::size_t enough = 39;
+
+LevelFit level_fit(const Errors4& by_regime) {
+  LevelFit fit;
+  std::vector<ShapeError> all;
+  std::vector<double> off;
+  for (const auto& errors : by_regime) all.insert(all.end(), errors.begin(), errors.end());
+  for (const ShapeError& e : all) off.push_back(std::abs(std::exp(-e.error) - 1));
+  fit.median_error = nearest_rank(off, 0.5);
+  fit.p90_error = nearest_rank(off, 0.9);
+  for (std::size_t r = 0; r < by_regime.size(); ++r)
+    fit.intervals[r] = error_range(by_regime[r].size() >= enough ? by_regime[r] : all);
+  return fit;
 }
 
 }  // namespace
 
-FittedModel::FittedModel(const std::vector<Sample>& samples) : values_(fit_model(samples)) {
-  std::vector<double> ratios;
-  for (const Sample& s : samples) ratios.push_back(log_ratio(s, values_));
-  residual_ = ResidualLayer(samples, ratios);
-  std::vector<double> unseen = unseen_ratios(samples, values_);
-  calibrated_ = intervals_of(samples, unseen);
-  // What the layer corrects of a shape that it did not see comes off what the refitted model misses.
-  for (std::size_t i = 0; i < unseen.size(); ++i) unseen[i] -= ratios[i] - residual_.left_out()[i];
-  corrected_ = intervals_of(samples, unseen);
-}
-
-FittedModel::Intervals FittedModel::intervals_of(const std::vector<Sample>& samples,
-                                                 const std::vector<double>& errors) const {
-  std::array<std::vector<double>, 4> by_regime;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const KernelTime t = time_of(samples[i].call, samples[i].chip, values_);
-    by_regime[static_cast<std::size_t>(regime_of(t))].push_back(errors[i]);
+FittedModel::FittedModel(const std::vector<Sample>& samples)
+    : rows(samples.size()), values(fit_model(samples)), residual(samples, log_ratios(samples, values)) {
+  Errors4 by_model, by_layer;
+  for (const OutOfFold& e : out_of_fold(samples, values, residual)) {
+    const Sample& s = samples[e.sample];
+    const auto regime = static_cast<std::size_t>(regime_of(time_of(s.call, s.chip, values)));
+    by_model[regime].push_back(e.calibrated);
+    by_layer[regime].push_back(e.corrected);
   }
-  constexpr std::size_t enough = 30;
-  Intervals intervals;
-  for (std::size_t r = 0; r < intervals.size(); ++r) {
-    const std::vector<double>& of = by_regime[r].size() >= enough ? by_regime[r] : errors;
-    intervals[r] = {nearest_rank(of, 0.05), nearest_rank(of, 0.95)};
-  }
-  return intervals;
+  calibrated = level_fit(by_model);
+  corrected = level_fit(by_layer);
 }
 
 KernelPrediction FittedModel::predict(const KernelCall& call, const Chip& chip, Level level) const {
-  const KernelTime t = time_of(call, chip, values_);
-  const bool corrected = level == Level::residual_corrected;
-  const double time = t.total * (corrected ? std::exp(residual_.at(call)) : 1.0);
+  const KernelTime t = time_of(call, chip, values);
   const Regime regime = regime_of(t);
-  const Interval i = (corrected ? corrected_ : calibrated_)[static_cast<std::size_t>(regime)];
-  const double f = time / t.total;
-  return {time, time * std::exp(i.low), time * std::exp(i.high), regime,
+  const auto r = static_cast<std::size_t>(regime);
+  const LevelFit& fit = level == Level::residual_corrected ? corrected : calibrated;
+  const double f = std::exp(level == Level::residual_corrected ? residual.at(call) : 0);
+  const double time = t.total * f;
+  return {time,
+          time * std::exp(fit.intervals[r].low),
+          time * std::exp(fit.intervals[r].high),
+          regime,
           {time, f * t.floor, f * t.compute, f * t.memory}};
 }
 

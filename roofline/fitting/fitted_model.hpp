@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "roofline/estimate.hpp"
+#include "roofline/fitting/error_range.hpp"
 #include "roofline/fitting/residual_layer.hpp"
 #include "roofline/fitting/sample.hpp"
 
@@ -15,28 +16,26 @@ struct KernelPrediction {
   KernelTime parts = {};  ///< that add up as the model has them, scaled to `time`
 };
 
+/// What predictions of one level miss of shapes that were not fitted.
+struct LevelFit {
+  std::array<ErrorRange, 4> intervals{};   ///< by regime
+  double median_error = 0, p90_error = 0;  ///< |predicted / measured - 1| of shapes left out
+};
+
 /// One kernel model with the values fitted for one operator and variant.
-class FittedModel {
- public:
-  /// Fits to `samples`, at least one, all of one operator and variant. Where there are five shapes or more,
-  /// refits without each fifth of them tell how far unseen shapes are missed: the intervals.
+struct FittedModel {
+  std::size_t rows = 0;  ///< samples that it was fitted to
+  std::vector<double> values;
+  ResidualLayer residual;
+  LevelFit calibrated, corrected;
+
+  FittedModel() = default;
+  /// Fits to `samples`, at least one, all of one operator and variant. Refits without some of their shapes
+  /// tell how far unseen shapes are missed: the intervals.
   explicit FittedModel(const std::vector<Sample>& samples);
 
   /// level  calibrated or residual_corrected
   KernelPrediction predict(const KernelCall& call, const Chip& chip, Level level) const;
-  const std::vector<double>& values() const { return values_; }
-  const ResidualLayer& residual() const { return residual_; }
-
- private:
-  struct Interval {
-    double low = 0, high = 0;  ///< log(measured / predicted)
-  };
-  using Intervals = std::array<Interval, 4>;  ///< by regime
-  Intervals intervals_of(const std::vector<Sample>& samples, const std::vector<double>& errors) const;
-
-  std::vector<double> values_;
-  ResidualLayer residual_;
-  Intervals calibrated_{}, corrected_{};
 };
 
 }  // namespace inferometer

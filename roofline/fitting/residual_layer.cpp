@@ -5,17 +5,18 @@
 #include <cmath>
 #include <map>
 
+#include "roofline/fitting/draw.hpp"
+
 namespace inferometer {
 namespace {
 
-using Points = std::vector<std::vector<double>>;
+using Points = std::vector<std::vector<float>>;
 using Groups = std::vector<std::vector<Eigen::Index>>;
 
-double matern(const std::vector<double>& a, const std::vector<double>& b,
-              const std::vector<double>& lengths) {
+double matern(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& lengths) {
   double square = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = (a[i] - b[i]) / lengths[i];
+    const double d = static_cast<double>(a[i] - b[i]) / static_cast<double>(lengths[i]);
     square += d * d;
   }
   const double d = std::sqrt(3 * square);
@@ -24,8 +25,8 @@ double matern(const std::vector<double>& a, const std::vector<double>& b,
 
 /// Lengths of the features in octaves, and how much of the variance is noise that no neighbour shares.
 struct Scales {
-  std::vector<double> lengths;
-  double noise = 0.3;
+  std::vector<float> lengths;
+  float noise = 0.3F;
 };
 
 Eigen::MatrixXd covariance(const Points& points, const Scales& scales) {
@@ -36,7 +37,7 @@ Eigen::MatrixXd covariance(const Points& points, const Scales& scales) {
       k(i, j) = k(j, i) =
           matern(points[static_cast<std::size_t>(i)], points[static_cast<std::size_t>(j)], scales.lengths);
     }
-    k(i, i) += scales.noise;
+    k(i, i) += static_cast<double>(scales.noise);
   }
   return k;
 }
@@ -54,23 +55,26 @@ Eigen::VectorXd left_out_errors(const Eigen::MatrixXd& k, const Eigen::VectorXd&
   return errors;
 }
 
+std::vector<float> point_of(const KernelCall& call) {
+  const std::vector<double> features = features_of(call);
+  return {features.begin(), features.end()};
+}
+
 struct Part {
   Points points;
   Eigen::VectorXd y;
   Groups groups;
 };
 
-/// At most `count` samples, whole shapes as they come in the order of their sizes.
-Part part_of(const std::vector<Sample>& samples, const std::vector<double>& ratios, std::size_t count,
-             std::vector<std::size_t>* which = nullptr) {
-  const std::size_t n = std::min(count, samples.size());
-  Part part{.points = {}, .y = Eigen::VectorXd(static_cast<Eigen::Index>(n)), .groups = {}};
+/// At most `count` samples.
+Part part_of(const std::vector<Sample>& samples, const std::vector<double>& ratios, std::size_t count) {
+  const std::vector<std::size_t> drawn = draw(samples.size(), count);
+  Part part{.points = {}, .y = Eigen::VectorXd(static_cast<Eigen::Index>(drawn.size())), .groups = {}};
   std::map<std::vector<std::int64_t>, std::vector<Eigen::Index>> groups;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t s = i * samples.size() / n;
-    if (which != nullptr) which->push_back(s);
-    part.points.push_back(features_of(samples[s].call));
-    part.y(static_cast<Eigen::Index>(i)) = std::clamp(ratios[s], -1.0, 1.0);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const std::size_t s = drawn[i];
+    part.points.push_back(point_of(samples[s].call));
+    part.y(static_cast<Eigen::Index>(i)) = static_cast<float>(std::clamp(ratios[s], -1.0, 1.0));
     groups[shape_of(samples[s].call)].push_back(static_cast<Eigen::Index>(i));
   }
   for (auto& [shape, members] : groups) part.groups.push_back(std::move(members));
@@ -79,7 +83,7 @@ Part part_of(const std::vector<Sample>& samples, const std::vector<double>& rati
 
 /// The scales with which shapes left out are predicted best, found one at a time.
 Scales best_scales(const Part& part) {
-  Scales best{.lengths = std::vector<double>(part.points.front().size(), 2.0)};
+  Scales best{.lengths = std::vector<float>(part.points.front().size(), 2.0F)};
   const auto error = [&](const Scales& s) {
     return left_out_errors(covariance(part.points, s), part.y, part.groups).cwiseAbs().mean();
   };
@@ -93,13 +97,13 @@ Scales best_scales(const Part& part) {
   };
   for (int sweep = 0; sweep < 2; ++sweep) {
     for (std::size_t i = 0; i < best.lengths.size(); ++i) {
-      for (const double factor : {0.5, 2.0}) {
+      for (const float factor : {0.5F, 2.0F}) {
         Scales s = best;
-        s.lengths[i] = std::clamp(s.lengths[i] * factor, 0.25, 32.0);
+        s.lengths[i] = std::clamp(s.lengths[i] * factor, 0.25F, 32.0F);
         attempt(s);
       }
     }
-    for (const double noise : {0.03, 0.1, 0.3, 1.0}) {
+    for (const float noise : {0.03F, 0.1F, 0.3F, 1.0F}) {
       Scales s = best;
       s.noise = noise;
       attempt(s);
@@ -108,33 +112,44 @@ Scales best_scales(const Part& part) {
   return best;
 }
 
+ResidualLayer::Kept kept_of(Part part, const Scales& scales) {
+  std::vector<float> ratios;
+  for (const double y : part.y) ratios.push_back(static_cast<float>(y));
+  return {scales.lengths, scales.noise, std::move(part.points), std::move(ratios)};
+}
+
 constexpr std::size_t to_search = 450, to_keep = 1500;
 
 }  // namespace
 
-ResidualLayer::ResidualLayer(const std::vector<Sample>& samples, const std::vector<double>& log_ratios)
-    : left_out_(log_ratios) {
+ResidualLayer::ResidualLayer(const std::vector<Sample>& samples, const std::vector<double>& log_ratios) {
   const Scales scales = best_scales(part_of(samples, log_ratios, to_search));
-  std::vector<std::size_t> which;
-  Part part = part_of(samples, log_ratios, to_keep, &which);
+  Part part = part_of(samples, log_ratios, to_keep);
   if (part.groups.size() < 2) return;  // nothing tells whether it would help
   const Eigen::MatrixXd k = covariance(part.points, scales);
-  const Eigen::VectorXd errors = left_out_errors(k, part.y, part.groups);
-  on_ = errors.cwiseAbs().mean() < 0.98 * part.y.cwiseAbs().mean();
-  if (!on_) return;
-  for (std::size_t i = 0; i < which.size(); ++i)
-    left_out_[which[i]] += errors(static_cast<Eigen::Index>(i)) - part.y(static_cast<Eigen::Index>(i));
-  const Eigen::VectorXd weights = k.llt().solve(part.y);
+  const double left = left_out_errors(k, part.y, part.groups).cwiseAbs().mean();
+  if (left < 0.98 * part.y.cwiseAbs().mean()) *this = ResidualLayer(kept_of(std::move(part), scales));
+}
+
+ResidualLayer::ResidualLayer(Kept kept) : kept_(std::move(kept)) {
+  Eigen::VectorXd y(static_cast<Eigen::Index>(kept_.log_ratios.size()));
+  std::copy(kept_.log_ratios.begin(), kept_.log_ratios.end(), y.begin());
+  const Eigen::VectorXd weights = covariance(kept_.points, {kept_.lengths, kept_.noise}).llt().solve(y);
   weights_.assign(weights.begin(), weights.end());
-  points_ = std::move(part.points);
-  lengths_ = scales.lengths;
+}
+
+ResidualLayer ResidualLayer::again(const std::vector<Sample>& samples,
+                                   const std::vector<double>& log_ratios) const {
+  if (!on()) return {};
+  return ResidualLayer(kept_of(part_of(samples, log_ratios, to_keep), {kept_.lengths, kept_.noise}));
 }
 
 double ResidualLayer::at(const KernelCall& call) const {
-  if (!on_) return 0;
-  const std::vector<double> here = features_of(call);
+  if (!on()) return 0;
+  const std::vector<float> here = point_of(call);
   double sum = 0;
-  for (std::size_t i = 0; i < points_.size(); ++i) sum += weights_[i] * matern(here, points_[i], lengths_);
+  for (std::size_t i = 0; i < kept_.points.size(); ++i)
+    sum += weights_[i] * matern(here, kept_.points[i], kept_.lengths);
   return std::clamp(sum, -1.0, 1.0);
 }
 

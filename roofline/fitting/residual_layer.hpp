@@ -16,19 +16,27 @@ class ResidualLayer {
   /// log_ratios  log(measured / modelled), one a sample, counted up to 1 in either direction
   ResidualLayer(const std::vector<Sample>& samples, const std::vector<double>& log_ratios);
 
-  bool on() const { return on_; }
+  /// What a layer is made of. In single precision, so that its text is short and reads back the same.
+  struct Kept {
+    std::vector<float> lengths = {};              ///< octaves, one a feature
+    float noise = 0;                              ///< variance that no neighbour shares, relative to what is
+    std::vector<std::vector<float>> points = {};  ///< features of calls; none: the layer is off
+    std::vector<float> log_ratios = {};           ///< log(measured / modelled), one a point
+  };
+  /// requires  lengths and each point of as many features, as many log ratios as points, positive noise
+  explicit ResidualLayer(Kept kept);
+
+  /// A layer over other samples, with the lengths of this one; off where this one is.
+  ResidualLayer again(const std::vector<Sample>& samples, const std::vector<double>& log_ratios) const;
+
+  bool on() const { return !kept_.points.empty(); }
+  const Kept& kept() const { return kept_; }
   /// log of the factor that the model's time is multiplied with.
   double at(const KernelCall& call) const;
-  /// What remains of each sample's log ratio when its whole shape is left out of the layer: 0-based as the
-  /// samples were given; the log ratios themselves where the layer is off.
-  const std::vector<double>& left_out() const { return left_out_; }
 
  private:
-  bool on_ = false;
-  std::vector<double> lengths_;
-  std::vector<std::vector<double>> points_;
-  std::vector<double> weights_;
-  std::vector<double> left_out_;
+  Kept kept_;
+  std::vector<double> weights_;  ///< one a point
 };
 
 }  // namespace inferometer

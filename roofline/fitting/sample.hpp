@@ -1,4 +1,7 @@
 #pragma once
+#include <cmath>
+#include <vector>
+
 #include "roofline/kernels/kernel_call.hpp"
 
 namespace inferometer {
@@ -9,5 +12,15 @@ struct Sample {
   Chip chip;
   double measured = 0;  ///< us
 };
+
+/// log(measured / modelled).
+inline double log_ratio(const Sample& s, Values values) {
+  return std::log(s.measured / time_of(s.call, s.chip, values).total);
+}
+inline std::vector<double> log_ratios(const std::vector<Sample>& samples, Values values) {
+  std::vector<double> ratios;
+  for (const Sample& s : samples) ratios.push_back(log_ratio(s, values));
+  return ratios;
+}
 
 }  // namespace inferometer

@@ -1,70 +1,90 @@
 #include "roofline/fitting/validation.hpp"
 
-#include <atomic>
-#include <map>
-#include <thread>
-
 #include "roofline/fitting/fit_model.hpp"
+#include "roofline/fitting/in_parallel.hpp"
 
 namespace inferometer {
 namespace {
 
-KernelPrediction generic_prediction(const Sample& s, Values generic) {
-  const KernelTime t = time_of(s.call, s.chip, generic);
-  return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t)};
+/// One operator and variant's samples, and where they are among all.
+struct Set {
+  OperatorAndVariant key;
+  std::vector<std::size_t> members;
+  std::vector<Sample> samples;
+};
+
+std::vector<Set> sets_of(const std::vector<Sample>& samples) {
+  std::vector<Set> sets;
+  for (auto& [key, members] : by_variant(samples)) {
+    std::vector<Sample> of;
+    for (const std::size_t i : members) of.push_back(samples[i]);
+    sets.push_back({key, members, std::move(of)});
+  }
+  return sets;
 }
 
-Validation validate_one(const std::vector<Sample>& all, const std::vector<std::size_t>& members,
-                        const ValidationOptions& options) {
-  std::vector<Sample> samples;
-  for (const std::size_t i : members) samples.push_back(all[i]);
-  Validation v{.op = std::string{operator_of(samples.front().call)},
-               .variant = variant_of(samples.front().call)};
-  std::vector<bool> fitted(samples.size(), false);
-  std::vector<Sample> part;
-  if (options.level != Level::datasheet) {
-    fitted = fitted_part(samples, options.fit_on, options.split, options.seed);
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (fitted[i]) part.push_back(samples[i]);
-    }
+/// All of a set's calls that were not fitted, predicted by `predict`.
+template <class Predict>
+void score(Validation& v, const Set& set, const std::vector<bool>& fitted, const Predict& predict) {
+  for (std::size_t i = 0; i < set.samples.size(); ++i) {
+    if (fitted[i]) continue;
+    const KernelPrediction p = predict(set.samples[i]);
+    v.calls.push_back({set.members[i], p.regime, {p.time, p.low, p.high, set.samples[i].measured}});
   }
-  v.fitted = part.size();
-  const auto add = [&](std::size_t i, const KernelPrediction& p) {
-    v.calls.push_back({members[i], p.regime, {p.time, p.low, p.high, samples[i].measured}});
-  };
-  if (part.empty()) {
-    v.values = generic_values(parameters_of(samples.front().call));
-    for (std::size_t i = 0; i < samples.size(); ++i) add(i, generic_prediction(samples[i], v.values));
-    return v;
-  }
-  const FittedModel model(part);
-  v.values = model.values();
-  v.residual = model.residual().on();
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    if (!fitted[i]) add(i, model.predict(samples[i].call, samples[i].chip, options.level));
-  }
+}
+
+Validation by_generic_values(const Set& set) {
+  Validation v{.op = set.key.first, .variant = set.key.second};
+  v.values = generic_values(parameters_of(set.samples.front().call));
+  score(v, set, std::vector<bool>(set.samples.size(), false), [&](const Sample& s) {
+    const KernelTime t = time_of(s.call, s.chip, v.values);
+    return KernelPrediction{.time = t.total, .low = 0, .high = 0, .regime = regime_of(t)};
+  });
   return v;
+}
+
+Validation by_model(const Set& set, const FittedModel& model, const std::vector<bool>& fitted, Level level) {
+  Validation v{.op = set.key.first,
+               .variant = set.key.second,
+               .fitted = model.rows,
+               .values = model.values,
+               .residual = model.residual.on(),
+               .too_few = too_few(model.rows, model.values.size())};
+  score(v, set, fitted, [&](const Sample& s) { return model.predict(s.call, s.chip, level); });
+  return v;
+}
+
+Validation fit_and_judge(const Set& set, const ValidationOptions& options) {
+  const std::vector<bool> fitted = fitted_part(set.samples, options.fit_on, options.split, options.seed);
+  std::vector<Sample> part;
+  for (std::size_t i = 0; i < set.samples.size(); ++i) {
+    if (fitted[i]) part.push_back(set.samples[i]);
+  }
+  return by_model(set, FittedModel(part), fitted, options.level);
 }
 
 }  // namespace
 
 std::vector<Validation> validate(const std::vector<Sample>& samples, const ValidationOptions& options) {
-  std::map<std::pair<std::string_view, std::string>, std::vector<std::size_t>> sets;
-  for (std::size_t i = 0; i < samples.size(); ++i)
-    sets[{operator_of(samples[i].call), variant_of(samples[i].call)}].push_back(i);
-  std::vector<const std::vector<std::size_t>*> work;
-  for (const auto& [key, members] : sets) work.push_back(&members);
-  std::vector<Validation> done(work.size());
-  std::atomic<std::size_t> next{0};
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned t = 0; t < std::max(1U, std::thread::hardware_concurrency()); ++t) {
-      threads.emplace_back([&] {
-        for (std::size_t i = next++; i < work.size(); i = next++)
-          done[i] = validate_one(samples, *work[i], options);
-      });
-    }
-  }
+  const std::vector<Set> sets = sets_of(samples);
+  std::vector<Validation> done(sets.size());
+  in_parallel(sets.size(), [&](std::size_t i) {
+    done[i] =
+        options.level == Level::datasheet ? by_generic_values(sets[i]) : fit_and_judge(sets[i], options);
+  });
+  return done;
+}
+
+std::vector<Validation> validate(const std::vector<Sample>& samples, const KernelCalibration& calibration,
+                                 Level level) {
+  const std::vector<Set> sets = sets_of(samples);
+  std::vector<Validation> done(sets.size());
+  in_parallel(sets.size(), [&](std::size_t i) {
+    const Set& set = sets[i];
+    done[i] = level == Level::datasheet ? by_generic_values(set)
+                                        : by_model(set, calibration.models.at(set.key),
+                                                   std::vector<bool>(set.samples.size(), false), level);
+  });
   return done;
 }
 

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "roofline/fitting/accuracy.hpp"
-#include "roofline/fitting/fitted_model.hpp"
+#include "roofline/fitting/kernel_calibration.hpp"
 #include "roofline/fitting/split.hpp"
 
 namespace inferometer {
@@ -28,10 +28,17 @@ struct Validation {
   std::size_t fitted = 0;  ///< samples
   std::vector<double> values;
   bool residual = false;  ///< whether the residual layer is on
+  bool too_few = false;   ///< whether `fitted` samples do not determine the values
   std::vector<ValidatedCall> calls;
 };
 
 /// Fits each operator and variant to a part of its samples and predicts the others, on all cores.
 std::vector<Validation> validate(const std::vector<Sample>& samples, const ValidationOptions& options);
+
+/// Predicts all samples by models that were fitted before, to other samples or to these.
+///
+/// requires  a model of each operator and variant, unless `level` is datasheet
+std::vector<Validation> validate(const std::vector<Sample>& samples, const KernelCalibration& calibration,
+                                 Level level);
 
 }  // namespace inferometer

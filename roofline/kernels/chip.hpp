@@ -11,7 +11,7 @@ struct Chip {
   double l2 = 0;          ///< B
   double flops = 1;       ///< FLOP/us of matrix products in the dtype asked for
   double bf16_flops = 1;  ///< of products in bf16
-  double link = 0;        ///< B/us to a peer, one direction; 0: none
+  double link = 0;        ///< B/us to a peer, one direction; 0: the device states none
 
   /// Matrix FLOP per cycle and multiprocessor in bf16, relative to Hopper's 4096: the generation. What feeds
   /// the matrix units grew with them.

@@ -120,7 +120,7 @@ std::span<const KernelParameter> Collective::parameters() const {
 
 KernelTime Collective::time(const Chip& chip, Values p) const {
   const double peers = static_cast<double>(gpus - 1);
-  const double link = chip.link > 0 ? chip.link : chip.bandwidth;
+  const double link = chip.link;
   const double floor = p[start] + p[hop] * peers;
   const double by_flags = short_bytes(*this) / (link * p[rate]);
   const double by_lines = p[start2] + p[hop2] * peers + short_bytes(*this) / (link * p[rate2]);

@@ -58,7 +58,7 @@ struct Collective {
   /// The sooner of two protocols for short messages up to a size, one for long messages beyond it. Each takes
   /// a start, a part of it per peer, and what crosses the link; long messages also their own share's copy.
   ///
-  /// requires a device with links; where a device states none, its memory's bandwidth stands in for them
+  /// requires a chip with links
   /// returns  the time with its parts [us]; memory is what crosses the link
   /// source   bytes: Patarasuk, Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations",
   ///          JPDC 69(2), 2009. Start and bytes: Hockney, "The communication challenge for MPP", Parallel

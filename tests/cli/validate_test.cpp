@@ -75,6 +75,46 @@ TEST(ValidateKernels, SaysWhatIsWrongWithItsArguments) {
   EXPECT_NE(run.printed.find("limits.yaml:2:"), std::string::npos) << run.printed;
 }
 
+TEST(CalibrateFrom, WritesWhatValidationJudgesBy) {
+  const Folder folder;
+  const std::string file = folder.write("products.csv", some_products());
+  const std::string out = (folder.path() / "c.yaml").string();
+  const Ran made = run_program("calibrate --from " + file + " --device h200-sxm --out " + out);
+  ASSERT_EQ(made.code, 0) << made.printed;
+  const std::string command = "validate kernels " + file + " --calibration " + out;
+  for (const std::string level : {"datasheet", "calibrated", "residual-corrected"}) {
+    const Ran judged = run_program(command + " --device h200-sxm --level " + level);
+    EXPECT_EQ(judged.code, 0) << judged.printed;
+    EXPECT_NE(judged.printed.find("by " + out), std::string::npos);
+    EXPECT_NE(judged.printed.find(" all                60 "), std::string::npos) << judged.printed;
+  }
+  EXPECT_EQ(run_program(command + " --device a100-sxm").code, 2);
+  EXPECT_EQ(run_program(command + " --device h200-sxm --seed 2").code, 2);
+  const std::string other = folder.write("fp8.csv", "dtype,m,n,k,latency_us\nfp8,1,1,1,1\n");
+  const Ran unknown = run_program("validate kernels " + other + " --device h200-sxm --calibration " + out);
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.printed.find("nothing was fitted for gemm fp8"), std::string::npos) << unknown.printed;
+}
+
+TEST(CalibrateFrom, SaysWhatIsWrongWithItsArguments) {
+  const Folder folder;
+  const std::string file = folder.write("products.csv", some_products());
+  EXPECT_EQ(run_program("calibrate --from " + file).code, 2);
+  EXPECT_EQ(run_program("calibrate --from " + file + " --device h200-sxm --backend cpu").code, 2);
+  const std::string few = folder.write("few.csv", "dtype,m,n,k,latency_us\nbf16,8,512,512,5\n");
+  const Ran run = run_program("calibrate --from " + few + " --device h200-sxm --out " +
+                              (folder.path() / "few.yaml").string());
+  EXPECT_EQ(run.code, 0);
+  EXPECT_NE(run.printed.find("warning: gemm bf16: 1 rows do not determine 14 parameters"), std::string::npos)
+      << run.printed;
+  const std::string collectives = folder.write(
+      "c.csv", "op,dtype,num_gpus,message_bytes,impl,latency_us\nall_reduce,bf16,2,1024,nccl-1,9\n");
+  const Ran linkless = run_program("validate kernels " + collectives + " --device l40s");
+  EXPECT_EQ(linkless.code, 2);
+  EXPECT_NE(linkless.printed.find("c.csv:2:1: error: collectives cross links"), std::string::npos)
+      << linkless.printed;
+}
+
 /// Published measurements, where they are on this machine, against the limits that ship.
 class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/seeded.hpp"
+#include "roofline/fitting/draw.hpp"
+#include "roofline/fitting/error_range.hpp"
 #include "roofline/fitting/fit_model.hpp"
 #include "roofline/fitting/least_squares.hpp"
 #include "roofline/fitting/validation.hpp"
@@ -109,7 +112,44 @@ TEST(ResidualLayer, IsOffWhereShapesTellNothingOfEachOther) {
   const ResidualLayer layer(samples, ratios);
   EXPECT_FALSE(layer.on());
   EXPECT_EQ(layer.at(samples[0].call), 0);
-  EXPECT_EQ(layer.left_out(), ratios);
+}
+
+TEST(Draw, TakesOneOfEachPartAndAllWhereTheyAreFew) {
+  EXPECT_EQ(draw(3, 5), (std::vector<std::size_t>{0, 1, 2}));
+  const std::vector<std::size_t> ten = draw(1000, 10);
+  for (std::size_t i = 0; i < ten.size(); ++i) EXPECT_EQ(ten[i] / 100, i);
+}
+
+/// -1, -0.9, ... 1, each of a shape of its own, `alike` times over.
+std::vector<ShapeError> errors_of(std::size_t alike) {
+  std::vector<ShapeError> errors;
+  for (std::size_t i = 0; i <= 20; ++i) {
+    for (std::size_t again = 0; again < alike; ++again)
+      errors.push_back({0.1 * static_cast<double>(i) - 1, i});
+  }
+  return errors;
+}
+
+TEST(ErrorRange, EndsAtRanksThatHoldTheNextOfSoManyErrors) {
+  const ErrorRange range = error_range(errors_of(1));  // rank 0.05 * 22 = 1.1 of 21
+  EXPECT_NEAR(range.low, -0.99, 1e-9);
+  EXPECT_NEAR(range.high, 0.99, 1e-9);
+}
+
+TEST(ErrorRange, IsWiderWhereErrorsOfAShapeAreAlike) {
+  EXPECT_NEAR(independent_errors(errors_of(10)), 21, 1e-9);
+  EXPECT_GT(error_range(errors_of(10)).high, 0.95);
+  std::vector<ShapeError> apart = errors_of(10);
+  for (std::size_t i = 0; i < apart.size(); ++i) apart[i].shape = i % 10;  // shapes alike, not errors of one
+  EXPECT_NEAR(independent_errors(apart), 210, 1e-9);
+  EXPECT_LT(error_range(apart).high, error_range(errors_of(10)).high);
+}
+
+TEST(ErrorRange, OfFewErrorsIsStudents) {
+  const ErrorRange range = error_range({{-0.1, 0}, {0, 1}, {0.1, 2}});
+  EXPECT_NEAR(range.high, 2.92 * 0.1 * std::sqrt(4.0 / 3), 0.01);  // 2 degrees of freedom
+  EXPECT_NEAR(range.low, -range.high, 1e-9);
+  EXPECT_EQ(error_range({{0.3, 0}}).high, 0);
 }
 
 TEST(Split, KeepsWholeShapesTogether) {

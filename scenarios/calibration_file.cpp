@@ -1,0 +1,163 @@
+#include "scenarios/calibration_file.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "model/reader.hpp"
+#include "roofline/kernels/call_named.hpp"
+#include "scenarios/yaml_document.hpp"
+
+namespace inferometer {
+namespace {
+
+/// Calls `read` with a Reader of each entry of a list of mappings.
+template <class Read>
+void each_of(Reader& in, std::string_view key, const Read& read) {
+  if (!in.has(key)) return in.error(key, "a list is needed");
+  const Document* list = in.raw(key);
+  if (list->kind != Document::Kind::sequence) return in.error(key, "a list is needed");
+  for (std::size_t i = 0; i < list->sequence.size(); ++i)
+    read(Reader(list->sequence[i], fmt::format("{}[{}]", key, i), in.errors()));
+}
+
+double read_positive(Reader& in, std::string_view key) {
+  const std::size_t before = in.errors().size();
+  const double value = in.required<double>(key);
+  if (in.errors().size() == before && !(value > 0 && std::isfinite(value))) in.error(key, "must be positive");
+  return value;
+}
+
+std::size_t read_count(Reader& in, std::string_view key) {
+  const std::size_t before = in.errors().size();
+  const auto value = in.required<std::int64_t>(key);
+  if (in.errors().size() == before && value < 1) in.error(key, "must be 1 or more");
+  return static_cast<std::size_t>(value);
+}
+
+std::vector<double> read_parameters(Reader in, std::span<const KernelParameter> parameters) {
+  std::vector<double> values;
+  for (const KernelParameter& p : parameters) {
+    Reader one = in.required_mapping(p.name);
+    const std::size_t before = in.errors().size();
+    values.push_back(one.required<double>("value"));
+    const std::string unit = one.required<std::string>("unit");
+    one.reject_unknown_keys();
+    if (in.errors().size() != before) continue;
+    if (unit != p.unit) one.error("unit", fmt::format("\"{}\" is not \"{}\"", unit, p.unit));
+    // Nine digits are written: a value at its limit may lie beyond it by as little.
+    const double slack = 1e-8 * std::abs(p.high);
+    if (!(values.back() >= p.low - slack && values.back() <= p.high + slack))
+      one.error("value", fmt::format("must be {:g} to {:g}, is {:g}", p.low, p.high, values.back()));
+  }
+  in.reject_unknown_keys();
+  return values;
+}
+
+LevelFit read_level(Reader in) {
+  LevelFit fit{.intervals = {},
+               .median_error = in.required<double>("median_error_percent") / 100,
+               .p90_error = in.required<double>("p90_error_percent") / 100};
+  Reader regimes = in.required_mapping("interval");
+  for (const auto& [regime, spelling] : Names<Regime>::list) {
+    const std::size_t before = in.errors().size();
+    const auto factors = regimes.list<double>(spelling);
+    if (in.errors().size() != before) continue;
+    if (!factors || factors->size() != 2 || !((*factors)[0] > 0 && (*factors)[0] <= (*factors)[1])) {
+      regimes.error(spelling, "two positive factors are needed, the smaller one first");
+      continue;
+    }
+    fit.intervals[static_cast<std::size_t>(regime)] = {std::log((*factors)[0]), std::log((*factors)[1])};
+  }
+  regimes.reject_unknown_keys();
+  in.reject_unknown_keys();
+  return fit;
+}
+
+std::vector<float> read_floats(const Document& list, std::size_t size, Errors& errors) {
+  std::vector<float> values;
+  if (list.kind != Document::Kind::sequence || list.sequence.size() != size) {
+    errors.push_back({fmt::format("a list of {} numbers is needed", size), list.where});
+    return std::vector<float>(size, 1.0F);
+  }
+  for (const Document& item : list.sequence) {
+    const Result<double> value = parse_value<double>(item);
+    if (!value) errors.push_back({value.error().front().message, item.where});
+    values.push_back(value ? static_cast<float>(*value) : 1.0F);
+  }
+  return values;
+}
+
+ResidualLayer read_layer(Reader in, std::size_t features) {
+  const Document* points = in.raw("points");
+  if (points == nullptr || points->kind != Document::Kind::sequence) {
+    in.error("points", "a list is needed; an empty one where the layer is off");
+    return {};
+  }
+  const std::size_t before = in.errors().size();
+  ResidualLayer::Kept kept;
+  if (!points->sequence.empty()) {
+    kept.noise = static_cast<float>(read_positive(in, "noise"));
+    if (const Document* lengths = in.raw("lengths"); lengths == nullptr) {
+      in.error("lengths", "a list is needed");
+    } else {
+      kept.lengths = read_floats(*lengths, features, in.errors());
+      for (const float length : kept.lengths) {
+        if (!(length > 0)) in.error("lengths", "must be positive");
+      }
+    }
+  }
+  for (const Document& point : points->sequence) {
+    kept.points.push_back(read_floats(point, features + 1, in.errors()));
+    kept.log_ratios.push_back(kept.points.back().back());
+    kept.points.back().pop_back();
+  }
+  in.reject_unknown_keys();
+  const bool usable = in.errors().size() == before && !kept.points.empty();
+  return usable ? ResidualLayer(std::move(kept)) : ResidualLayer{};
+}
+
+void read_model(Reader in, KernelCalibration& calibration) {
+  const auto op = in.required<std::string>("operator"), variant = in.required<std::string>("variant");
+  const std::optional<KernelCall> call = call_named(op, variant);
+  if (!call) return in.error("operator", fmt::format("no kernel is called {} {}", op, variant));
+  FittedModel model;
+  model.rows = read_count(in, "rows");
+  model.values = read_parameters(in.required_mapping("parameters"), parameters_of(*call));
+  model.calibrated = read_level(in.required_mapping("calibrated"));
+  model.corrected = read_level(in.required_mapping("residual_corrected"));
+  model.residual = read_layer(in.required_mapping("residual_layer"), features_of(*call).size());
+  in.reject_unknown_keys();
+  if (!calibration.models.emplace(OperatorAndVariant{op, variant}, std::move(model)).second)
+    in.error("operator", fmt::format("{} {} is there twice", op, variant));
+}
+
+}  // namespace
+
+Result<KernelCalibration> read_calibration(const std::string& text, const std::filesystem::path& file) {
+  const Result<Document> document = parse_yaml(text, file.string());
+  if (!document) return failure(document.error());
+  Errors errors;
+  Reader in(*document, "", errors);
+  const auto stated = in.required<std::string>("hash");
+  const std::string is = content_hash(std::string_view{text}.substr(hashed_from(text)));
+  if (in.has("hash") && stated != is)
+    in.error("hash", fmt::format("the text below it was changed: its hash is {}", is));
+  if (in.required<std::int64_t>("format") != 1 && in.has("format"))
+    in.error("format", "only format 1 is read");
+  KernelCalibration calibration{.device = in.required<std::string>("device"),
+                                .date = in.required<std::string>("date"),
+                                .sources = {},
+                                .models = {}};
+  each_of(in, "sources", [&](Reader source) {
+    calibration.sources.push_back({source.required<std::string>("file"), source.required<std::string>("hash"),
+                                   read_count(source, "rows")});
+    source.reject_unknown_keys();
+  });
+  each_of(in, "models", [&](Reader model) { read_model(std::move(model), calibration); });
+  in.reject_unknown_keys();
+  if (!errors.empty()) return failure(std::move(errors));
+  return calibration;
+}
+
+}  // namespace inferometer

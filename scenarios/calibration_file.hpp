@@ -1,0 +1,28 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "model/result.hpp"
+#include "roofline/fitting/kernel_calibration.hpp"
+
+namespace inferometer {
+
+/// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
+/// their points: the same predictions. errors  all at their places: what is missing, unknown, of another
+/// format version, no number, outside the range
+///         of a parameter, of operators and variants that no kernel has; text that its hash does not fit
+[[nodiscard]] Result<KernelCalibration> read_calibration(const std::string& text,
+                                                         const std::filesystem::path& file);
+
+/// The text of a calibration: values with units, by operator and variant, and the points of residual layers,
+/// one a line.
+std::string print_calibration(const KernelCalibration& calibration);
+
+/// The hash of a text as files state it: sixteen digits.
+std::string content_hash(std::string_view text);
+
+/// Where the text begins that a calibration's hash is of: behind the line that states it; 0 without such a
+/// line.
+std::size_t hashed_from(std::string_view text);
+
+}  // namespace inferometer

@@ -1,0 +1,93 @@
+#include "scenarios/calibration_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include "model/seeded.hpp"
+#include "roofline/fitting/fit_model.hpp"
+
+namespace inferometer {
+namespace {
+
+Chip round_chip() {
+  return {.sms = 100, .clock = 1000, .bandwidth = 4e6, .l2 = 50e6, .flops = 1e9, .bf16_flops = 1e9};
+}
+
+/// Products that take longer than the model says, by a factor that grows with n and some noise.
+std::vector<Sample> some_samples() {
+  std::vector<Sample> samples;
+  for (const std::int64_t n : {512, 1024, 3000, 6144, 12288}) {
+    for (const std::int64_t m : {1, 64, 1024, 4096}) {
+      const Gemm call{.m = m, .n = n, .k = 4096};
+      const double factor =
+          1 + 1e-5 * static_cast<double>(n) + 0.02 * static_cast<double>(seeded_uniform(7, samples.size()));
+      const double us = call.time(round_chip(), generic_values(call.parameters())).total * factor;
+      const Sample sample{.call = call, .chip = round_chip(), .measured = us};
+      samples.push_back(sample);
+    }
+  }
+  return samples;
+}
+
+const KernelCalibration& example() {
+  static const KernelCalibration fitted{.device = "round",
+                                        .date = "2026-11-27",
+                                        .sources = {{"a \"b\".csv", "0123456789abcdef", 20}},
+                                        .models = fit_kernels(some_samples())};
+  return fitted;
+}
+
+/// The example's text with `from` replaced and, where `hashed`, a hash that fits.
+std::string told_with(const std::string& from, const std::string& to, bool hashed = true) {
+  std::string text = print_calibration(example());
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  text.replace(at, from.size(), to);
+  if (hashed) {
+    const std::string body = text.substr(hashed_from(text));
+    text = "# one\nhash: \"" + content_hash(body) + "\"\n" + body;
+  }
+  const auto read = read_calibration(text, "c.yaml");
+  return read ? "" : to_string(read.error());
+}
+
+TEST(CalibrationFile, PredictsTheSameWhenReadBack) {
+  const std::string text = print_calibration(example());
+  const auto read = read_calibration(text, "c.yaml");
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(read->sources.front().file, "a \"b\".csv");
+  const OperatorAndVariant key{"gemm", "bf16"};
+  ASSERT_TRUE(read->models.at(key).residual.on());
+  EXPECT_EQ(read->models.at(key).rows, 20U);
+  for (const Level level : {Level::calibrated, Level::residual_corrected}) {
+    for (const std::int64_t n : {512, 2000, 7000, 50000}) {
+      const Gemm call{.m = 48, .n = n, .k = 4096};
+      const KernelPrediction before = example().models.at(key).predict(call, round_chip(), level);
+      const KernelPrediction after = read->models.at(key).predict(call, round_chip(), level);
+      EXPECT_NEAR(after.time / before.time, 1, 1e-6);
+      EXPECT_NEAR(after.low / before.low, 1, 1e-6);
+      EXPECT_NEAR(after.high / before.high, 1, 1e-6);
+    }
+  }
+}
+
+TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
+  EXPECT_NE(
+      told_with("rows: 20\n", "rows: 21\n", false).find("c.yaml:2:7: error: hash: the text below it was"),
+      std::string::npos);
+  EXPECT_NE(told_with("format: 1", "format: 2").find("c.yaml:3:9: error: format: only format 1"),
+            std::string::npos);
+  EXPECT_NE(told_with("      floor: {value: ", "      floor: {value: 9").find("value: must be "),
+            std::string::npos);
+  EXPECT_NE(told_with("      floor:", "      flor:").find("unknown key \"flor\"; did you mean \"floor\""),
+            std::string::npos);
+  EXPECT_NE(told_with("unit: \"us\"", "unit: \"ms\"").find("unit: \"ms\" is not \"us\""), std::string::npos);
+  EXPECT_NE(told_with("variant: \"bf16\"", "variant: \"bf17\"").find("no kernel is called gemm bf17"),
+            std::string::npos);
+  EXPECT_NE(told_with("mixed: [", "mixed: [-").find("two positive factors"), std::string::npos);
+  EXPECT_NE(told_with("        - [", "        - [x, ").find("a list of 4 numbers"), std::string::npos);
+  EXPECT_NE(told_with("noise: ", "noise: -").find("noise: must be positive"), std::string::npos);
+  EXPECT_NE(told_with("models:", "models: [").find("c.yaml:"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace inferometer
