@@ -116,6 +116,25 @@ int main(int argc, char** argv) {
                           "limits that errors must stay within, such as scenarios/limits/kernels.yaml");
   kernels_app->callback([&] { code = validate_kernels_command(context, validate); });
 
+  TransferCommandOptions transfer;
+  auto* transfer_app = json_flag(validate_app->add_subcommand(
+      "transfer",
+      "fit the kernel models to measurements of some devices, at most 1250 rows of an operator and dtype\n"
+      "of each, and predict those of another from its data sheet"));
+  transfer_app->add_option("--fit", transfer.fit, "devices to fit to, such as h200-sxm,a100-sxm")
+      ->required()
+      ->delimiter(',');
+  transfer_app->add_option("--on", transfer.on, "device to predict")->required();
+  transfer_app->add_option("--data", transfer.data,
+                           "folder with measurements: those of h200-sxm are h200_sxm/*.csv in it; if not\n"
+                           "given, what the environment variable INFEROMETER_DATA names");
+  transfer_app->add_option("--level", transfer.level, "calibrated or residual-corrected")
+      ->capture_default_str();
+  transfer_app->add_option("--seed", transfer.seed, "of the draw of rows")->capture_default_str();
+  transfer_app->add_option("--require", transfer.require,
+                           "limits that errors must stay within, such as scenarios/limits/transfer.yaml");
+  transfer_app->callback([&] { code = validate_transfer_command(context, transfer); });
+
   ValidateStepsOptions steps;
   auto* steps_app = json_flag(validate_app->add_subcommand(
       "steps", "execute a grid of whole steps, and set them beside predictions"));

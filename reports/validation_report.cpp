@@ -69,24 +69,35 @@ std::span<const KernelParameter> parameters_of_fit(const ValidationReport& repor
   return {};
 }
 
-bool has_intervals(const ValidationReport& report) { return report.options.level != Level::datasheet; }
+/// A single device tells nothing of how far another is missed.
+bool has_intervals(const ValidationReport& report) {
+  return report.options.level != Level::datasheet && report.fitted_on.size() != 1;
+}
+
+/// What rows were judged by, where it was not a part of them.
+std::string judged_by(const ValidationReport& report) {
+  if (!report.fitted_on.empty()) return fmt::format(", fitted to {}", fmt::join(report.fitted_on, " and "));
+  return report.calibration.empty() ? "" : ", by " + report.calibration;
+}
 
 }  // namespace
 
 std::string validation_table(const ValidationReport& report) {
   std::string out = fmt::format(
-      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
+      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} "
+      "{:>8} "
       "{:>8}\n"
       "{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-      report.device, name(report.options.level),
-      report.calibration.empty() ? "" : ", by " + report.calibration, "operator", "dtype", "regime", "n", "median", "mean", "p90",
-      "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
+      report.device, name(report.options.level), judged_by(report), "operator", "dtype", "regime", "n",
+      "median", "mean", "p90", "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
     out += fmt::format("{:<20} {:<21} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
                        l.variant, l.regime, a.n, a.median_ape, a.mape, a.p90_ape, a.bias,
                        has_intervals(report) ? fmt::format("{:.0f}", a.coverage) : "-");
   }
+  for (const auto& [op, variant] : report.not_predicted)
+    out += fmt::format("{:<20} {:<21} not predicted: no fitted device has it\n", op, variant);
   for (const Validation& v : report.validations) {
     out += fmt::format("\n{} {}: fitted to {} calls, residual layer {}\n", v.op, v.variant, v.fitted,
                        report.options.level != Level::residual_corrected ? "not used"
@@ -108,10 +119,14 @@ std::string validation_table(const ValidationReport& report) {
 
 std::string validation_json(const ValidationReport& report) {
   using nlohmann::ordered_json;
-  ordered_json out{{"schema_version", 1},
-                   {"device", report.device},
-                   {"level", name(report.options.level)}};
-  if (report.calibration.empty()) {
+  ordered_json out{{"schema_version", 1}, {"device", report.device}, {"level", name(report.options.level)}};
+  if (!report.fitted_on.empty()) {
+    out["fitted_on"] = report.fitted_on;
+    out["seed"] = report.options.seed;
+    out["not_predicted"] = ordered_json::array();
+    for (const auto& [op, variant] : report.not_predicted)
+      out["not_predicted"].push_back({{"operator", op}, {"dtype", variant}});
+  } else if (report.calibration.empty()) {
     out["fit_on"] = report.options.fit_on;
     out["split"] = name(report.options.split);
     out["seed"] = report.options.seed;

@@ -34,4 +34,7 @@ struct Measurement {
 [[nodiscard]] Result<std::vector<Measurement>> read_measurements(const std::string& text,
                                                                  const std::string& file);
 
+/// Whether read_measurements() has a kernel for the columns of the file's first line.
+bool times_known_kernels(const std::string& text);
+
 }  // namespace inferometer
