@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 
-#include "roofline/fitting/draw.hpp"
 
 namespace inferometer {
 namespace {
@@ -66,13 +65,13 @@ struct Part {
   Groups groups;
 };
 
-/// At most `count` samples.
+/// At most `count` samples, spread evenly over their order.
 Part part_of(const std::vector<Sample>& samples, const std::vector<double>& ratios, std::size_t count) {
-  const std::vector<std::size_t> drawn = draw(samples.size(), count);
-  Part part{.points = {}, .y = Eigen::VectorXd(static_cast<Eigen::Index>(drawn.size())), .groups = {}};
+  const std::size_t n = std::min(count, samples.size());
+  Part part{.points = {}, .y = Eigen::VectorXd(static_cast<Eigen::Index>(n)), .groups = {}};
   std::map<std::vector<std::int64_t>, std::vector<Eigen::Index>> groups;
-  for (std::size_t i = 0; i < drawn.size(); ++i) {
-    const std::size_t s = drawn[i];
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t s = i * samples.size() / n;
     part.points.push_back(point_of(samples[s].call));
     part.y(static_cast<Eigen::Index>(i)) = static_cast<float>(std::clamp(ratios[s], -1.0, 1.0));
     groups[shape_of(samples[s].call)].push_back(static_cast<Eigen::Index>(i));
