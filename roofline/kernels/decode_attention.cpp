@@ -85,12 +85,17 @@ Load load_of(const DecodeAttention& a, const Chip& c) {
 /// Rows by which a tile grows: a kernel before Hopper always works on all of its rows.
 double granule_of(const Chip& c) { return before_hopper(c) ? 64 : 8; }
 
+/// Blocks of one query head, and those for 16-bit caches on Hopper: by a kernel of the generation before, as long
+/// to start as these; Hopper's own for fp8 caches, and FlashAttention-2 on A100, start in a third of it.
+/// source  TensorRT-LLM: kernels/xqa, mha.cu and mha_sm90.cu; measured on H200 and A100
+bool slow_start(const Load& l, const Chip& c) { return l.lone || (hopper(c) && l.kv_bytes == 2); }
+
 /// Time of the blocks with the keys in `parts`, and of joining them. Parts are made of all cached keys; those
 /// that the window leaves out are started too.
 double blocks_time(const DecodeAttention& a, const Load& l, const Chip& c, Values p, double parts) {
   const double keys = std::min(l.keys, l.length / parts);
   const double busy = std::min(parts, std::ceil(l.keys * parts / l.length));
-  const double first = l.lone ? p[lone_ramp] : p[ramp];
+  const double first = slow_start(l, c) ? p[lone_ramp] : p[ramp];
   const double slots = c.sms * p[occ] * (l.lone ? p[lone_slots] : 1.0);
   const double taken = l.lone ? keys : std::max(keys, 128.0);  // shared blocks take whole tiles
   // A kernel keeps as much in flight as its memory needs: what a block takes grew with bandwidth.
@@ -98,9 +103,10 @@ double blocks_time(const DecodeAttention& a, const Load& l, const Chip& c, Value
   const double stream = 2 * taken * l.hd * l.kv_bytes / share;
   const double more_rows = (std::ceil(l.group / granule_of(c)) - 1) * granule_of(c);
   const double rows = 4 * more_rows * taken * l.hd / (c.flops / c.sms * p[group]);
-  const double block = first + std::max(stream, rows);
-  double t =
-      turns(l.heads * busy, slots, p[whole]) * block + l.heads * (parts - busy) / slots * p[empty] * first;
+  const double work = std::max(stream, rows);
+  const double w = turns(l.heads * busy, slots, p[whole]);
+  double t = w * (first + work);
+  t += l.heads * (parts - busy) / slots * p[empty] * first;
   if (parts > 1) {
     const double partial = 4 * parts * static_cast<double>(a.batch * a.num_q_heads) * (l.hd + 2);
     t += p[join] + p[traffic] * partial / c.bandwidth;
@@ -161,6 +167,7 @@ std::vector<double> parts_tried(const DecodeAttention& a, const Load& l, const C
     const double most = std::max(1.0, std::floor(8 * c.sms / l.heads));
     return {std::clamp(std::floor(l.length / 128), 1.0, most)};
   }
+  if (!l.lone) return {std::clamp(std::floor(c.sms / l.heads), 1.0, std::ceil(l.length / 128))};
   const double least = l.lone ? 65536 / l.hd : 128;
   std::vector<double> tried{1};
   for (const double parts : {2., 3., 4., 6., 8., 12., 16., 24., 32., 48., 64., 96., 128.}) {
