@@ -14,32 +14,44 @@ namespace {
 struct Line {
   std::string file, op, variant, regime;
   Accuracy accuracy;
+  bool intervals = false;
+};
+
+/// Calls of one dtype in one file.
+struct Judged {
+  std::vector<ValidatedCall> calls;
+  bool intervals = false;
 };
 
 /// Errors of one operator's calls in one file: each dtype by regime and together, and all dtypes together.
 void add_lines(std::vector<Line>& lines, const std::string& file, const std::string& op,
-               const std::map<std::string, std::vector<ValidatedCall>>& by_variant) {
+               const std::map<std::string, Judged>& by_variant) {
   std::vector<Scored> every;
-  for (const auto& [variant, calls] : by_variant) {
+  bool intervals = true;
+  for (const auto& [variant, judged] : by_variant) {
     std::map<Regime, std::vector<Scored>> by_regime;
     std::vector<Scored> all;
-    for (const ValidatedCall& call : calls) {
+    for (const ValidatedCall& call : judged.calls) {
       by_regime[call.regime].push_back(call.scored);
       all.push_back(call.scored);
     }
     for (const auto& [regime, scored] : by_regime)
-      lines.push_back({file, op, variant, std::string{name(regime)}, accuracy_of(scored)});
-    lines.push_back({file, op, variant, "all", accuracy_of(all)});
+      lines.push_back({file, op, variant, std::string{name(regime)}, accuracy_of(scored), judged.intervals});
+    lines.push_back({file, op, variant, "all", accuracy_of(all), judged.intervals});
+    intervals = intervals && judged.intervals;
     every.insert(every.end(), all.begin(), all.end());
   }
-  if (by_variant.size() > 1) lines.push_back({file, op, "all", "all", accuracy_of(every)});
+  if (by_variant.size() > 1) lines.push_back({file, op, "all", "all", accuracy_of(every), intervals});
 }
 
 std::vector<Line> lines_of(const ValidationReport& report) {
-  std::map<std::pair<std::string, std::string>, std::map<std::string, std::vector<ValidatedCall>>> files;
+  std::map<std::pair<std::string, std::string>, std::map<std::string, Judged>> files;
   for (const Validation& v : report.validations) {
-    for (const ValidatedCall& call : v.calls)
-      files[{report.rows[call.sample].file, v.op}][v.variant].push_back(call);
+    for (const ValidatedCall& call : v.calls) {
+      Judged& judged = files[{report.rows[call.sample].file, v.op}][v.variant];
+      judged.calls.push_back(call);
+      judged.intervals = v.intervals;
+    }
   }
   std::vector<Line> lines;
   for (const auto& [key, by_variant] : files) add_lines(lines, key.first, key.second, by_variant);
@@ -69,11 +81,6 @@ std::span<const KernelParameter> parameters_of_fit(const ValidationReport& repor
   return {};
 }
 
-/// A single device tells nothing of how far another is missed.
-bool has_intervals(const ValidationReport& report) {
-  return report.options.level != Level::datasheet && report.fitted_on.size() != 1;
-}
-
 /// What rows were judged by, where it was not a part of them.
 std::string judged_by(const ValidationReport& report) {
   if (!report.fitted_on.empty()) return fmt::format(", fitted to {}", fmt::join(report.fitted_on, " and "));
@@ -94,7 +101,7 @@ std::string validation_table(const ValidationReport& report) {
     const Accuracy& a = l.accuracy;
     out += fmt::format("{:<20} {:<21} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
                        l.variant, l.regime, a.n, a.median_ape, a.mape, a.p90_ape, a.bias,
-                       has_intervals(report) ? fmt::format("{:.0f}", a.coverage) : "-");
+                       l.intervals ? fmt::format("{:.0f}", a.coverage) : "-");
   }
   for (const auto& [op, variant] : report.not_predicted)
     out += fmt::format("{:<20} {:<21} not predicted: no fitted device has it\n", op, variant);
@@ -145,7 +152,7 @@ std::string validation_json(const ValidationReport& report) {
                            {"mape", a.mape},
                            {"p90_ape", a.p90_ape},
                            {"bias", a.bias},
-                           {"coverage", has_intervals(report) ? ordered_json(a.coverage) : ordered_json()}});
+                           {"coverage", l.intervals ? ordered_json(a.coverage) : ordered_json()}});
   }
   for (const Validation& v : report.validations) {
     for (const ValidatedCall& c : worst_of(v)) {

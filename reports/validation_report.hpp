@@ -28,7 +28,7 @@ std::string validation_table(const ValidationReport& report);
 /// {rows: [{file, operator, dtype, regime, n, median_ape, mape, p90_ape, bias, coverage}], worst: [...]},
 /// errors in percent; a row of regime "all" for each operator and dtype of a file,
 /// and one of dtype "all" where a file has several. coverage is null at level
-/// datasheet and where a single other device was fitted, which have no intervals. Of other devices
+/// datasheet and where a single other device was fitted to, which have no intervals. Of other devices
 /// also {fitted_on: [device], not_predicted: [{operator, dtype}]}.
 std::string validation_json(const ValidationReport& report);
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 
-
 namespace inferometer {
 namespace {
 

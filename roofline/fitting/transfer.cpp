@@ -56,6 +56,7 @@ Validation judge(const OperatorAndVariant& key, const Devices& devices, const st
   if (level == Level::residual_corrected) layer = ResidualLayer(all, log_ratios(all, v.values));
   v.residual = layer.on();
   v.too_few = too_few(all.size(), v.values.size());
+  v.intervals = devices.size() > 1;
   const ErrorRange range = missed_when_left_out(devices);
   for (const std::size_t i : members) {
     const Sample& s = predicted[i];

@@ -20,7 +20,8 @@ struct Transfer {
 
 /// Predicts samples of a device that no fit sees, by models fitted to samples of others: one set of values
 /// for all of them, so that what differs between devices is what a model takes from a Chip. Intervals are
-/// what each fitted device is missed by when it is left out; with a single one there are none (0 wide).
+/// what each fitted device is missed by when it is left out; where a single one has been measured there are
+/// none.
 ///
 /// fitted  samples of each device, at least one device
 Transfer transfer(const std::vector<std::vector<Sample>>& fitted, const std::vector<Sample>& predicted,

@@ -35,6 +35,7 @@ void score(Validation& v, const Set& set, const std::vector<bool>& fitted, const
 
 Validation by_generic_values(const Set& set) {
   Validation v{.op = set.key.first, .variant = set.key.second};
+  v.intervals = false;
   v.values = generic_values(parameters_of(set.samples.front().call));
   score(v, set, std::vector<bool>(set.samples.size(), false), [&](const Sample& s) {
     const KernelTime t = time_of(s.call, s.chip, v.values);

@@ -115,6 +115,64 @@ TEST(CalibrateFrom, SaysWhatIsWrongWithItsArguments) {
       << linkless.printed;
 }
 
+TEST(ValidateTransfer, PredictsADeviceByTheMeasurementsOfOthers) {
+  const Folder folder;
+  const std::string products = some_products();
+  folder.write("h200_sxm/products.csv", products);
+  folder.write("h200_sxm/states.csv", "state,latency_us\n1,2\n");
+  folder.write("a100_sxm/products.csv", products);
+  folder.write("b200_sxm/products.csv", products + "nvfp4,8,512,512,5\n");
+  const std::string command = "validate transfer --on b200-sxm --data " + folder.path().string() + " --fit ";
+  const Ran both = run_program(command + "h200-sxm,a100-sxm");
+  EXPECT_EQ(both.code, 0) << both.printed;
+  EXPECT_NE(both.printed.find("b200-sxm, level calibrated, fitted to h200-sxm and a100-sxm"),
+            std::string::npos)
+      << both.printed;
+  EXPECT_NE(both.printed.find("gemm bf16: fitted to 120 calls"), std::string::npos) << both.printed;
+  EXPECT_NE(both.printed.find("nvfp4                 not predicted"), std::string::npos) << both.printed;
+  EXPECT_NE(both.printed.find("states.csv: no kernel has its columns"), std::string::npos) << both.printed;
+  const Ran one = run_program(command + "h200-sxm --level residual-corrected --json");
+  EXPECT_EQ(one.code, 0) << one.printed;
+  EXPECT_NE(one.printed.find("\"coverage\": null"), std::string::npos) << one.printed;
+  EXPECT_EQ(one.printed, run_program(command + "h200-sxm --level residual-corrected --json").printed);
+}
+
+TEST(ValidateTransfer, PredictsTheSameWhateverThePredictedDeviceTook) {
+  const Folder folder;
+  folder.write("h200_sxm/products.csv", some_products());
+  const auto values = [&](const std::string& latency) {
+    folder.write("b200_sxm/products.csv", "dtype,m,n,k,latency_us\nbf16,64,4096,4096," + latency + "\n");
+    const std::string printed =
+        run_program("validate transfer --fit h200-sxm --on b200-sxm --json --data " + folder.path().string())
+            .printed;
+    return printed.substr(printed.find("\"fitted\": ["));
+  };
+  EXPECT_EQ(values("1"), values("1000"));
+}
+
+TEST(ValidateTransfer, SaysWhatIsWrongWithItsArguments) {
+  const Folder folder;
+  folder.write("h200_sxm/products.csv", some_products());
+  folder.write("b200_sxm/products.csv", "dtype,m,n,k,latency_us\nbf16,1,2,3,much\n");
+  const auto says = [&](const std::string& arguments, const std::string& what) {
+    const Ran run = run_program("validate transfer --data " + folder.path().string() + " " + arguments);
+    EXPECT_EQ(run.code, 2) << arguments;
+    EXPECT_NE(run.printed.find(what), std::string::npos) << run.printed;
+  };
+  says("--fit h200-sxm --on h200-sxm", "this is the device to predict");
+  says("--fit h200-sxm --on a100-sxm", "a100_sxm: error: no measured kernels");
+  says("--fit h200-sxm --on b200-sxm", "products.csv:2:12: error");
+  says("--fit h200-sxm --on h2000", "h2000");
+  says("--fit h200-sxm --on h200-sxm --level datasheet", "--level datasheet: expected");
+  folder.write("b200_sxm/products.csv", some_products());
+  says("--fit h200-sxm,h200-sxm --on b200-sxm", "--fit h200-sxm: given twice");
+  const char* data = std::getenv("INFEROMETER_DATA");
+  if (data != nullptr) return;
+  EXPECT_NE(
+      run_program("validate transfer --fit h200-sxm --on b200-sxm").printed.find("--data FOLDER is needed"),
+      std::string::npos);
+}
+
 /// Published measurements, where they are on this machine, against the limits that ship.
 class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
@@ -135,6 +193,17 @@ TEST_P(PublishedMeasurements, ArePredictedWithinTheLimits) {
   }
   const Ran run = run_program("validate kernels" + files + " --device " + device + " --level " + level +
                               " --require " INFEROMETER_SOURCE "/scenarios/limits/kernels.yaml");
+  EXPECT_EQ(run.code, 0) << run.printed;
+}
+
+TEST(PublishedMeasurementsOfOthers, PredictADeviceWithinTheLimits) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "too slow with sanitizers";
+#endif
+  if (std::getenv("INFEROMETER_DATA") == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
+  const Ran run =
+      run_program("validate transfer --fit h200-sxm,a100-sxm --on b200-sxm --require " INFEROMETER_SOURCE
+                  "/scenarios/limits/transfer.yaml");
   EXPECT_EQ(run.code, 0) << run.printed;
 }
 
