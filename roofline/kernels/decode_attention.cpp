@@ -31,14 +31,14 @@ enum P : std::size_t {
 /// source  generic values: fitted to A100 (vLLM) and H200 (TensorRT-LLM) together
 constexpr std::array specs{
     KernelParameter{"floor", "us", "a call of no size", 1, 20, 6.5},
-    KernelParameter{"ramp", "us", "start and end of a thread block", 0.05, 12, 1.6},
+    KernelParameter{"ramp", "us", "start and end of a thread block", 0.05, 12, 1.5},
     KernelParameter{"group", "1", "query heads beyond the first 8 reach this fraction of the matrix peak",
                     0.02, 2, 0.35},
-    KernelParameter{"resident", "1", "thread blocks that a multiprocessor runs at once", 0.4, 4, 1.2},
+    KernelParameter{"resident", "1", "thread blocks that a multiprocessor runs at once", 0.4, 4, 1.0},
     KernelParameter{
         "stream", "1",
         "keys and values that a thread block takes, relative to its multiprocessor's share of memory", 0.15,
-        10, 1.2},
+        10, 1.5},
     KernelParameter{"whole_waves", "1", "0: blocks are spread evenly, 1: waves are whole", 0.001, 1, 0.9},
     KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth", 0.3,
                     1, 0.97},
