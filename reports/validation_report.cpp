@@ -75,12 +75,13 @@ bool has_intervals(const ValidationReport& report) { return report.options.level
 
 std::string validation_table(const ValidationReport& report) {
   std::string out = fmt::format(
-      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
+      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} "
+      "{:>8} "
       "{:>8}\n"
       "{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
       report.device, name(report.options.level),
-      report.calibration.empty() ? "" : ", by " + report.calibration, "operator", "dtype", "regime", "n", "median", "mean", "p90",
-      "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
+      report.calibration.empty() ? "" : ", by " + report.calibration, "operator", "dtype", "regime", "n",
+      "median", "mean", "p90", "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
     out += fmt::format("{:<20} {:<21} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
@@ -108,9 +109,7 @@ std::string validation_table(const ValidationReport& report) {
 
 std::string validation_json(const ValidationReport& report) {
   using nlohmann::ordered_json;
-  ordered_json out{{"schema_version", 1},
-                   {"device", report.device},
-                   {"level", name(report.options.level)}};
+  ordered_json out{{"schema_version", 1}, {"device", report.device}, {"level", name(report.options.level)}};
   if (report.calibration.empty()) {
     out["fit_on"] = report.options.fit_on;
     out["split"] = name(report.options.split);
