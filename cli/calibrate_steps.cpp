@@ -31,9 +31,10 @@ Result<ReadGrid> measure_grid(const CalibrateOptions& options, const Device& dev
   if (!read) return read;
   if (const Done executed = execute_grid(read->grid, options.backend, "calibrate"); !executed)
     return failure(executed.error());
+  const std::string text = print_grid(read->grid);
+  read->source = {"steps executed on " + options.backend, content_hash(text), 0};
   if (!options.points.empty()) {
-    if (const Done written = write_file(options.points, print_grid(read->grid)); !written)
-      return failure(written.error());
+    if (const Done written = write_file(options.points, text); !written) return failure(written.error());
   }
   return read;
 }
