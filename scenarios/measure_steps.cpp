@@ -20,10 +20,10 @@ bool steady(const std::vector<Nanoseconds>& times) {
   return std::abs(a - b) <= 0.005 * a;
 }
 
-/// Repeats a step until it is steady, 0.6 s at most. Long steps, which make a device reach its power
+/// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power
 /// limit, are repeated for a quarter of a second at least, in which its clocks settle.
 Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
-  constexpr Seconds long_step{2e-3}, least_of_long{0.25}, least_of_short{0.04}, most{0.6};
+  constexpr Seconds long_step{2e-3}, least_of_long{0.25}, least_of_short{0.04}, most{1.0};
   constexpr std::size_t fewest = 6, enough = 400;
   std::vector<Nanoseconds> times;
   Nanoseconds spent{0};

@@ -24,7 +24,7 @@ std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
                                static_cast<double>(step.kernels.size()));
   }
   std::map<LaunchMode, Seconds> gaps;
-  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.5))};
+  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.25))};
   return gaps;
 }
 
