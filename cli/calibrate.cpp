@@ -48,7 +48,7 @@ Result<Attempt> calibrate_host(Backend& backend, std::int64_t repeats) {
 
 int calibrate_command([[maybe_unused]] const Context& context, const CalibrateOptions& options) {
   if (options.backend != "cpu")
-    return tell({{"--backend " + options.backend + ": only cpu can be calibrated here"}}, wrong_input);
+    return tell({{"--backend " + options.backend + ": expected cpu or cuda:N"}}, wrong_input);
   if (options.repeats < 1 || options.repeats > 1000)
     return tell({{"--repeats: must be 1 to 1000"}}, wrong_input);
   FoundBackend found = find_backend(options.backend, "");

@@ -13,8 +13,12 @@ int calibrate_from_command(const Context& context, const CalibrateOptions& optio
   if (!device) return tell(device.error(), wrong_input);
   const Result<MeasuredFiles> measured = read_measured_files(options.from, device->device);
   if (!measured) return tell(measured.error(), wrong_input);
-  KernelCalibration calibration{
-      .device = device->device.name, .date = provenance().date, .sources = {}, .models = {}};
+  KernelCalibration calibration{.device = device->device.name,
+                                .date = provenance().date,
+                                .sources = {},
+                                .facts = {},
+                                .gaps = {},
+                                .models = {}};
   for (const MeasuredFiles::File& file : measured->files)
     calibration.sources.push_back({file.name, file.hash, file.rows.size()});
   calibration.models = fit_kernels(measured->samples);

@@ -28,13 +28,15 @@ struct PredictOptions {
   std::string model, device = "h200-sxm", phase = "decode";
   std::int64_t batch = 1, context = 1024;
   std::vector<std::string> optimizations, settings;  ///< settings: "path=value"
+  std::string calibration;  ///< file of the device's kernel models; empty: what the device file knows
 };
 struct CalibrateOptions {
   std::string backend = "cpu";
   std::int64_t repeats = 7;
-  std::vector<std::string> from;  ///< files of measured kernels to fit to; empty: measure
+  std::vector<std::string> from;  ///< files of measured kernels, or of steps, to fit to; empty: measure
   std::string device;             ///< that they were measured on
   std::string out = "calibration.yaml";
+  std::string points;  ///< file for the steps that were executed; empty: none
 };
 struct TuneOptions {
   std::string scenario, backend = "cuda:0";
@@ -56,10 +58,9 @@ struct TransferCommandOptions {
 };
 struct ValidateStepsOptions {
   std::string device, backend, grid;
-  std::string measured;  ///< a grid that was executed before; empty: execute one
-  std::string out;       ///< file for what was measured; empty: none
-  std::string
-      fit_on;  ///< another such grid, to which the kernel models are fitted; empty: the device's calibration
+  std::string measured;     ///< a grid that was executed before; empty: execute one
+  std::string out;          ///< file for what was measured; empty: none
+  std::string calibration;  ///< file of the device's kernel models; empty: what the device file knows
 };
 struct GraphOptions {
   PredictOptions what;
@@ -71,6 +72,8 @@ int predict_command(const Context& context, const PredictOptions& options);
 int calibrate_command(const Context& context, const CalibrateOptions& options);
 /// `calibrate --from`: kernel models fitted to measurements
 int calibrate_from_command(const Context& context, const CalibrateOptions& options);
+/// `calibrate --backend cuda:N`, or --from a grid of steps: kernel models fitted to steps executed on a GPU
+int calibrate_steps_command(const Context& context, const CalibrateOptions& options);
 int tune_command(const Context& context, const TuneOptions& options);
 /// `validate kernels`: kernel models against measurements
 int validate_kernels_command(const Context& context, const ValidateOptions& options);

@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "model/backend.hpp"
 #include "model/tuning.hpp"
+#include "scenarios/step_grid.hpp"
 #include "scenarios/study.hpp"
 
 namespace inferometer {
@@ -36,6 +37,10 @@ struct FoundBackend {
 /// counters: whether profiles read hardware counters
 FoundBackend find_backend(const std::string& name, const std::string& weights, const Tuning& tuning = {},
                           bool counters = false);
+
+/// Executes a grid of steps on a backend, says on stderr what was refused, and keeps on what machine it was.
+/// title: of the progress
+Done execute_grid(StepGrid& grid, const std::string& backend, const std::string& title);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
 /// is empty.

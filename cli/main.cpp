@@ -62,25 +62,36 @@ int main(int argc, char** argv) {
   auto* predict_app =
       json_flag(app.add_subcommand("predict", "predict one step, without executing anything"));
   add_case_options(*predict_app, predict);
+  predict_app->add_option("--calibration", predict.calibration,
+                          "of the device, as `calibrate` wrote it; the data sheet alone if not given");
   predict_app->callback([&] { code = predict_command(context, predict); });
 
   CalibrateOptions calibrate;
-  auto* calibrate_app = json_flag(app.add_subcommand(
-      "calibrate", "measure this machine, or take measurements, and fit the kernel models"));
-  auto* backend = calibrate_app->add_option("--backend", calibrate.backend, "what to measure");
+  auto* calibrate_app = app.add_subcommand(
+      "calibrate", "measure this machine, or take measurements, and fit the kernel models");
+  auto* backend = calibrate_app->add_option("--backend", calibrate.backend,
+                                            "what to measure: cpu, or cuda:N with its --device");
   backend->capture_default_str();
-  auto* repeats = calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step");
+  auto* repeats = calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step of a CPU");
   repeats->capture_default_str();
   auto* from = calibrate_app->add_option(
-      "--from", calibrate.from, "instead, fit to measured kernels: CSV files as `validate kernels` reads");
-  auto* measured_on = calibrate_app->add_option("--device", calibrate.device,
-                                                "what they were measured on: preset or device file");
+      "--from", calibrate.from,
+      "instead, fit to measured kernels, CSV files as `validate kernels` reads, or to what --points wrote");
+  auto* measured_on =
+      calibrate_app->add_option("--device", calibrate.device, "what it is: preset or device file");
   from->needs(measured_on)->excludes(backend)->excludes(repeats);
-  measured_on->needs(from);
-  calibrate_app->add_option("--out", calibrate.out, "file to write")->capture_default_str()->needs(from);
+  calibrate_app->add_option("--out", calibrate.out, "file to write; a CPU's is kept as device host")
+      ->capture_default_str()
+      ->needs(measured_on);
+  calibrate_app->add_option("--points", calibrate.points, "file for the steps that a GPU executed")
+      ->needs(measured_on)
+      ->excludes(from);
   calibrate_app->callback([&] {
-    code = calibrate.from.empty() ? calibrate_command(context, calibrate)
-                                  : calibrate_from_command(context, calibrate);
+    const bool steps = calibrate.from.empty() ? cuda_device(calibrate.backend).has_value()
+                                              : calibrate.from.front().ends_with(".yaml");
+    code = steps                    ? calibrate_steps_command(context, calibrate)
+           : calibrate.from.empty() ? calibrate_command(context, calibrate)
+                                    : calibrate_from_command(context, calibrate);
   });
 
   TuneOptions tune;
@@ -144,8 +155,7 @@ int main(int argc, char** argv) {
   steps_app->add_option("--grid", steps.grid,
                         "steps to execute; the shipped ones for GPUs or CPUs if not given");
   steps_app->add_option("--out", steps.out, "file for what was measured");
-  steps_app->add_option("--fit-on", steps.fit_on,
-                        "measured grid to fit the kernel models to, instead of the device's calibration");
+  steps_app->add_option("--calibration", steps.calibration, "predict by what `calibrate` wrote");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 
   GraphOptions graph;

@@ -3,6 +3,7 @@
 #include "cli/edges.hpp"
 #include "model/optimizations.hpp"
 #include "reports/prediction_report.hpp"
+#include "scenarios/calibration_file.hpp"
 #include "scenarios/check_case.hpp"
 
 namespace inferometer {
@@ -50,7 +51,9 @@ int predict_command(const Context& context, const PredictOptions& options) {
   if (!c) return tell(c.error(), wrong_input);
   Result<Structure> structure = compile(c->model(), c->plan);
   if (!structure) return tell(structure.error(), wrong_input);
-  const Result<Calibration> calibration = calibration_for(options.device, context.library);
+  const Result<Calibration> calibration = options.calibration.empty()
+                                              ? calibration_for(options.device, context.library)
+                                              : load_calibration(options.calibration, c->cluster.device);
   if (!calibration) return tell(calibration.error(), wrong_input);
   Prediction prediction = predict(*c, *structure, *features, *calibration);
   const MemoryUse memory = memory_of_step(*c, *structure, *features, options.batch, options.context);

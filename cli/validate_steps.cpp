@@ -2,19 +2,17 @@
 
 #include "cli/edges.hpp"
 #include "reports/steps_report.hpp"
+#include "scenarios/calibration_file.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
 #include "scenarios/measure_steps.hpp"
 
 namespace inferometer {
-namespace {
-
-/// Executes the grid and says on what it was.
-Done execute(StepGrid& grid, const std::string& backend) {
+Done execute_grid(StepGrid& grid, const std::string& backend, const std::string& title) {
   FoundBackend found = find_backend(backend, "");
   if (!found.backend) return failure(found.why_not);
   const Result<std::vector<std::string>> refused =
-      measure_steps(grid, *found.backend, terminal_progress("validate steps"));
+      measure_steps(grid, *found.backend, terminal_progress(title));
   if (!refused) return failure(refused.error());
   for (const std::string& why : *refused) fmt::print(stderr, "not executed: {}\n", why);
   const Provenance how = provenance();
@@ -24,8 +22,6 @@ Done execute(StepGrid& grid, const std::string& backend) {
   grid.facts["revision"] = how.revision;
   return std::monostate{};
 }
-
-}  // namespace
 
 int validate_steps_command(const Context& context, const ValidateStepsOptions& options) {
   if (options.backend.empty() == options.measured.empty())
@@ -48,23 +44,17 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   Result<StepGrid> grid = read_grid(*text, file, device->device, context.library);
   if (!grid) return tell(grid.error(), wrong_input);
   if (!options.backend.empty()) {
-    if (const Done executed = execute(*grid, options.backend); !executed)
+    if (const Done executed = execute_grid(*grid, options.backend, "validate steps"); !executed)
       return tell(executed.error(), failed);
     if (!options.out.empty()) {
       if (const Done written = write_file(options.out, print_grid(*grid)); !written)
         return tell(written.error(), failed);
     }
   }
-  if (!options.fit_on.empty()) {
-    const Result<std::string> points = read_file(options.fit_on);
-    if (!points) return tell(points.error(), wrong_input);
-    const Result<StepGrid> fitted_on = read_grid(*points, options.fit_on, device->device, context.library);
-    if (!fitted_on) return tell(fitted_on.error(), wrong_input);
-    const auto samples = samples_of(*fitted_on);
-    if (!samples) return tell(samples.error(), wrong_input);
-    device->calibration.kernels = std::make_shared<StepModels>(fit_steps(*samples, device->device));
-    device->calibration.level = Level::residual_corrected;
-    device->calibration.source = options.fit_on;
+  if (!options.calibration.empty()) {
+    Result<Calibration> calibration = load_calibration(options.calibration, device->device);
+    if (!calibration) return tell(calibration.error(), wrong_input);
+    device->calibration = std::move(*calibration);
   }
   Result<JudgedGrid> judged = judge_steps(*grid, device->calibration);
   if (!judged) return tell(judged.error(), failed);

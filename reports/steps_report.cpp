@@ -39,6 +39,16 @@ Errors100 over_steps(const JudgedGrid& judged) {
   return all;
 }
 
+/// Percent of the steps that their predicted intervals hold; nothing without intervals.
+std::optional<double> coverage(const JudgedGrid& judged) {
+  std::size_t held = 0;
+  for (const JudgedStep& s : judged.steps) {
+    if (!s.interval) return std::nullopt;
+    held += s.measured >= s.interval->low && s.measured <= s.interval->high;
+  }
+  return 100.0 * static_cast<double>(held) / static_cast<double>(judged.steps.size());
+}
+
 double ms(Seconds t) { return t.count() * 1e3; }
 
 }  // namespace
@@ -63,8 +73,10 @@ std::string steps_table(const StepsReport& report) {
                         static_cast<double>(m.predicted.value) / 0x1p30, 100 * m.error());
   if (report.judged.steps.empty()) return text + "no step was measured\n";
   const Errors100 all = over_steps(report.judged);
-  return text + fmt::format("\n{} steps: median error {:.1f} %, p90 {:.1f} %, bias {:+.1f} %\n",
-                            all.all.size(), all.median(), all.p90(), all.bias());
+  text += fmt::format("\n{} steps: median error {:.1f} %, p90 {:.1f} %, bias {:+.1f} %", all.all.size(),
+                      all.median(), all.p90(), all.bias());
+  if (const auto held = coverage(report.judged)) text += fmt::format(", 90 % intervals hold {:.0f} %", *held);
+  return text + "\n";
 }
 
 std::string steps_json(const StepsReport& report) {

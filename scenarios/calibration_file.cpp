@@ -6,6 +6,8 @@
 
 #include "model/reader.hpp"
 #include "roofline/kernels/call_named.hpp"
+#include "roofline/steps/step_models.hpp"
+#include "scenarios/files.hpp"
 #include "scenarios/yaml_document.hpp"
 
 namespace inferometer {
@@ -134,6 +136,23 @@ void read_model(Reader in, KernelCalibration& calibration) {
 
 }  // namespace
 
+Result<Calibration> load_calibration(const std::filesystem::path& file, const Device& device) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return failure(text.error());
+  Result<KernelCalibration> read = read_calibration(*text, file);
+  if (!read) return failure(read.error());
+  if (read->device != device.name)
+    return failure(fmt::format("is of {}, what is predicted is {}", read->device, device.name),
+                   {file.string(), 1, 1});
+  return Calibration{.level = Level::residual_corrected,
+                     .device = read->device,
+                     .source = fmt::format("{} (hash {})", file.string(), content_hash(*text)),
+                     .date = read->date,
+                     .machine = {},
+                     .parameters = {},
+                     .kernels = std::make_shared<StepModels>(std::move(read->models), std::move(read->gaps))};
+}
+
 Result<KernelCalibration> read_calibration(const std::string& text, const std::filesystem::path& file) {
   const Result<Document> document = parse_yaml(text, file.string());
   if (!document) return failure(document.error());
@@ -148,12 +167,23 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
   KernelCalibration calibration{.device = in.required<std::string>("device"),
                                 .date = in.required<std::string>("date"),
                                 .sources = {},
+                                .facts = {},
+                                .gaps = {},
                                 .models = {}};
   each_of(in, "sources", [&](Reader source) {
     calibration.sources.push_back({source.required<std::string>("file"), source.required<std::string>("hash"),
                                    read_count(source, "rows")});
     source.reject_unknown_keys();
   });
+  if (auto facts = in.maybe_mapping("facts")) {
+    for (const std::string& key : facts->keys()) calibration.facts[key] = facts->required<std::string>(key);
+  }
+  if (auto gaps = in.maybe_mapping("gaps")) {
+    for (const auto& [mode, spelling] : Names<LaunchMode>::list) {
+      if (const auto gap = gaps->maybe<Seconds>(spelling)) calibration.gaps[mode] = *gap;
+    }
+    gaps->reject_unknown_keys();
+  }
   each_of(in, "models", [&](Reader model) { read_model(std::move(model), calibration); });
   in.reject_unknown_keys();
   if (!errors.empty()) return failure(std::move(errors));

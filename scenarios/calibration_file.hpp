@@ -2,7 +2,9 @@
 #include <filesystem>
 #include <string>
 
+#include "model/device.hpp"
 #include "model/result.hpp"
+#include "roofline/calibration.hpp"
 #include "roofline/fitting/kernel_calibration.hpp"
 
 namespace inferometer {
@@ -13,6 +15,9 @@ namespace inferometer {
 ///         of a parameter, of operators and variants that no kernel has; text that its hash does not fit
 [[nodiscard]] Result<KernelCalibration> read_calibration(const std::string& text,
                                                          const std::filesystem::path& file);
+
+/// What a calibration's file knows, for predictions of `device`.   errors also: a file of another device
+[[nodiscard]] Result<Calibration> load_calibration(const std::filesystem::path& file, const Device& device);
 
 /// The text of a calibration: values with units, by operator and variant, and the points of residual layers,
 /// one a line.

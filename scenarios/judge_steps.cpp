@@ -110,8 +110,17 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
       Result<std::vector<JudgedKernel>> kernels =
           judge_kernels(*structure, bind(*structure, padded(features(step), run.settings.plan)), m, p);
       if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
-      judged.steps.push_back({run.model, run.plan, run.format, step.text, seconds(p.timeline.end), m.median,
-                              m.p10, m.p90, m.throttled, std::move(*kernels)});
+      judged.steps.push_back({.model = run.model,
+                              .plan = run.plan,
+                              .format = run.format,
+                              .step = step.text,
+                              .predicted = seconds(p.timeline.end),
+                              .measured = m.median,
+                              .p10 = m.p10,
+                              .p90 = m.p90,
+                              .interval = p.interval,
+                              .throttled = m.throttled,
+                              .kernels = std::move(*kernels)});
     }
   }
   return judged;

@@ -22,6 +22,7 @@ struct JudgedKernel {
 struct JudgedStep {
   std::string model, plan, format, step;
   Seconds predicted{0}, measured{0}, p10{0}, p90{0};
+  std::optional<Interval> interval;  ///< predicted, 90 %
   bool throttled = false;
   std::vector<JudgedKernel> kernels;  ///< one of each role
   double error() const { return predicted / measured - 1; }

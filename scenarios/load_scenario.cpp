@@ -3,6 +3,7 @@
 
 #include "model/reader.hpp"
 #include "model/settings.hpp"
+#include "scenarios/calibration_file.hpp"
 #include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
@@ -86,6 +87,14 @@ bool read_model_and_device(Reader& in, Scenario& s, const Library& library) {
       s.calibration = std::move(found->calibration);
     } else {
       take_errors(in.errors(), found.error(), place("device"), "device: ");
+      complete = false;
+    }
+  }
+  if (const auto file = in.maybe<std::string>("calibration"); file && !file->empty() && complete) {
+    if (Result<Calibration> read = load_calibration(folder / *file, s.baseline.cluster.device); read) {
+      s.calibration = std::move(*read);
+    } else {
+      take_errors(in.errors(), read.error(), place("calibration"), "calibration: ");
       complete = false;
     }
   }

@@ -69,13 +69,19 @@ std::string print_calibration(const KernelCalibration& calibration) {
   for (const auto& source : calibration.sources)
     text += fmt::format("  - {{file: {}, rows: {}, hash: {}}}\n", yaml_quoted(source.file), source.rows,
                         yaml_quoted(source.hash));
+  if (!calibration.facts.empty()) text += "facts:\n";
+  for (const auto& [key, value] : calibration.facts)
+    text += fmt::format("  {}: {}\n", yaml_quoted(key), yaml_quoted(value));
+  if (!calibration.gaps.empty()) text += "gaps:  # between kernels of a step, by how they are launched\n";
+  for (const auto& [mode, gap] : calibration.gaps)
+    text += fmt::format("  {}: {:.6g} us\n", name(mode), gap.count() * 1e6);
   text +=
       "# Errors are those of calls whose shapes were left out of the fit. In nine of ten such calls the "
       "measured time\n"
       "# over the predicted one is within the interval of what sets the call's time.\n"
       "models:\n";
   for (const auto& [key, model] : calibration.models) text += model_text(key, model);
-  return "# Written by `inferometer calibrate --from`. The hash is that of all lines below it.\nhash: " +
+  return "# Written by `inferometer calibrate`. The hash is that of all lines below it.\nhash: " +
          yaml_quoted(content_hash(text)) + "\n" + text;
 }
 

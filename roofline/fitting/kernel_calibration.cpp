@@ -12,15 +12,19 @@ std::map<OperatorAndVariant, std::vector<std::size_t>> by_variant(const std::vec
 }
 
 std::map<OperatorAndVariant, FittedModel> fit_kernels(const std::vector<Sample>& samples) {
+  std::map<OperatorAndVariant, std::vector<Sample>> sets;
+  for (const auto& [key, members] : by_variant(samples)) {
+    for (const std::size_t s : members) sets[key].push_back(samples[s]);
+  }
+  return fit_kernels(sets);
+}
+
+std::map<OperatorAndVariant, FittedModel> fit_kernels(
+    const std::map<OperatorAndVariant, std::vector<Sample>>& samples) {
   std::map<OperatorAndVariant, FittedModel> models;
-  std::vector<std::pair<const std::vector<std::size_t>*, FittedModel*>> work;
-  const auto sets = by_variant(samples);
-  for (const auto& [key, members] : sets) work.emplace_back(&members, &models[key]);
-  in_parallel(work.size(), [&](std::size_t i) {
-    std::vector<Sample> of;
-    for (const std::size_t s : *work[i].first) of.push_back(samples[s]);
-    *work[i].second = FittedModel(of);
-  });
+  std::vector<std::pair<const std::vector<Sample>*, FittedModel*>> work;
+  for (const auto& [key, of] : samples) work.emplace_back(&of, &models[key]);
+  in_parallel(work.size(), [&](std::size_t i) { *work[i].second = FittedModel(*work[i].first); });
   return models;
 }
 

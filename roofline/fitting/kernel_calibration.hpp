@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "roofline/fitting/fitted_model.hpp"
+#include "roofline/fitting/launch_mode.hpp"
 
 namespace inferometer {
 
@@ -21,11 +22,15 @@ struct KernelCalibration {
     std::size_t rows = 0;
   };
   std::vector<Source> sources;
+  std::map<std::string, std::string> facts;  ///< of the machine, where it was measured here: GPU, driver, ...
+  std::map<LaunchMode, Seconds> gaps;        ///< between kernels of a step, where steps were measured
   std::map<OperatorAndVariant, FittedModel> models;
 };
 
 /// Fits each operator and variant to all of its samples, on all cores.
 std::map<OperatorAndVariant, FittedModel> fit_kernels(const std::vector<Sample>& samples);
+std::map<OperatorAndVariant, FittedModel> fit_kernels(
+    const std::map<OperatorAndVariant, std::vector<Sample>>& samples);
 
 /// Whether so many samples do not determine a model's parameters: fewer than the parameters and one more.
 constexpr bool too_few(std::size_t samples, std::size_t parameters) { return samples < parameters + 1; }

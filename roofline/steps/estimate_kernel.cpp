@@ -42,10 +42,10 @@ std::size_t main_node(const Graph& graph, const NodeRange& kernel) {
   return attention <= kernel.last ? attention : kernel.first;
 }
 
-KernelTime KernelTimes::of(const StepCall& call) {
+const KernelPrediction& KernelTimes::of(const StepCall& call) {
   const auto [known, is_new] = known_.try_emplace(
-      {std::string{operator_of(call.call)} + "/" + call.variant, features_of(call.call)}, KernelTime{});
-  if (is_new) known->second = models_of(calibration_).predict(call, device_, calibration_.level).parts;
+      {std::string{operator_of(call.call)} + "/" + call.variant, features_of(call.call)}, KernelPrediction{});
+  if (is_new) known->second = models_of(calibration_).predict(call, device_, calibration_.level);
   return known->second;
 }
 
@@ -65,7 +65,8 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   DType multiplied = DType::bf16;
   bool link = false;
   for (const StepCall& call : step_calls(graph, kernel, overlap)) {
-    const KernelTime t = times.of(call);
+    estimate.calls.push_back(&times.of(call));
+    const KernelTime& t = estimate.calls.back()->parts;
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};
     multiplied = multiplied_by(call.call);
     link = std::holds_alternative<Collective>(call.call);

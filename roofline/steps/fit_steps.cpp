@@ -1,9 +1,6 @@
 #include "roofline/steps/fit_steps.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <thread>
 
 #include "model/nearest_rank.hpp"
 
@@ -27,7 +24,7 @@ std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
                                static_cast<double>(step.kernels.size()));
   }
   std::map<LaunchMode, Seconds> gaps;
-  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.5))};
+  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.25))};
   return gaps;
 }
 
@@ -37,8 +34,8 @@ struct Kind {
   Seconds exposed{0};
   std::int64_t count = 0;
 };
-std::map<std::pair<StepModels::Key, std::string>, Kind> kinds_of(const StepSamples& step) {
-  std::map<std::pair<StepModels::Key, std::string>, Kind> kinds;
+std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSamples& step) {
+  std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds;
   for (const StepSample& k : step.kernels) {
     if (k.calls.size() != 1 || k.exposed <= Seconds{0}) continue;
     const StepCall& c = k.calls.front();
@@ -58,34 +55,18 @@ double stretch_of(Seconds untraced, Seconds traced, std::size_t kernels, Seconds
 }
 
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {
-  StepModels fitted;
-  for (const auto& [mode, gap] : gaps_of(steps)) fitted.set_gap(mode, gap);
-  std::map<StepModels::Key, std::vector<Sample>> samples;
+  const StepModels between({}, gaps_of(steps));
+  std::map<OperatorAndVariant, std::vector<Sample>> samples;
   for (const StepSamples& step : steps) {
     const double stretch =
-        stretch_of(step.untraced, exposed(step), step.kernels.size(), fitted.gap(step.mode, device));
+        stretch_of(step.untraced, exposed(step), step.kernels.size(), between.gap(step.mode, device));
     for (const auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.call->call;
       samples[key.first].push_back({call, chip_of(device, multiplied_by(call)),
                                     1e6 * stretch * of.exposed.count() / static_cast<double>(of.count)});
     }
   }
-  std::vector<std::pair<const StepModels::Key*, const std::vector<Sample>*>> work;
-  for (const auto& [key, of] : samples) work.emplace_back(&key, &of);
-  std::atomic<std::size_t> next{0};
-  std::mutex adding;
-  std::vector<std::thread> threads;
-  for (unsigned t = 0; t < std::max(1U, std::thread::hardware_concurrency()); ++t) {
-    threads.emplace_back([&] {
-      for (std::size_t i = next++; i < work.size(); i = next++) {
-        FittedModel model(*work[i].second);
-        const std::lock_guard lock(adding);
-        fitted.add(*work[i].first, std::move(model));
-      }
-    });
-  }
-  for (std::thread& t : threads) t.join();
-  return fitted;
+  return {fit_kernels(samples), between.gaps()};
 }
 
 }  // namespace inferometer

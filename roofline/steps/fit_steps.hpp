@@ -24,9 +24,9 @@ struct StepSamples {
 double stretch_of(Seconds untraced, Seconds exposed, std::size_t kernels, Seconds gap);
 
 /// Fits models of kernels and of the gaps between them to executed steps. Kernels that are two calls (prompts
-/// and single tokens attended together) are left out. A gap is the median over a mode's steps of what the
-/// kernels leave of a step, by kernel. In long steps tracing pauses let a power-limited device recover: their
-/// kernels are counted for as much longer as the untraced step took.
+/// and single tokens attended together) are left out. A gap is the lower quartile over a mode's short steps of
+/// what the kernels leave of a step, by kernel: where the host is slower than the device it leaves more.
+/// Kernels are counted for as much longer as stretch_of() says.
 ///
 /// requires  steps, each with kernels
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device);
