@@ -10,6 +10,7 @@
 #include "roofline/kernels/gemm.hpp"
 #include "roofline/kernels/gemv.hpp"
 #include "roofline/kernels/grouped_gemm.hpp"
+#include "roofline/kernels/linear_attention.hpp"
 #include "roofline/kernels/mla_bmm.hpp"
 #include "roofline/kernels/mla_kernel.hpp"
 #include "roofline/kernels/mla_module.hpp"
@@ -28,8 +29,9 @@ namespace inferometer {
 ///   multiplied()   the dtype whose matrix rate it needs
 ///   parameters()   of its model
 ///   time()         the model
-using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
-                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv>;
+using KernelCall =
+    std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm, MlaModule,
+                 QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv, LinearAttention>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

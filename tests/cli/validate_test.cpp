@@ -115,6 +115,26 @@ TEST(CalibrateFrom, SaysWhatIsWrongWithItsArguments) {
       << linkless.printed;
 }
 
+TEST(ValidateKernels, TellsHowMuchRoundingHidesAndWhatItCannotJudge) {
+  const Folder folder;
+  std::string text = "op,tp,m,n,k,latency_us,min_us,max_us\n";
+  for (int m = 1; m <= 1 << 14; m *= 2)
+    text +=
+        "add,1," + std::to_string(m) + ",4096,0," + std::to_string(2 + m * 4096 * 6 / 1800000) + ",1,99\n";
+  const std::string command =
+      "validate kernels " + folder.write("parts.csv", text) + " --device a100-sxm --level calibrated ";
+  const Ran table = run_program(command + "--split row");
+  EXPECT_EQ(table.code, 0) << table.printed;
+  EXPECT_NE(table.printed.find("may be 5 % off by that alone; the others: mean"), std::string::npos)
+      << table.printed;
+  const Ran json = run_program(command + "--split row --json");
+  EXPECT_NE(json.printed.find("\"rounded\": 12"), std::string::npos) << json.printed;
+  const std::string one =
+      folder.write("one.csv", "op,tp,m,n,k,latency_us,min_us,max_us\nadd,1,8,4096,0,2,2,2\n");
+  const Ran alone = run_program("validate kernels " + one + " --device a100-sxm");
+  EXPECT_NE(alone.printed.find("nothing is left to judge"), std::string::npos) << alone.printed;
+}
+
 /// Published measurements, where they are on this machine, against the limits that ship.
 class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
@@ -129,7 +149,8 @@ TEST_P(PublishedMeasurements, ArePredictedWithinTheLimits) {
   folder.replace(folder.find('-'), 1, "_");
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path{data} / folder)) {
     const std::string name = entry.path().filename().string();
-    for (const std::string kind : {"gemm__", "attention_", "moe__", "mla_", "collectives", "quantize__"}) {
+    for (const std::string kind :
+         {"gemm__", "attention_", "moe__", "mla_", "collectives", "quantize__", "linear_"}) {
       if (name.starts_with(kind)) files += " " + entry.path().string();
     }
   }
