@@ -138,6 +138,18 @@ KernelCall read_collective(Row& row) {
   return c;
 }
 
+KernelCall read_eager_collective(Row& row) {
+  EagerCollective c{.op = row.value<EagerOp>("op"),
+                    .gpus = row.positive<std::int64_t>("num_gpus"),
+                    .gpus_per_node = row.positive<std::int64_t>("gpus_per_node"),
+                    .bytes = row.positive<std::int64_t>("message_bytes")};
+  if (c.gpus < 2) row.error(row.field("num_gpus"), "num_gpus: must be 2 or more");
+  if (c.gpus_per_node > c.gpus)
+    row.error(row.field("gpus_per_node"),
+              fmt::format("gpus_per_node: {} of {} GPUs", c.gpus_per_node, c.gpus));
+  return c;
+}
+
 KernelCall read_mla_kernel(Row& row) {
   return MlaKernel{.phase = row.value<AttentionPhase>("phase"),
                    .kv = row.value<LatentFormat>("kv_dtype"),
@@ -209,6 +221,9 @@ const std::vector<MeasuredKind>& measured_kinds() {
         "d_state", "nheads", "head_dim", "n_groups"},
        read_linear_attention},
       {{"op", "tp", "m", "n", "k", "min_us", "max_us"}, read_layer_part, whole_us},
+      {{"op", "num_gpus", "gpus_per_node", "message_bytes", "min_us", "max_us"},
+       read_eager_collective,
+       whole_us},
       {{"op", "dtype", "num_gpus", "message_bytes", "impl"}, read_collective},
       {{"phase", "gemm_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_module},
       {{"phase", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_kernel},

@@ -35,6 +35,9 @@ struct Measurement {
 /// Files of a profiler's times, which have min_us,max_us too, are rounded to 1 us:
 ///   op,tp,m,n,k,min_us,max_us,latency_us    of a layer in fp16: products (Gemm), and where k is 0 what runs
 ///                              over rows of n (Elementwise)
+///   op,num_gpus,gpus_per_node,message_bytes,min_us,max_us,latency_us    exchanges that the host launches,
+///   within
+///                              a node and between nodes (EagerCollective)
 ///
 /// errors  all at file:line:column: columns that no kernel has, missing fields, what is no number, sizes and
 ///         times that are not positive, unknown dtypes and routings

@@ -6,6 +6,7 @@
 #include "roofline/kernels/collective.hpp"
 #include "roofline/kernels/context_attention.hpp"
 #include "roofline/kernels/decode_attention.hpp"
+#include "roofline/kernels/eager_collective.hpp"
 #include "roofline/kernels/elementwise.hpp"
 #include "roofline/kernels/gemm.hpp"
 #include "roofline/kernels/gemv.hpp"
@@ -29,9 +30,9 @@ namespace inferometer {
 ///   multiplied()   the dtype whose matrix rate it needs
 ///   parameters()   of its model
 ///   time()         the model
-using KernelCall =
-    std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm, MlaModule,
-                 QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv, LinearAttention>;
+using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
+                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv,
+                                LinearAttention, EagerCollective>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

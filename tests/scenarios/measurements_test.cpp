@@ -56,6 +56,9 @@ const std::vector<std::pair<std::string, std::string>>& one_of_each() {
        "kernel,batch,seq_len,d_conv,num_k_heads,head_k_dim,num_v_heads,head_v_dim,d_state,nheads,head_dim,"
        "n_groups,latency_us\nfused_recurrent_gated_delta_rule,64,1,4,16,128,32,128,,,,,55\n"},
       {"gemm", "op,tp,m,n,k,latency_us,min_us,max_us\nattn_pre_proj,1,16,12288,4096,60,59,64\n"},
+      {"collectives",
+       "op,num_gpus,gpus_per_node,message_bytes,latency_us,min_us,max_us\nsend_recv,2,1,1048576,230,220,"
+       "260\n"},
       {"elementwise", "op,tp,m,n,k,latency_us,min_us,max_us\nmlp_act,1,512,11008,0,30,29,40\n"},
       {"collectives",
        "op,dtype,num_gpus,message_bytes,latency_us,impl\nall_reduce,bf16,8,1048576,30,nccl-tests-2.28\n"}};
@@ -128,6 +131,15 @@ TEST(Measurements, OfConstantStatesNeedTheFieldsOfTheirKernel) {
   EXPECT_NE(
       errors_of(header + "scan,2,64,4,16,128,32,128,,,,,9\n").find("rows.csv:2:1: error: kernel: \"scan\""),
       std::string::npos);
+}
+
+TEST(Measurements, OfExchangesNameTheGpusOfANode) {
+  const std::string header = "op,num_gpus,gpus_per_node,message_bytes,latency_us,min_us,max_us\n";
+  const auto rows = read_measurements(header + "all_reduce,16,8,2048,60,50,99\n", "rows.csv");
+  ASSERT_TRUE(rows) << to_string(rows.error());
+  EXPECT_TRUE(std::get<EagerCollective>(rows->front().call).crosses_network());
+  EXPECT_EQ(errors_of(header + "all_reduce,4,8,2048,60,50,99\n"),
+            "rows.csv:2:14: error: gpus_per_node: 8 of 4 GPUs\n");
 }
 
 TEST(Measurements, SayWhereEachMistakeStands) {
