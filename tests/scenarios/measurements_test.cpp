@@ -109,6 +109,11 @@ TEST(Measurements, OfAProfilerAreRoundedAndNameWhatRunsOverRows) {
   EXPECT_EQ(std::get<Elementwise>((*rows)[1].call).fixed_bytes, 4096 * 2);
   EXPECT_EQ(std::get<Gemm>((*rows)[2].call).format, Format::fp16);
   for (const Measurement& row : *rows) EXPECT_EQ(row.resolution, 1);
+  const std::string attention =
+      "phase,attn_dtype,kv_dtype,batch,q_len,kv_len,num_q_heads,num_kv_heads,head_dim,window,latency_us,min_"
+      "us,"
+      "max_us\ncontext,fp16,fp16,1,64,96,32,4,128,0,15,15,15\n";
+  EXPECT_EQ(read_measurements(attention, "rows.csv")->front().resolution, 1);
   EXPECT_EQ(read_measurements("dtype,m,n,k,latency_us\nbf16,1,2,3,4\n", "rows.csv")->front().resolution, 0);
   EXPECT_NE(
       errors_of(header + "mlp_up_proj,1,8,4096,0,5,5,6\n").find("rows.csv:2:1: error: op: \"mlp_up_proj\""),
