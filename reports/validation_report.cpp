@@ -87,6 +87,26 @@ std::string judged_by(const ValidationReport& report) {
   return report.calibration.empty() ? "" : ", by " + report.calibration;
 }
 
+/// Of a variant's calls whose times are rounded: those that rounding alone moves by 5 % or more, and the
+/// accuracy of the others.
+struct Rounding {
+  std::size_t rounded = 0, coarse = 0;
+  Accuracy others;
+};
+Rounding rounding_of(const Validation& v) {
+  Rounding r;
+  std::vector<Scored> others;
+  for (const ValidatedCall& call : v.calls) {
+    r.rounded += call.scored.resolution > 0 ? 1 : 0;
+    if (is_coarse(call.scored))
+      ++r.coarse;
+    else
+      others.push_back(call.scored);
+  }
+  r.others = accuracy_of(others);
+  return r;
+}
+
 }  // namespace
 
 std::string validation_table(const ValidationReport& report) {
@@ -110,6 +130,12 @@ std::string validation_table(const ValidationReport& report) {
                        report.options.level != Level::residual_corrected ? "not used"
                        : v.residual                                      ? "on"
                                     : "off: it does not help unseen shapes");
+    if (v.calls.empty()) out += "  nothing is left to judge: all of its calls were fitted\n";
+    if (const Rounding r = rounding_of(v); r.coarse > 0)
+      out += fmt::format(
+          "  rounded so that {} of {} calls may be 5 % off by that alone; the others: mean {:.1f} %, p90 "
+          "{:.1f} %, bias {:+.1f} %\n",
+          r.coarse, v.calls.size(), r.others.mape, r.others.p90_ape, r.others.bias);
     const auto parameters = parameters_of_fit(report, v);
     for (std::size_t i = 0; i < v.values.size(); ++i)
       out += fmt::format("  {:<20} {:>10.4g} {}\n", parameters[i].name, v.values[i], parameters[i].unit);
@@ -170,9 +196,13 @@ std::string validation_json(const ValidationReport& report) {
     const auto parameters = parameters_of_fit(report, v);
     for (std::size_t i = 0; i < v.values.size(); ++i)
       values[std::string{parameters[i].name}] = {{"value", v.values[i]}, {"unit", parameters[i].unit}};
+    const Rounding rounding = rounding_of(v);
     out["fitted"].push_back({{"operator", v.op},
                              {"dtype", v.variant},
                              {"calls", v.fitted},
+                             {"rounded", rounding.rounded},
+                             {"rounded_by_5_percent", rounding.coarse},
+                             {"mape_of_others", rounding.others.mape},
                              {"residual_layer", v.residual},
                              {"parameters", std::move(values)}});
   }

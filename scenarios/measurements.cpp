@@ -63,7 +63,7 @@ Result<std::vector<Measurement>> read_measurements(const std::string& text, cons
     }
     Row row(columns, std::move(fields), file, line, errors);
     KernelCall call = kind->read(row);
-    rows.push_back({std::move(call), row.positive<double>("latency_us"), line});
+    rows.push_back({std::move(call), row.positive<double>("latency_us"), line, kind->resolution});
   }
   if (kind == nullptr) return failure("the file is empty; a header line is needed", {file, 1, 1});
   if (!errors.empty()) return failure(std::move(errors));

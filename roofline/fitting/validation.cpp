@@ -29,7 +29,9 @@ void score(Validation& v, const Set& set, const std::vector<bool>& fitted, const
   for (std::size_t i = 0; i < set.samples.size(); ++i) {
     if (fitted[i]) continue;
     const KernelPrediction p = predict(set.samples[i]);
-    v.calls.push_back({set.members[i], p.regime, {p.time, p.low, p.high, set.samples[i].measured}});
+    v.calls.push_back({set.members[i],
+                       p.regime,
+                       {p.time, p.low, p.high, set.samples[i].measured, set.samples[i].resolution}});
   }
 }
 

@@ -129,7 +129,9 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
   int products = 0;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
     const AnyOperator& op = graph[v].op;
-    const std::string op_name{name(op)};
+    std::string op_name{name(op)};
+    if (const auto* norm = std::get_if<RmsNorm>(&op); norm != nullptr && norm->groups > 1)
+      op_name += " of heads";  // short rows, many of them
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
       calls.push_back(product_call(*o));

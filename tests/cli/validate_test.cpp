@@ -173,6 +173,26 @@ TEST(ValidateTransfer, SaysWhatIsWrongWithItsArguments) {
       std::string::npos);
 }
 
+TEST(ValidateKernels, TellsHowMuchRoundingHidesAndWhatItCannotJudge) {
+  const Folder folder;
+  std::string text = "op,tp,m,n,k,latency_us,min_us,max_us\n";
+  for (int m = 1; m <= 1 << 14; m *= 2)
+    text +=
+        "add,1," + std::to_string(m) + ",4096,0," + std::to_string(2 + m * 4096 * 6 / 1800000) + ",1,99\n";
+  const std::string command =
+      "validate kernels " + folder.write("parts.csv", text) + " --device a100-sxm --level calibrated ";
+  const Ran table = run_program(command + "--split row");
+  EXPECT_EQ(table.code, 0) << table.printed;
+  EXPECT_NE(table.printed.find("may be 5 % off by that alone; the others: mean"), std::string::npos)
+      << table.printed;
+  const Ran json = run_program(command + "--split row --json");
+  EXPECT_NE(json.printed.find("\"rounded\": 12"), std::string::npos) << json.printed;
+  const std::string one =
+      folder.write("one.csv", "op,tp,m,n,k,latency_us,min_us,max_us\nadd,1,8,4096,0,2,2,2\n");
+  const Ran alone = run_program("validate kernels " + one + " --device a100-sxm");
+  EXPECT_NE(alone.printed.find("nothing is left to judge"), std::string::npos) << alone.printed;
+}
+
 /// Published measurements, where they are on this machine, against the limits that ship.
 class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
@@ -205,6 +225,29 @@ TEST(PublishedMeasurementsOfOthers, PredictADeviceWithinTheLimits) {
       run_program("validate transfer --fit h200-sxm,a100-sxm --on b200-sxm --require " INFEROMETER_SOURCE
                   "/scenarios/limits/transfer.yaml");
   EXPECT_EQ(run.code, 0) << run.printed;
+}
+
+/// Kinds of rows that the limits that ship do not name.
+TEST(PublishedMeasurementsOf, LinearAttentionAndProfiledMessagesArePredictedToTenPercent) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "too slow with sanitizers";
+#endif
+  const char* data = std::getenv("INFEROMETER_DATA");
+  if (data == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
+  const Folder folder;
+  const std::string limits = folder.write(
+      "limits.yaml",
+      "limits:\n"
+      "  - {device: h200-sxm, operator: linear_attention, dtype: all, level: residual_corrected, mape: 10, "
+      "bias: 3, p90_over_mape: 2.8}\n"
+      "  - {device: a100-sxm, operator: collectives, dtype: send_recv/eager, level: residual_corrected, "
+      "mape: 10}\n");
+  const std::string at = data;
+  for (const std::string args : {"/h200_sxm/linear_attention__trtllm_1.3.0rc20.csv --device h200-sxm",
+                                 "/vidur/a100_dgx__send_recv.csv --device a100-sxm"}) {
+    const Ran run = run_program("validate kernels " + at + args + " --require " + limits);
+    EXPECT_EQ(run.code, 0) << run.printed;
+  }
 }
 
 std::string name_of(const testing::TestParamInfo<std::tuple<const char*, const char*>>& info) {

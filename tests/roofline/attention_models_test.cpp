@@ -40,6 +40,13 @@ ContextAttention context(std::int64_t q_len, std::int64_t kv_len, std::int64_t w
           .window = window};
 }
 
+TEST(ContextAttention, FewQueriesBehindManyKeysFillTheDevice) {
+  // A tile a head: 32 of 100 multiprocessors, unless the keys are cut.
+  ContextAttention few = context(64, 65536), many = few;
+  many.num_q_heads = 96;
+  EXPECT_LT(time_of_generic(few), 0.6 * time_of_generic(many));
+}
+
 TEST(DecodeAttention, LongContextsApproachTheMemoryBandwidth) {
   const double bytes = 2.0 * 64 * 65536 * 8 * 128 * 2;
   const double ideal = bytes / chip().bandwidth;
