@@ -62,7 +62,11 @@ std::string steps_table(const StepsReport& report) {
     text += fmt::format("{:<14} {:<7} {:<7} {:<24} {:>12.4f} {:>8.4f} {:>8.4f} {:>13.4f} {:>+8.1f}{}\n",
                         s.model, s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90),
                         ms(s.predicted), 100 * s.error(), s.throttled ? "  throttled" : "");
-  text += fmt::format("\n{:<24} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
+  text +=
+      "\nKernels: their exposed times as traced; of those that multiply times untraced over traced, since "
+      "tracing "
+      "pauses let clocks recover.\n";
+  text += fmt::format("{:<24} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
   for (const auto& [op, e] : by_operator(report.judged))
     text += fmt::format("{:<24} {:>6} {:>9.1f} {:>6.1f} {:>+6.1f}\n", op, e.all.size(), e.median(), e.p90(),
                         e.bias());
