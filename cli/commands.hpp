@@ -82,7 +82,7 @@ int validate_transfer_command(const Context& context, const TransferCommandOptio
 /// `validate steps`: whole steps, executed and predicted
 int validate_steps_command(const Context& context, const ValidateStepsOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
-/// what: models, devices, operators, optimizations, settings, parameters
+/// what: models, devices, operators, optimizations, settings, kernels, parameters
 int list_command(const Context& context, const std::string& what);
 int explain_command(const Context& context, const std::string& name);
 int doctor_command(const Context& context);

@@ -166,15 +166,17 @@ int main(int argc, char** argv) {
   graph_app->callback([&] { code = graph_command(context, graph); });
 
   std::string what;
-  auto* list_app = json_flag(
-      app.add_subcommand("list", "models, devices, operators, optimizations, settings or parameters"));
-  list_app->add_option("what", what, "models | devices | operators | optimizations | settings | parameters")
+  auto* list_app = json_flag(app.add_subcommand(
+      "list", "models, devices, operators, optimizations, settings, kernels or parameters"));
+  list_app
+      ->add_option("what", what,
+                   "models | devices | operators | optimizations | settings | kernels | parameters")
       ->required();
   list_app->callback([&] { code = list_command(context, what); });
 
   std::string explained;
-  auto* explain_app =
-      app.add_subcommand("explain", "what an operator, optimization, device, model or setting is");
+  auto* explain_app = app.add_subcommand(
+      "explain", "what an operator, kernel model, optimization, device, model or setting is");
   explain_app->add_option("name", explained)->required();
   explain_app->callback([&] { code = explain_command(context, explained); });
 
