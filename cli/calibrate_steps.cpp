@@ -46,6 +46,7 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
     return tell(
         {{"--backend " + options.backend + ": needs --device, the preset or file that states its peaks"}},
         wrong_input);
+  if (options.from.size() > 1) return tell({{"--from: one file of steps at a time"}}, wrong_input);
   const Result<DeviceFile> device = find_device(options.device, context.library);
   if (!device) return tell(device.error(), wrong_input);
   if (device->device.kind != DeviceKind::gpu)

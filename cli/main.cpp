@@ -149,12 +149,15 @@ int main(int argc, char** argv) {
   ValidateStepsOptions steps;
   auto* steps_app = json_flag(validate_app->add_subcommand(
       "steps", "execute a grid of whole steps, and set them beside predictions"));
-  steps_app->add_option("--backend", steps.backend, "where to execute: cpu or cuda:N");
-  steps_app->add_option("--measured", steps.measured, "judge what --out wrote earlier, executing nothing");
+  auto* where = steps_app->add_option("--backend", steps.backend, "where to execute: cpu or cuda:N");
+  auto* earlier = steps_app->add_option("--measured", steps.measured,
+                                        "judge what --out wrote earlier, executing nothing");
+  earlier->excludes(where);
   steps_app->add_option("--device", steps.device, "what is predicted: preset or device file")->required();
-  steps_app->add_option("--grid", steps.grid,
-                        "steps to execute; the shipped ones for GPUs or CPUs if not given");
-  steps_app->add_option("--out", steps.out, "file for what was measured");
+  steps_app
+      ->add_option("--grid", steps.grid, "steps to execute; the shipped ones for GPUs or CPUs if not given")
+      ->excludes(earlier);
+  steps_app->add_option("--out", steps.out, "file for what was measured")->excludes(earlier);
   steps_app->add_option("--calibration", steps.calibration, "predict by what `calibrate` wrote");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 

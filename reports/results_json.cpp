@@ -117,9 +117,12 @@ Json json_of(const std::optional<BesideTimes>& t) {
           {"overlap", t->overlap()}};
 }
 
-Json interval_json(const std::optional<Interval>& interval) {
+/// That of the step which stands for the phase, relative to it.
+Json interval_json(const PhaseResult& phase) {
+  const std::optional<Interval>& interval = phase.prediction.interval;
   if (!interval) return nullptr;
-  return {seconds(interval->low), seconds(interval->high)};
+  const double scale = phase.predicted.count() / seconds(phase.prediction.timeline.end);
+  return {scale * seconds(interval->low), scale * seconds(interval->high)};
 }
 
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
@@ -130,7 +133,7 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
       {"tokens_per_step", phase.features.tokens},
       {"sequences", phase.features.sequences},
       {"predicted_s", phase.predicted.count()},
-      {"interval_s", interval_json(phase.prediction.interval)},
+      {"interval_s", interval_json(phase)},
       {"interval_basis", phase.prediction.interval ? "90 %, from kernels left out of the calibration's fits"
                                                    : "none: no validation evidence for this device"},
       {"measured", samples_of(phase.measured)},

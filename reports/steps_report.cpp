@@ -51,6 +51,12 @@ std::optional<double> coverage(const JudgedGrid& judged) {
 
 double ms(Seconds t) { return t.count() * 1e3; }
 
+nlohmann::ordered_json interval_json(const std::optional<Interval>& interval) {
+  if (!interval) return nullptr;
+  const auto of = [](Nanoseconds t) { return ms(std::chrono::duration_cast<Seconds>(t)); };
+  return {of(interval->low), of(interval->high)};
+}
+
 }  // namespace
 
 std::string steps_table(const StepsReport& report) {
@@ -63,9 +69,9 @@ std::string steps_table(const StepsReport& report) {
                         s.model, s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90),
                         ms(s.predicted), 100 * s.error(), s.throttled ? "  throttled" : "");
   text +=
-      "\nKernels: their exposed times as traced; of those that multiply times untraced over traced, since "
-      "tracing "
-      "pauses let clocks recover.\n";
+      "\nErrors of kernels are of exposed times as traced; of those that multiply times untraced over "
+      "traced, since "
+      "tracing pauses let clocks recover.\n";
   text += fmt::format("{:<24} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
   for (const auto& [op, e] : by_operator(report.judged))
     text += fmt::format("{:<24} {:>6} {:>9.1f} {:>6.1f} {:>+6.1f}\n", op, e.all.size(), e.median(), e.p90(),
@@ -93,7 +99,8 @@ std::string steps_json(const StepsReport& report) {
       kernels.push_back({{"operator", k.op},
                          {"kernel", k.kernel},
                          {"count", k.count},
-                         {"measured_us", k.measured.count() * 1e6},
+                         {"traced_us", k.measured.count() * 1e6},
+                         {"untraced_over_traced", k.stretch},
                          {"predicted_us", k.predicted.count() * 1e6}});
     json["steps"].push_back({{"model", s.model},
                              {"plan", s.plan},
@@ -104,6 +111,7 @@ std::string steps_json(const StepsReport& report) {
                              {"p90_ms", ms(s.p90)},
                              {"predicted_ms", ms(s.predicted)},
                              {"error_percent", 100 * s.error()},
+                             {"interval_ms", interval_json(s.interval)},
                              {"throttled", s.throttled},
                              {"kernels", std::move(kernels)}});
   }

@@ -52,11 +52,12 @@ Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, cons
     if (is_new)
       kernels.push_back({.op = std::string{name(structure.nodes[main_node(graph, {k.first, k.last})].op)},
                          .kernel = ops,
-                         .count = 0});
+                         .count = 0,
+                         .stretch = multiplies(samples.kernels[i]) ? stretch : 1});
     JudgedKernel& sum = kernels[at->second];
     ++sum.count;
     sum.predicted += times.at(k.first);
-    sum.measured += (multiplies(samples.kernels[i]) ? stretch : 1) * k.exposed;
+    sum.measured += k.exposed;
   }
   for (JudgedKernel& k : kernels) {
     k.predicted /= static_cast<double>(k.count);

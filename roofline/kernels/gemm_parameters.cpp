@@ -81,6 +81,7 @@ std::span<const KernelParameter> gemm_parameters(Format format) {
     case Format::int4_wo:
     case Format::w4a16_mxfp4:
       return std::span{weight_only}.first(unquantized);
+    case Format::f32:
     case Format::bf16:
     case Format::fp16:
     case Format::fp8_static:
