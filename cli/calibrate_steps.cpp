@@ -31,9 +31,10 @@ Result<ReadGrid> measure_grid(const CalibrateOptions& options, const Device& dev
   if (!read) return read;
   if (const Done executed = execute_grid(read->grid, options.backend, "calibrate"); !executed)
     return failure(executed.error());
+  const std::string text = print_grid(read->grid);
+  read->source = {"steps executed on " + options.backend, content_hash(text), 0};
   if (!options.points.empty()) {
-    if (const Done written = write_file(options.points, print_grid(read->grid)); !written)
-      return failure(written.error());
+    if (const Done written = write_file(options.points, text); !written) return failure(written.error());
   }
   return read;
 }
@@ -45,6 +46,7 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
     return tell(
         {{"--backend " + options.backend + ": needs --device, the preset or file that states its peaks"}},
         wrong_input);
+  if (options.from.size() > 1) return tell({{"--from: one file of steps at a time"}}, wrong_input);
   const Result<DeviceFile> device = find_device(options.device, context.library);
   if (!device) return tell(device.error(), wrong_input);
   if (device->device.kind != DeviceKind::gpu)

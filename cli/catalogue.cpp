@@ -4,6 +4,7 @@
 
 #include "model/optimizations.hpp"
 #include "model/settings.hpp"
+#include "roofline/kernels/kernel_call.hpp"
 #include "roofline/parameters.hpp"
 #include "scenarios/device_file.hpp"
 
@@ -147,10 +148,33 @@ Catalogue parameter_catalogue() {
   return all;
 }
 
+/// Kernel models, with their parameters.
+template <class... Calls>
+Catalogue kernel_catalogue(const std::variant<Calls...>*) {
+  Catalogue all{"kernel", {}};
+  const auto add = [&](const KernelCall& call) {
+    Entry entry{std::string{operator_of(call)}, "", {}};
+    for (const Entry& e : all.entries) {
+      if (e.name == entry.name) entry.name += " " + variant_of(call);
+    }
+    for (const KernelParameter& p : parameters_of(call)) {
+      const std::string unit = p.unit == "1" ? "" : " " + std::string{p.unit};
+      entry.details.emplace_back(std::string{p.name},
+                                 fmt::format("{:g}{} where nobody measured, {:g} to {:g}{}: {}", p.generic,
+                                             unit, p.low, p.high, unit, p.doc));
+    }
+    entry.summary = fmt::format("{} parameters", entry.details.size());
+    all.entries.push_back(std::move(entry));
+  };
+  (add(KernelCall{Calls{}}), ...);
+  add(QuantizeKernel{.op = QuantizeOp::compute_scale});
+  return all;
+}
+
 }  // namespace
 
 std::vector<std::string> catalogue_names() {
-  return {"models", "devices", "operators", "optimizations", "settings", "parameters"};
+  return {"models", "devices", "operators", "optimizations", "settings", "kernels", "parameters"};
 }
 
 Result<Catalogue> catalogue(const Context& context, const std::string& name) {
@@ -159,6 +183,7 @@ Result<Catalogue> catalogue(const Context& context, const std::string& name) {
   if (name == "operators") return operators_of(static_cast<const AnyOperator*>(nullptr));
   if (name == "optimizations") return optimization_catalogue();
   if (name == "settings") return setting_catalogue(context);
+  if (name == "kernels") return kernel_catalogue(static_cast<const KernelCall*>(nullptr));
   require(name == "parameters", "a catalogue's name");
   return parameter_catalogue();
 }

@@ -49,6 +49,13 @@ struct ValidateOptions {
   std::string calibration;  ///< file to judge by, fitting nothing; empty: fit
   std::uint64_t seed = 1;
 };
+struct TransferCommandOptions {
+  std::vector<std::string> fit;  ///< devices
+  std::string on, level = "calibrated";
+  std::string data;     ///< folder with a folder of each device; empty: what INFEROMETER_DATA names
+  std::string require;  ///< file of limits; empty: none
+  std::uint64_t seed = 1;
+};
 struct ValidateStepsOptions {
   std::string device, backend, grid;
   std::string measured;     ///< a grid that was executed before; empty: execute one
@@ -74,12 +81,14 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
 int tune_command(const Context& context, const TuneOptions& options);
 /// `validate kernels`: kernel models against measurements
 int validate_kernels_command(const Context& context, const ValidateOptions& options);
+/// `validate transfer`: a device's kernels, predicted by measurements of others
+int validate_transfer_command(const Context& context, const TransferCommandOptions& options);
 /// `validate steps`: whole steps, executed and predicted
 int validate_steps_command(const Context& context, const ValidateStepsOptions& options);
 /// `validate papers`: published tables, predicted
 int validate_papers_command(const Context& context, const ValidatePapersOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
-/// what: models, devices, operators, optimizations, settings, parameters
+/// what: models, devices, operators, optimizations, settings, kernels, parameters
 int list_command(const Context& context, const std::string& what);
 int explain_command(const Context& context, const std::string& name);
 int doctor_command(const Context& context);

@@ -127,15 +127,37 @@ int main(int argc, char** argv) {
                           "limits that errors must stay within, such as scenarios/limits/kernels.yaml");
   kernels_app->callback([&] { code = validate_kernels_command(context, validate); });
 
+  TransferCommandOptions transfer;
+  auto* transfer_app = json_flag(validate_app->add_subcommand(
+      "transfer",
+      "fit the kernel models to measurements of some devices, at most 1250 rows of an operator and dtype\n"
+      "of each, and predict those of another from its data sheet"));
+  transfer_app->add_option("--fit", transfer.fit, "devices to fit to, such as h200-sxm,a100-sxm")
+      ->required()
+      ->delimiter(',');
+  transfer_app->add_option("--on", transfer.on, "device to predict")->required();
+  transfer_app->add_option("--data", transfer.data,
+                           "folder with measurements: those of h200-sxm are h200_sxm/*.csv in it; if not\n"
+                           "given, what the environment variable INFEROMETER_DATA names");
+  transfer_app->add_option("--level", transfer.level, "calibrated or residual-corrected")
+      ->capture_default_str();
+  transfer_app->add_option("--seed", transfer.seed, "of the draw of rows")->capture_default_str();
+  transfer_app->add_option("--require", transfer.require,
+                           "limits that errors must stay within, such as scenarios/limits/transfer.yaml");
+  transfer_app->callback([&] { code = validate_transfer_command(context, transfer); });
+
   ValidateStepsOptions steps;
   auto* steps_app = json_flag(validate_app->add_subcommand(
       "steps", "execute a grid of whole steps, and set them beside predictions"));
-  steps_app->add_option("--backend", steps.backend, "where to execute: cpu or cuda:N");
-  steps_app->add_option("--measured", steps.measured, "judge what --out wrote earlier, executing nothing");
+  auto* where = steps_app->add_option("--backend", steps.backend, "where to execute: cpu or cuda:N");
+  auto* earlier = steps_app->add_option("--measured", steps.measured,
+                                        "judge what --out wrote earlier, executing nothing");
+  earlier->excludes(where);
   steps_app->add_option("--device", steps.device, "what is predicted: preset or device file")->required();
-  steps_app->add_option("--grid", steps.grid,
-                        "steps to execute; the shipped ones for GPUs or CPUs if not given");
-  steps_app->add_option("--out", steps.out, "file for what was measured");
+  steps_app
+      ->add_option("--grid", steps.grid, "steps to execute; the shipped ones for GPUs or CPUs if not given")
+      ->excludes(earlier);
+  steps_app->add_option("--out", steps.out, "file for what was measured")->excludes(earlier);
   steps_app->add_option("--calibration", steps.calibration, "predict by what `calibrate` wrote");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 
@@ -155,15 +177,17 @@ int main(int argc, char** argv) {
   graph_app->callback([&] { code = graph_command(context, graph); });
 
   std::string what;
-  auto* list_app = json_flag(
-      app.add_subcommand("list", "models, devices, operators, optimizations, settings or parameters"));
-  list_app->add_option("what", what, "models | devices | operators | optimizations | settings | parameters")
+  auto* list_app = json_flag(app.add_subcommand(
+      "list", "models, devices, operators, optimizations, settings, kernels or parameters"));
+  list_app
+      ->add_option("what", what,
+                   "models | devices | operators | optimizations | settings | kernels | parameters")
       ->required();
   list_app->callback([&] { code = list_command(context, what); });
 
   std::string explained;
-  auto* explain_app =
-      app.add_subcommand("explain", "what an operator, optimization, device, model or setting is");
+  auto* explain_app = app.add_subcommand(
+      "explain", "what an operator, kernel model, optimization, device, model or setting is");
   explain_app->add_option("name", explained)->required();
   explain_app->callback([&] { code = explain_command(context, explained); });
 

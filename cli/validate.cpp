@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include <charconv>
 
 #include "cli/edges.hpp"
-#include "cli/measured_files.hpp"
-#include "reports/validation_report.hpp"
+#include "cli/judgement.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
@@ -24,9 +21,7 @@ std::optional<double> fraction_of(std::string_view text) {
 }
 
 Result<ValidationOptions> options_of(const ValidateOptions& o) {
-  std::string level = o.level;
-  for (char& c : level) c = c == '-' ? '_' : c;
-  const auto named = value_named<Level>(level);
+  const auto named = level_named(o.level);
   const auto split = value_named<SplitBy>(o.split);
   const auto fit_on = fraction_of(o.fit_on);
   Errors errors;
@@ -64,23 +59,12 @@ int validate_kernels_command(const Context& context, const ValidateOptions& opti
   if (!how) return tell(how.error(), wrong_input);
   const Result<DeviceFile> device = find_device(options.device, context.library);
   if (!device) return tell(device.error(), wrong_input);
-  Result<std::vector<AccuracyLimit>> limits = std::vector<AccuracyLimit>{};
-  if (!options.require.empty()) {
-    const Result<std::string> text = read_file(options.require);
-    if (!text) return tell(text.error(), wrong_input);
-    limits = read_limits(*text, options.require);
-    if (!limits) return tell(limits.error(), wrong_input);
-  }
+  const Result<std::vector<AccuracyLimit>> limits = limits_in(options.require);
+  if (!limits) return tell(limits.error(), wrong_input);
   const Result<MeasuredFiles> measured = read_measured_files(options.files, device->device);
   if (!measured) return tell(measured.error(), wrong_input);
-  ValidationReport report{.device = device->device.name,
-                          .calibration = options.calibration,
-                          .options = *how,
-                          .rows = {},
-                          .validations = {}};
-  for (const MeasuredFiles::File& file : measured->files) {
-    for (const Measurement& row : file.rows) report.rows.push_back({file.name, row});
-  }
+  ValidationReport report = report_of(*measured, device->device.name, *how);
+  report.calibration = options.calibration;
   if (options.calibration.empty()) {
     report.validations = validate(measured->samples, *how);
   } else {
@@ -89,12 +73,7 @@ int validate_kernels_command(const Context& context, const ValidateOptions& opti
     if (!calibration) return tell(calibration.error(), wrong_input);
     report.validations = validate(measured->samples, *calibration, how->level);
   }
-  for (const Validation& v : report.validations) {
-    if (v.too_few) warn_of_few(v.op, v.variant, v.fitted, v.values.size());
-  }
-  fmt::print("{}", context.json ? validation_json(report) : validation_table(report));
-  if (const Errors errors = unmet(report, *limits); !errors.empty()) return tell(errors, failed);
-  return done;
+  return judge(context, report, *limits);
 }
 
 }  // namespace inferometer

@@ -14,12 +14,14 @@ Done execute_grid(StepGrid& grid, const std::string& backend, const std::string&
   const Result<std::vector<std::string>> refused =
       measure_steps(grid, *found.backend, terminal_progress(title));
   if (!refused) return failure(refused.error());
-  for (const std::string& why : *refused) fmt::print(stderr, "not executed: {}\n", why);
+  std::string not_measured;
+  for (const std::string& why : *refused) not_measured += (not_measured.empty() ? "" : "; ") + why;
   const Provenance how = provenance();
   grid.facts = found.facts;
   grid.facts["date"] = how.date;
   grid.facts["machine"] = how.machine;
   grid.facts["revision"] = how.revision;
+  if (!not_measured.empty()) grid.facts["not measured"] = not_measured;
   return std::monostate{};
 }
 

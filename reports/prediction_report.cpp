@@ -53,7 +53,14 @@ Bound bound_of(const std::vector<Row>& rows) {
 
 constexpr std::string_view no_interval = "none: this level has no validation evidence for this device";
 
+constexpr std::string_view evidence = "90 %, from kernels left out of the calibration's fits";
+
 double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
+
+nlohmann::ordered_json interval_json(const std::optional<Interval>& interval) {
+  if (!interval) return nullptr;
+  return {seconds(interval->low), seconds(interval->high)};
+}
 
 }  // namespace
 
@@ -73,8 +80,8 @@ std::string prediction_json(const PredictionReport& r) {
                                        {"phase", r.phase},
                                        {"tokens", r.features.tokens},
                                        {"time_s", seconds(r.prediction.timeline.end)},
-                                       {"interval_s", nullptr},
-                                       {"interval_basis", no_interval},
+                                       {"interval_s", interval_json(r.prediction.interval)},
+                                       {"interval_basis", r.prediction.interval ? evidence : no_interval},
                                        {"level", name(r.prediction.level)},
                                        {"bound", name(bound_of(rows))},
                                        {"memory",
@@ -96,7 +103,11 @@ std::string prediction_table(const PredictionReport& r) {
                                  r.settings.plan.parallel.tensor, r.settings.cluster.device.name, r.phase,
                                  r.features.sequences, r.features.tokens);
   text += fmt::format("step time {:.3f} ms ({} level, {} bound; interval {})\n\n", total * 1e3,
-                      name(r.prediction.level), name(bound_of(rows)), no_interval);
+                      name(r.prediction.level), name(bound_of(rows)),
+                      r.prediction.interval
+                          ? fmt::format("{:.3f} to {:.3f} ms, {}", seconds(r.prediction.interval->low) * 1e3,
+                                        seconds(r.prediction.interval->high) * 1e3, evidence)
+                          : std::string{no_interval});
   text += fmt::format("{:<20} {:>6} {:>12} {:>7} {:>8} {:>11} {:>11}\n", "operator", "count", "time", "share",
                       "bound", "GFLOP", "GB");
   for (const Row& row : rows) {

@@ -117,22 +117,32 @@ Json json_of(const std::optional<BesideTimes>& t) {
           {"overlap", t->overlap()}};
 }
 
+/// That of the step which stands for the phase, relative to it.
+Json interval_json(const PhaseResult& phase) {
+  const std::optional<Interval>& interval = phase.prediction.interval;
+  if (!interval) return nullptr;
+  const double scale = phase.predicted.count() / seconds(phase.prediction.timeline.end);
+  return {scale * seconds(interval->low), scale * seconds(interval->high)};
+}
+
 Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExplanation* baseline) {
   const StepExplanation step = explain(v.structure, phase);
-  Json json{{"phase", phase.name},
-            {"steps", phase.steps},
-            {"tokens_per_step", phase.features.tokens},
-            {"sequences", phase.features.sequences},
-            {"predicted_s", phase.predicted.count()},
-            {"interval_s", nullptr},
-            {"interval_basis", "none: no validation evidence for this device"},
-            {"measured", samples_of(phase.measured)},
-            {"conditions", conditions_json(phase)},
-            {"tracing", tracing_json(tracing_of(v, phase))},
-            {"copy_beside",
-             {{"predicted", json_of(phase.beside_predicted)}, {"measured", json_of(phase.beside_measured)}}},
-            {"step", json_of(step.total)},
-            {"operators", Json::array()}};
+  Json json{
+      {"phase", phase.name},
+      {"steps", phase.steps},
+      {"tokens_per_step", phase.features.tokens},
+      {"sequences", phase.features.sequences},
+      {"predicted_s", phase.predicted.count()},
+      {"interval_s", interval_json(phase)},
+      {"interval_basis", phase.prediction.interval ? "90 %, from kernels left out of the calibration's fits"
+                                                   : "none: no validation evidence for this device"},
+      {"measured", samples_of(phase.measured)},
+      {"conditions", conditions_json(phase)},
+      {"tracing", tracing_json(tracing_of(v, phase))},
+      {"copy_beside",
+       {{"predicted", json_of(phase.beside_predicted)}, {"measured", json_of(phase.beside_measured)}}},
+      {"step", json_of(step.total)},
+      {"operators", Json::array()}};
   for (const RoleTime& r : step.roles) json["operators"].push_back(json_of(r));
   if (baseline == nullptr) return json;
   const StepDifference difference = subtract(step, *baseline);

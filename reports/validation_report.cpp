@@ -14,32 +14,44 @@ namespace {
 struct Line {
   std::string file, op, variant, regime;
   Accuracy accuracy;
+  bool intervals = false;
+};
+
+/// Calls of one dtype in one file.
+struct Judged {
+  std::vector<ValidatedCall> calls;
+  bool intervals = false;
 };
 
 /// Errors of one operator's calls in one file: each dtype by regime and together, and all dtypes together.
 void add_lines(std::vector<Line>& lines, const std::string& file, const std::string& op,
-               const std::map<std::string, std::vector<ValidatedCall>>& by_variant) {
+               const std::map<std::string, Judged>& by_variant) {
   std::vector<Scored> every;
-  for (const auto& [variant, calls] : by_variant) {
+  bool intervals = true;
+  for (const auto& [variant, judged] : by_variant) {
     std::map<Regime, std::vector<Scored>> by_regime;
     std::vector<Scored> all;
-    for (const ValidatedCall& call : calls) {
+    for (const ValidatedCall& call : judged.calls) {
       by_regime[call.regime].push_back(call.scored);
       all.push_back(call.scored);
     }
     for (const auto& [regime, scored] : by_regime)
-      lines.push_back({file, op, variant, std::string{name(regime)}, accuracy_of(scored)});
-    lines.push_back({file, op, variant, "all", accuracy_of(all)});
+      lines.push_back({file, op, variant, std::string{name(regime)}, accuracy_of(scored), judged.intervals});
+    lines.push_back({file, op, variant, "all", accuracy_of(all), judged.intervals});
+    intervals = intervals && judged.intervals;
     every.insert(every.end(), all.begin(), all.end());
   }
-  if (by_variant.size() > 1) lines.push_back({file, op, "all", "all", accuracy_of(every)});
+  if (by_variant.size() > 1) lines.push_back({file, op, "all", "all", accuracy_of(every), intervals});
 }
 
 std::vector<Line> lines_of(const ValidationReport& report) {
-  std::map<std::pair<std::string, std::string>, std::map<std::string, std::vector<ValidatedCall>>> files;
+  std::map<std::pair<std::string, std::string>, std::map<std::string, Judged>> files;
   for (const Validation& v : report.validations) {
-    for (const ValidatedCall& call : v.calls)
-      files[{report.rows[call.sample].file, v.op}][v.variant].push_back(call);
+    for (const ValidatedCall& call : v.calls) {
+      Judged& judged = files[{report.rows[call.sample].file, v.op}][v.variant];
+      judged.calls.push_back(call);
+      judged.intervals = v.intervals;
+    }
   }
   std::vector<Line> lines;
   for (const auto& [key, by_variant] : files) add_lines(lines, key.first, key.second, by_variant);
@@ -69,29 +81,61 @@ std::span<const KernelParameter> parameters_of_fit(const ValidationReport& repor
   return {};
 }
 
-bool has_intervals(const ValidationReport& report) { return report.options.level != Level::datasheet; }
+/// What rows were judged by, where it was not a part of them.
+std::string judged_by(const ValidationReport& report) {
+  if (!report.fitted_on.empty()) return fmt::format(", fitted to {}", fmt::join(report.fitted_on, " and "));
+  return report.calibration.empty() ? "" : ", by " + report.calibration;
+}
+
+/// Of a variant's calls whose times are rounded: those that rounding alone moves by 5 % or more, and the
+/// accuracy of the others.
+struct Rounding {
+  std::size_t rounded = 0, coarse = 0;
+  Accuracy others;
+};
+Rounding rounding_of(const Validation& v) {
+  Rounding r;
+  std::vector<Scored> others;
+  for (const ValidatedCall& call : v.calls) {
+    r.rounded += call.scored.resolution > 0 ? 1 : 0;
+    if (is_coarse(call.scored))
+      ++r.coarse;
+    else
+      others.push_back(call.scored);
+  }
+  r.others = accuracy_of(others);
+  return r;
+}
 
 }  // namespace
 
 std::string validation_table(const ValidationReport& report) {
   std::string out = fmt::format(
-      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} "
+      "kernel models against measurements, {}, level {}{}\n{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} "
+      "{:>8} "
       "{:>8}\n"
       "{:<20} {:<21} {:<14} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-      report.device, name(report.options.level),
-      report.calibration.empty() ? "" : ", by " + report.calibration, "operator", "dtype", "regime", "n", "median", "mean", "p90",
-      "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
+      report.device, name(report.options.level), judged_by(report), "operator", "dtype", "regime", "n",
+      "median", "mean", "p90", "bias", "in 90 %", "", "", "", "", "%", "%", "%", "%", "%");
   for (const Line& l : lines_of(report)) {
     const Accuracy& a = l.accuracy;
     out += fmt::format("{:<20} {:<21} {:<14} {:>6} {:>8.1f} {:>8.1f} {:>8.1f} {:>+8.1f} {:>8}\n", l.op,
                        l.variant, l.regime, a.n, a.median_ape, a.mape, a.p90_ape, a.bias,
-                       has_intervals(report) ? fmt::format("{:.0f}", a.coverage) : "-");
+                       l.intervals ? fmt::format("{:.0f}", a.coverage) : "-");
   }
+  for (const auto& [op, variant] : report.not_predicted)
+    out += fmt::format("{:<20} {:<21} not predicted: no fitted device has it\n", op, variant);
   for (const Validation& v : report.validations) {
     out += fmt::format("\n{} {}: fitted to {} calls, residual layer {}\n", v.op, v.variant, v.fitted,
                        report.options.level != Level::residual_corrected ? "not used"
                        : v.residual                                      ? "on"
                                     : "off: it does not help unseen shapes");
+    if (v.calls.empty()) out += "  nothing is left to judge: all of its calls were fitted\n";
+    if (const Rounding r = rounding_of(v); r.coarse > 0)
+      out += fmt::format(
+          "  rounded so that {} of {} calls may be 5 % off by that alone; the others: mean {:.1f} %, p90 "
+          "{:.1f} %, bias {:+.1f} %\n",
+          r.coarse, v.calls.size(), r.others.mape, r.others.p90_ape, r.others.bias);
     const auto parameters = parameters_of_fit(report, v);
     for (std::size_t i = 0; i < v.values.size(); ++i)
       out += fmt::format("  {:<20} {:>10.4g} {}\n", parameters[i].name, v.values[i], parameters[i].unit);
@@ -108,10 +152,14 @@ std::string validation_table(const ValidationReport& report) {
 
 std::string validation_json(const ValidationReport& report) {
   using nlohmann::ordered_json;
-  ordered_json out{{"schema_version", 1},
-                   {"device", report.device},
-                   {"level", name(report.options.level)}};
-  if (report.calibration.empty()) {
+  ordered_json out{{"schema_version", 1}, {"device", report.device}, {"level", name(report.options.level)}};
+  if (!report.fitted_on.empty()) {
+    out["fitted_on"] = report.fitted_on;
+    out["seed"] = report.options.seed;
+    out["not_predicted"] = ordered_json::array();
+    for (const auto& [op, variant] : report.not_predicted)
+      out["not_predicted"].push_back({{"operator", op}, {"dtype", variant}});
+  } else if (report.calibration.empty()) {
     out["fit_on"] = report.options.fit_on;
     out["split"] = name(report.options.split);
     out["seed"] = report.options.seed;
@@ -130,7 +178,7 @@ std::string validation_json(const ValidationReport& report) {
                            {"mape", a.mape},
                            {"p90_ape", a.p90_ape},
                            {"bias", a.bias},
-                           {"coverage", has_intervals(report) ? ordered_json(a.coverage) : ordered_json()}});
+                           {"coverage", l.intervals ? ordered_json(a.coverage) : ordered_json()}});
   }
   for (const Validation& v : report.validations) {
     for (const ValidatedCall& c : worst_of(v)) {
@@ -148,9 +196,13 @@ std::string validation_json(const ValidationReport& report) {
     const auto parameters = parameters_of_fit(report, v);
     for (std::size_t i = 0; i < v.values.size(); ++i)
       values[std::string{parameters[i].name}] = {{"value", v.values[i]}, {"unit", parameters[i].unit}};
+    const Rounding rounding = rounding_of(v);
     out["fitted"].push_back({{"operator", v.op},
                              {"dtype", v.variant},
                              {"calls", v.fitted},
+                             {"rounded", rounding.rounded},
+                             {"rounded_by_5_percent", rounding.coarse},
+                             {"mape_of_others", rounding.others.mape},
                              {"residual_layer", v.residual},
                              {"parameters", std::move(values)}});
   }

@@ -58,6 +58,8 @@ MeasuredStep read_measured_step(Reader& in) {
                  .runs = in.required<std::int64_t>("runs")};
   m.throttled = in.required<bool>("throttled");
   read_kernels(in, m.kernels);
+  if (m.median <= Seconds{0}) in.error("median", "must be positive");
+  if (m.kernels.empty()) in.error("kernels", "no kernel");
   return m;
 }
 
@@ -73,15 +75,18 @@ MemoryUse read_memory(Reader& in) {
 
 std::string print_grid(const StepGrid& grid) {
   std::string text =
-      "# Steps that were executed. kernels: [first node, last node, exposed us, gap before us].\nfacts:\n";
+      "# Steps that were executed. kernels: [first node, last node, exposed us, gap before us].\ndevice: " +
+      yaml_quoted(grid.device) + "\nfacts:\n";
   for (const auto& [key, value] : grid.facts)
     text += fmt::format("  {}: {}\n", yaml_quoted(key), yaml_quoted(value));
   text += "plans:\n";
-  for (const auto& [name, edits] : grid.plans) text += fmt::format("  {}: {}\n", name, mapping_of(edits));
+  for (const auto& [name, edits] : grid.plans)
+    text += fmt::format("  {}: {}\n", yaml_quoted(name), mapping_of(edits));
   text += "runs:\n";
   for (const GridRun& run : grid.runs) {
     text += fmt::format("  - model: {}\n    set: {}\n    plans: [{}]\n    formats: [{}]\n",
-                        yaml_quoted(run.model), mapping_of(run.edits), run.plan, run.format);
+                        yaml_quoted(run.model), mapping_of(run.edits), yaml_quoted(run.plan),
+                        yaml_quoted(run.format));
     if (const auto& m = run.memory_used)
       text += fmt::format(
           "    memory: {{weights: {} B, kv: {} B, activations: {} B, workspace: {} B, capacity: {} B}}\n",

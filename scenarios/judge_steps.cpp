@@ -21,29 +21,43 @@ std::string ops_of(const Structure& structure, const NodeRange& nodes) {
 
 std::string role_of(const StructureNode& node) { return node.name.substr(node.name.rfind('.') + 1); }
 
+/// A measured step in the terms of the kernel models.
+Result<StepSamples> sample_of(const GridRun& run, const GridStep& step, const Structure& structure,
+                              const Graph& graph) {
+  const Plan& plan = run.settings.plan;
+  StepSamples samples{.mode = launch_mode(recorded(features(step), plan), plan.launch.overlap),
+                      .untraced = step.measured->median};
+  for (const MeasuredKernel& k : step.measured->kernels) {
+    if (k.last >= structure.nodes.size() || k.last < k.first)
+      return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
+    samples.kernels.push_back({step_calls(graph, {k.first, k.last}, plan.launch.overlap), k.exposed});
+  }
+  return samples;
+}
+
 /// Kernels of one role in all layers, as one.
 Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const Graph& graph,
-                                                const MeasuredStep& measured, const Prediction& prediction) {
+                                                const MeasuredStep& measured, const StepSamples& samples,
+                                                const Prediction& prediction) {
   std::map<std::size_t, Seconds> times;
   for (const MeasuredKernel& k : kernels_of(prediction.timeline)) times[k.first] = k.exposed - prediction.gap;
   std::vector<JudgedKernel> kernels;
   std::map<std::string, std::size_t> known;
-  Seconds exposed{0};
-  for (const MeasuredKernel& k : measured.kernels) exposed += k.exposed;
-  const double stretch = stretch_of(measured.median, exposed, measured.kernels.size(), prediction.gap);
-  for (const MeasuredKernel& k : measured.kernels) {
-    if (k.last >= structure.nodes.size() || k.last < k.first || !times.contains(k.first))
-      return failure("kernels of other nodes than the network has under this plan");
+  const double stretch = stretch_of(samples, prediction.gap);
+  for (std::size_t i = 0; i < measured.kernels.size(); ++i) {
+    const MeasuredKernel& k = measured.kernels[i];
+    if (!times.contains(k.first)) return failure("kernels of other nodes than are predicted to share them");
     const std::string ops = ops_of(structure, {k.first, k.last});
     const auto [at, is_new] = known.emplace(role_of(structure.nodes[k.first]) + ops, kernels.size());
     if (is_new)
       kernels.push_back({.op = std::string{name(structure.nodes[main_node(graph, {k.first, k.last})].op)},
                          .kernel = ops,
-                         .count = 0});
+                         .count = 0,
+                         .stretch = multiplies(samples.kernels[i]) ? stretch : 1});
     JudgedKernel& sum = kernels[at->second];
     ++sum.count;
     sum.predicted += times.at(k.first);
-    sum.measured += stretch * k.exposed;
+    sum.measured += k.exposed;
   }
   for (JudgedKernel& k : kernels) {
     k.predicted /= static_cast<double>(k.count);
@@ -75,21 +89,14 @@ std::vector<MeasuredKernel> kernels_of(const Timeline& timeline) {
 Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
   std::vector<StepSamples> all;
   for (const GridRun& run : grid.runs) {
-    const Plan& plan = run.settings.plan;
-    const Result<Structure> structure = compile(run.settings.model(), plan);
+    const Result<Structure> structure = compile(run.settings.model(), run.settings.plan);
     if (!structure) return failure(structure.error());
     for (const GridStep& step : run.steps) {
       if (!step.measured) continue;
-      const Features asked = features(step);
-      const Graph graph = bind(*structure, padded(asked, plan));
-      StepSamples samples{.mode = launch_mode(recorded(asked, plan), plan.launch.overlap),
-                          .untraced = step.measured->median};
-      for (const MeasuredKernel& k : step.measured->kernels) {
-        if (k.last >= structure->nodes.size() || k.last < k.first)
-          return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
-        samples.kernels.push_back({step_calls(graph, {k.first, k.last}, plan.launch.overlap), k.exposed});
-      }
-      all.push_back(std::move(samples));
+      const Graph graph = bind(*structure, padded(features(step), run.settings.plan));
+      Result<StepSamples> samples = sample_of(run, step, *structure, graph);
+      if (!samples) return failure(samples.error());
+      all.push_back(std::move(*samples));
     }
   }
   return all;
@@ -107,11 +114,22 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
       if (!step.measured) continue;
       const MeasuredStep& m = *step.measured;
       const Prediction p = predict(run.settings, *structure, features(step), calibration);
-      Result<std::vector<JudgedKernel>> kernels =
-          judge_kernels(*structure, bind(*structure, padded(features(step), run.settings.plan)), m, p);
+      const Graph graph = bind(*structure, padded(features(step), run.settings.plan));
+      const Result<StepSamples> samples = sample_of(run, step, *structure, graph);
+      if (!samples) return failure(samples.error());
+      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, graph, m, *samples, p);
       if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
-      judged.steps.push_back({run.model, run.plan, run.format, step.text, seconds(p.timeline.end), m.median,
-                              m.p10, m.p90, m.throttled, std::move(*kernels)});
+      judged.steps.push_back({.model = run.model,
+                              .plan = run.plan,
+                              .format = run.format,
+                              .step = step.text,
+                              .predicted = seconds(p.timeline.end),
+                              .measured = m.median,
+                              .p10 = m.p10,
+                              .p90 = m.p90,
+                              .interval = p.interval,
+                              .throttled = m.throttled,
+                              .kernels = std::move(*kernels)});
     }
   }
   return judged;

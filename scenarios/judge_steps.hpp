@@ -10,18 +10,19 @@ namespace inferometer {
 
 /// A kernel of an executed step beside its prediction.
 struct JudgedKernel {
-  std::string op;          ///< that takes most of it
-  std::string kernel;      ///< the operators in it, such as "rms_norm + linear"
-  std::int64_t count = 1;  ///< of its kind in the step
-  Seconds predicted{0},
-      measured{0};  ///< exposed, without the gap before it, mean of those; measured: times stretch_of()
-  double error() const { return predicted / measured - 1; }
+  std::string op;                     ///< that takes most of it
+  std::string kernel;                 ///< the operators in it, such as "rms_norm + linear"
+  std::int64_t count = 1;             ///< of its kind in the step
+  Seconds predicted{0}, measured{0};  ///< exposed, without the gap before it, mean of those; as traced
+  double stretch = 1;                 ///< untraced over traced: stretch_of() the step where it multiplies
+  double error() const { return predicted / (stretch * measured) - 1; }
 };
 
 /// An executed step beside its prediction.
 struct JudgedStep {
   std::string model, plan, format, step;
   Seconds predicted{0}, measured{0}, p10{0}, p90{0};
+  std::optional<Interval> interval;  ///< predicted, 90 %
   bool throttled = false;
   std::vector<JudgedKernel> kernels;  ///< one of each role
   double error() const { return predicted / measured - 1; }

@@ -17,7 +17,7 @@ bool steady(const std::vector<Nanoseconds>& times) {
   const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   const double a = static_cast<double>(samples_of({times.begin(), half}).median.count());
   const double b = static_cast<double>(samples_of({half, times.end()}).median.count());
-  return std::abs(a - b) <= 0.005 * a;
+  return std::abs(a - b) <= 0.01 * a;
 }
 
 /// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power
@@ -67,7 +67,7 @@ Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Struc
   }
   const Graph graph = bind(structure, features(step));
   std::vector<Timeline> runs;
-  for (int pass = 0; pass < 3; ++pass) {
+  for (int pass = 0; pass < 2; ++pass) {
     Result<Timeline> run = backend.run(graph, step);
     if (!run) return failure(run.error());
     runs.push_back(std::move(*run));

@@ -5,7 +5,7 @@
 
 namespace inferometer {
 
-/// Executes every step of a grid: untraced until its median is steady, then traced three times.
+/// Executes every step of a grid: untraced until its median is steady, then traced twice.
 ///
 /// grid     filled in with what was measured; runs that the backend refuses are taken out, steps that fail
 ///          have no measurement

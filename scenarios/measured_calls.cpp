@@ -1,5 +1,7 @@
 #include "scenarios/measured_calls.hpp"
 
+#include <array>
+
 namespace inferometer {
 namespace {
 
@@ -24,6 +26,43 @@ double read_routing(Row& row) {
   row.error(f, fmt::format("routing: \"{}\" is neither balanced nor power_law_ with a number from 0 to 10",
                            f.text));
   return 0;
+}
+
+/// Kernels of a layer that are no products: what they read and write of each row of n, in numbers of n. They
+/// work in fp16.
+struct RowKernel {
+  std::string_view name;
+  std::int64_t passes;  ///< over the row
+  bool weights;         ///< n of them
+};
+constexpr std::array row_kernels{
+    RowKernel{"add", 3, false},     RowKernel{"attn_rope", 2, false},
+    RowKernel{"emb", 2, false},     RowKernel{"input_layernorm", 2, true},
+    RowKernel{"mlp_act", 3, false}, RowKernel{"post_attention_layernorm", 2, true},
+};
+
+KernelCall read_row_kernel(Row& row) {
+  const Field& op = row.field("op");
+  const std::int64_t m = row.positive<std::int64_t>("m"), n = row.positive<std::int64_t>("n");
+  std::string names;
+  for (const RowKernel& k : row_kernels) {
+    if (k.name == op.text)
+      return Elementwise{.ops = std::string{op.text},
+                         .rows = m,
+                         .row_bytes = 2 * k.passes * n,
+                         .fixed_bytes = k.weights ? 2 * n : 0};
+    names += (names.empty() ? "" : ", ") + std::string{k.name};
+  }
+  row.error(op, fmt::format("op: \"{}\" is no product as k is 0, and not one of {}", op.text, names));
+  return Elementwise{};
+}
+
+KernelCall read_layer_part(Row& row) {
+  if (row.not_negative("k") == 0) return read_row_kernel(row);
+  return Gemm{.format = Format::fp16,
+              .m = row.positive<std::int64_t>("m"),
+              .n = row.positive<std::int64_t>("n"),
+              .k = row.positive<std::int64_t>("k")};
 }
 
 KernelCall read_moe(Row& row) {
@@ -99,6 +138,18 @@ KernelCall read_collective(Row& row) {
   return c;
 }
 
+KernelCall read_eager_collective(Row& row) {
+  EagerCollective c{.op = row.value<EagerOp>("op"),
+                    .gpus = row.positive<std::int64_t>("num_gpus"),
+                    .gpus_per_node = row.positive<std::int64_t>("gpus_per_node"),
+                    .bytes = row.positive<std::int64_t>("message_bytes")};
+  if (c.gpus < 2) row.error(row.field("num_gpus"), "num_gpus: must be 2 or more");
+  if (c.gpus_per_node > c.gpus)
+    row.error(row.field("gpus_per_node"),
+              fmt::format("gpus_per_node: {} of {} GPUs", c.gpus_per_node, c.gpus));
+  return c;
+}
+
 KernelCall read_mla_kernel(Row& row) {
   return MlaKernel{.phase = row.value<AttentionPhase>("phase"),
                    .kv = row.value<LatentFormat>("kv_dtype"),
@@ -132,15 +183,51 @@ KernelCall read_quantize(Row& row) {
                         .k = row.positive<std::int64_t>("k")};
 }
 
+/// The published rows of a gated delta rule convolve the channels of its keys alone, as their times tell.
+std::int64_t convolved_channels(Row& row) {
+  if (row.field("num_k_heads").text.empty())
+    return row.positive<std::int64_t>("nheads") * row.positive<std::int64_t>("head_dim") +
+           2 * row.positive<std::int64_t>("n_groups") * row.positive<std::int64_t>("d_state");
+  return row.positive<std::int64_t>("num_k_heads") * row.positive<std::int64_t>("head_k_dim");
+}
+
+KernelCall read_linear_attention(Row& row) {
+  LinearAttention a{.kernel = row.value<LinearKernel>("kernel"),
+                    .batch = row.positive<std::int64_t>("batch"),
+                    .length = row.positive<std::int64_t>("seq_len")};
+  if (a.kernel == LinearKernel::causal_conv1d_fn || a.kernel == LinearKernel::causal_conv1d_update) {
+    a.channels = convolved_channels(row);
+    a.taps = row.positive<std::int64_t>("d_conv");
+    return a;
+  }
+  a.key_heads = row.positive<std::int64_t>("num_k_heads");
+  a.key_dim = row.positive<std::int64_t>("head_k_dim");
+  a.value_heads = row.positive<std::int64_t>("num_v_heads");
+  a.value_dim = row.positive<std::int64_t>("head_v_dim");
+  return a;
+}
+
 }  // namespace
 
 const std::vector<MeasuredKind>& measured_kinds() {
+  constexpr double whole_us = 1;  // what profilers of kernels state
   static const std::vector<MeasuredKind> all{
       {{"dtype", "num_tokens", "hidden", "inter", "topk", "num_experts", "tp", "ep", "routing", "gated"},
        read_moe},
       {{"phase", "attn_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_q_heads", "num_kv_heads",
+        "head_dim", "window", "min_us", "max_us"},
+       read_attention,
+       whole_us},
+      {{"phase", "attn_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_q_heads", "num_kv_heads",
         "head_dim", "window"},
        read_attention},
+      {{"kernel", "batch", "seq_len", "d_conv", "num_k_heads", "head_k_dim", "num_v_heads", "head_v_dim",
+        "d_state", "nheads", "head_dim", "n_groups"},
+       read_linear_attention},
+      {{"op", "tp", "m", "n", "k", "min_us", "max_us"}, read_layer_part, whole_us},
+      {{"op", "num_gpus", "gpus_per_node", "message_bytes", "min_us", "max_us"},
+       read_eager_collective,
+       whole_us},
       {{"op", "dtype", "num_gpus", "message_bytes", "impl"}, read_collective},
       {{"phase", "gemm_dtype", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_module},
       {{"phase", "kv_dtype", "batch", "q_len", "kv_len", "num_heads"}, read_mla_kernel},

@@ -12,6 +12,7 @@ namespace inferometer {
 struct MeasuredKind {
   std::vector<std::string_view> columns;
   KernelCall (*read)(Row&);
+  double resolution = 0;  ///< us that times are rounded to; 0: they are not
 };
 
 /// The kinds of files, in the order in which they are tried.

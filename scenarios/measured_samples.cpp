@@ -6,10 +6,12 @@ Result<std::vector<Sample>> samples_on(const Device& device, const std::vector<M
                                        const std::string& file) {
   std::vector<Sample> samples;
   for (const Measurement& row : rows) {
-    if (std::holds_alternative<Collective>(row.call) && !device.link_bandwidth)
+    const bool exchanges =
+        std::holds_alternative<Collective>(row.call) || std::holds_alternative<EagerCollective>(row.call);
+    if (exchanges && !device.link_bandwidth)
       return failure("collectives cross links, and device " + device.name + " states no link_bandwidth",
                      {file, row.line, 1});
-    samples.push_back({row.call, chip_of(device, multiplied_by(row.call)), row.microseconds});
+    samples.push_back({row.call, chip_of(device, multiplied_by(row.call)), row.microseconds, row.resolution});
   }
   return samples;
 }

@@ -25,7 +25,17 @@ std::string expected_columns() {
   return all;
 }
 
+std::vector<std::string> columns_of(std::string_view line) {
+  std::vector<std::string> columns;
+  for (const Field& f : fields_of(line)) columns.emplace_back(f.text);
+  return columns;
+}
+
 }  // namespace
+
+bool times_known_kernels(const std::string& text) {
+  return kind_of(columns_of(std::string_view{text}.substr(0, text.find('\n')))) != nullptr;
+}
 
 Result<std::vector<Measurement>> read_measurements(const std::string& text, const std::string& file) {
   std::vector<Measurement> rows;
@@ -35,15 +45,16 @@ Result<std::vector<Measurement>> read_measurements(const std::string& text, cons
   int line = 0;
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
-    std::vector<Field> fields = fields_of(std::string_view{text}.substr(start, end - start));
+    const std::string_view of_line = std::string_view{text}.substr(start, end - start);
     start = end + 1;
     if (++line == 1) {
-      for (const Field& f : fields) columns.emplace_back(f.text);
+      columns = columns_of(of_line);
       kind = kind_of(columns);
       if (kind == nullptr)
         return failure("no kernel has these columns; expected " + expected_columns(), {file, 1, 1});
       continue;
     }
+    std::vector<Field> fields = fields_of(of_line);
     if (fields.size() == 1 && fields[0].text.empty()) continue;
     if (fields.size() != columns.size()) {
       errors.push_back({fmt::format("{} fields where the header names {}", fields.size(), columns.size()),
@@ -52,7 +63,7 @@ Result<std::vector<Measurement>> read_measurements(const std::string& text, cons
     }
     Row row(columns, std::move(fields), file, line, errors);
     KernelCall call = kind->read(row);
-    rows.push_back({std::move(call), row.positive<double>("latency_us"), line});
+    rows.push_back({std::move(call), row.positive<double>("latency_us"), line, kind->resolution});
   }
   if (kind == nullptr) return failure("the file is empty; a header line is needed", {file, 1, 1});
   if (!errors.empty()) return failure(std::move(errors));

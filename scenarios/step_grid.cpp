@@ -15,7 +15,8 @@
 namespace inferometer {
 namespace {
 
-constexpr std::int64_t most_sequences = 4096, most_tokens = 1 << 24;
+constexpr std::int64_t most_sequences = 4096, most_tokens = 1 << 24, most_in_step = 1 << 26;
+constexpr std::size_t most_steps = 10'000;
 
 /// "16x1+1024 & 1x512+0"; nothing where it is none.
 std::vector<AttentionSlice> parse_slices(std::string_view text) {
@@ -32,12 +33,15 @@ std::vector<AttentionSlice> parse_slices(std::string_view text) {
     if (there) at += s.size();
     return there;
   };
+  std::int64_t tokens = 0;
   do {
     std::int64_t count = 0;
     AttentionSlice slice;
     const bool read = number(1, most_sequences, count) && sign("x") && number(1, most_tokens, slice.fresh) &&
                       sign("+") && number(0, most_tokens, slice.cached);
     if (!read || static_cast<std::int64_t>(slices.size()) + count > most_sequences) return {};
+    tokens += count * (slice.fresh + slice.cached);
+    if (tokens > most_in_step) return {};
     slices.insert(slices.end(), static_cast<std::size_t>(count), slice);
   } while (sign(" & "));
   return at == end ? slices : std::vector<AttentionSlice>{};
@@ -71,6 +75,9 @@ class GridReader {
     if (auto facts = in.maybe_mapping("facts")) {
       for (const std::string& key : facts->keys()) grid_.facts[key] = facts->required<std::string>(key);
     }
+    if (const auto device = in.maybe<std::string>("device"); device && *device != device_.name)
+      in.error("device", "was measured on " + *device + "; asked for is " + device_.name);
+    grid_.device = device_.name;
     read_plans(in);
     read_step_lists(in);
     const Document* runs = in.raw("runs");
@@ -105,7 +112,10 @@ class GridReader {
     for (const std::string& name : lists ? lists->keys() : std::vector<std::string>{}) {
       const Document* list = lists->raw(name);
       if (list->kind != Document::Kind::sequence) lists->error(name, "a list is needed");
-      for (const Document& step : list->sequence) add_step(step, lists_[name], "steps." + name);
+      std::vector<GridStep> made;  // known by its name once it is whole
+      for (const Document& step : list->sequence) add_step(step, made, "steps." + name);
+      if (made.size() > most_steps) lists->error(name, "more than 10000 steps");
+      lists_[name] = std::move(made);
     }
   }
 
@@ -181,8 +191,10 @@ class GridReader {
       if (auto applied = apply(c, {format}, true); !applied)
         take_errors(errors_, applied.error(), in.where(), in.path() + ".formats: ");
     }
-    c.workload = room_for(run.steps, c.plan.kv.block_tokens);
+    if (c.plan.kv.block_tokens < 1) in.error("plans", "kv.block_tokens: must be positive");
+    if (run.steps.empty()) in.error("steps", "names no step");
     if (errors_.size() > before) return;
+    c.workload = room_for(run.steps, c.plan.kv.block_tokens);
     take_errors(errors_, check_case(c, {}, in.where()), in.where(), in.path() + ": ");
     grid_.runs.push_back(std::move(run));
   }

@@ -45,6 +45,7 @@ struct GridRun {
 
 /// Whole steps to execute, or that were.
 struct StepGrid {
+  std::string device;  ///< that it is for
   std::map<std::string, std::vector<Edit>> plans;
   std::vector<GridRun> runs;
   std::map<std::string, std::string> facts;  ///< of the measurement: date, GPU, driver, ...
@@ -52,11 +53,12 @@ struct StepGrid {
 
 /// Reads a grid, measured or not:
 ///   plans: {NAME: {SETTING: VALUE, ...}, ...}
-///   steps: {NAME: ["16x1+1024", ...], ...}
+///   steps: {NAME: ["16x1+1024", ...], ...}      a list may name those before it
 ///   runs:
 ///     - {model: MODEL, set: {SETTING: VALUE, ...}, plans: [NAME, ...], formats: [none, OPTIMIZATION, ...],
 ///        steps: [NAME, "16x1+1024", ...]}                          each plan with each format
-/// In a measured grid a step is a mapping with what print_grid() writes, and facts: says how it was measured.
+/// In a measured grid a step is a mapping with what print_grid() writes, device: names what it was measured
+/// on, and facts: says how.
 ///
 /// device  that all runs are for
 /// errors  all at file:line:column

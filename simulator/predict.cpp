@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/range/iterator_range.hpp>
+#include <cmath>
+#include <map>
 
 #include "model/launch.hpp"
 #include "roofline/copy.hpp"
@@ -94,6 +96,29 @@ Timeline timeline_of(const Structure& structure, std::span<const NodeRange> kern
   return timeline;
 }
 
+/// Calls of one model are off alike, those of different models independently of each other. Nothing where a
+/// model has no evidence.
+std::optional<Interval> interval_of(const std::map<const KernelTimes::Timed*, int>& calls, Nanoseconds end) {
+  struct Off {
+    double below = 0, above = 0;  // us
+  };
+  std::map<std::string_view, Off> by_name;
+  for (const auto& [call, count] : calls) {
+    const KernelPrediction& p = call->prediction;
+    if (p.high <= p.low) return std::nullopt;
+    Off& off = by_name[*call->variant];
+    off.below += count * (p.time - p.low);
+    off.above += count * (p.high - p.time);
+  }
+  double below = 0, above = 0;  // us²
+  for (const auto& [name, off] : by_name) {
+    below += off.below * off.below;
+    above += off.above * off.above;
+  }
+  return Interval{std::max(Nanoseconds{0}, end - to_ticks(Seconds{1e-6 * std::sqrt(below)})),
+                  end + to_ticks(Seconds{1e-6 * std::sqrt(above)})};
+}
+
 }  // namespace
 
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
@@ -115,7 +140,8 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
   if (gpu) prediction.gap = models_of(calibration).gap(launch_mode(!eager, overlap), device);
   KernelTimes kernel_times(device, calibration);
-  std::vector<Seconds> alone;  // of kernels
+  std::vector<Seconds> alone;                      // of kernels
+  std::map<const KernelTimes::Timed*, int> calls;  // how often each is made
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
     const NodeRange kernel = kernel_of(structure, v, run);
     if (kernel.first == v) kernels.push_back(kernel);
@@ -129,6 +155,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
       KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, overlap);
       e.nodes[main_node(graph, kernel) - v].parts.launch += prediction.gap;
       alone.push_back(e.time + prediction.gap);
+      for (const KernelTimes::Timed* call : e.calls) ++calls[call];
       prediction.nodes.insert(prediction.nodes.end(), e.nodes.begin(), e.nodes.end());
     }
   }
@@ -138,6 +165,8 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);
   prediction.timeline = timeline_of(structure, kernels, std::span{times}.subspan(copies));
+  if (gpu && calibration.level != Level::datasheet)
+    prediction.interval = interval_of(calls, prediction.timeline.end);
   if (copies > 0) prediction.timeline.spans.push_back(span_of(run.copy_beside, times.front()));
   return prediction;
 }

@@ -16,7 +16,8 @@ struct Prediction {
   std::vector<Estimate> nodes;   ///< of Structure::nodes: each alone
   std::optional<Estimate> copy;  ///< the copy beside the step, alone
   Level level = Level::datasheet;
-  Seconds gap{0};  ///< on a GPU between kernels; counted with each one's launch
+  std::optional<Interval> interval;  ///< of the step's time, 90 %, where the kernels' are known
+  Seconds gap{0};                    ///< on a GPU between kernels; counted with each one's launch
 };
 
 /// Predicts one step: each node's time alone from roofline/ (on a GPU each kernel's, from the kernel models),

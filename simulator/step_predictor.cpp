@@ -15,8 +15,8 @@ int kind_of(const Features& run) {
 }
 
 bool same_heads(const Attention& a, const Attention& b) {
-  return std::tie(a.heads, a.kv_heads, a.head_dim, a.window, a.dtype, a.kv_dtype) ==
-         std::tie(b.heads, b.kv_heads, b.head_dim, b.window, b.dtype, b.kv_dtype);
+  return std::tie(a.heads, a.kv_heads, a.head_dim, a.window, a.v_in_k, a.dtype, a.kv_dtype) ==
+         std::tie(b.heads, b.kv_heads, b.head_dim, b.window, b.v_in_k, b.dtype, b.kv_dtype);
 }
 
 const Attention* attention_in(const Graph& graph, const NodeRange& kernel) {
@@ -65,7 +65,7 @@ StepPredictor::Shape StepPredictor::shape_of(const Features& run, const Features
       Attending attending{.op = *op};
       attending.op.slices.clear();
       for (const StepCall& call : step_calls(graph, kernel, overlap))
-        (std::holds_alternative<DecodeAttention>(call.call) ? attending.single : attending.prompts) =
+        (std::holds_alternative<ContextAttention>(call.call) ? attending.prompts : attending.single) =
             models.find(call);
       const auto known =
           std::find_if(shape.attending.begin(), shape.attending.end(), [&](const Attending& a) {
@@ -87,7 +87,8 @@ StepPredictor::Shape StepPredictor::shape_of(const Features& run, const Features
 }
 
 Nanoseconds StepPredictor::time(const Features& asked) {
-  if (case_.cluster.device.kind != DeviceKind::gpu || asked.copy_beside)
+  const bool naive = case_.plan.kernels.attention == AttentionKernel::naive;
+  if (case_.cluster.device.kind != DeviceKind::gpu || asked.copy_beside || naive)
     return predict(case_, structure_, asked, calibration_).timeline.end;
   const bool pads = padding_sequences(asked, case_.plan) > 0;
   const Features wider = pads ? padded(asked, case_.plan) : Features{};

@@ -13,8 +13,8 @@ namespace inferometer {
 /// many tokens, sequences and logits a step has, and is found once for each such triple; between two kernels
 /// of attention the host's launches and the kernels are one max-plus step,
 ///   end = max(end + work, latest)    latest: as if the kernel that waits longest for the host were the first
-/// so that a step costs two of those a layer. Steps with a copy beside them, and those of a processor, are
-/// predicted as predict() does.
+/// so that a step costs two of those a layer. Steps with a copy beside them or naive attention, and those of
+/// a processor, are predicted as predict() does.
 ///
 /// requires  the case, structure and calibration to outlive it
 /// source    max-plus algebra: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", 1992

@@ -14,7 +14,7 @@ Accuracy accuracy_of(const std::vector<Scored>& scored) {
     errors.push_back(100 * std::abs(s.error()));
     a.mape += errors.back();
     a.bias += 100 * s.error();
-    a.coverage += s.low <= s.measured && s.measured <= s.high ? 100 : 0;
+    a.coverage += s.low <= s.measured + s.resolution / 2 && s.measured - s.resolution / 2 <= s.high ? 100 : 0;
   }
   const auto n = static_cast<double>(a.n);
   a.mape /= n;

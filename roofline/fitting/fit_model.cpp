@@ -32,6 +32,13 @@ double prior_of(std::size_t samples, std::size_t parameters) {
   return samples < 10 * parameters ? LeastSquaresOptions{}.scale * std::sqrt(12.0) : 0;
 }
 
+/// What a sample's error counts for beside the loss's scale: less where rounding alone, evenly spread over
+/// its step, is as large.
+double weight_of(const Sample& s) {
+  const double rounding = s.resolution / (std::sqrt(12.0) * s.measured);
+  return 1 / std::hypot(1.0, rounding / LeastSquaresOptions{}.scale);
+}
+
 Residuals residuals_of(const std::vector<const Sample*>& samples,
                        std::span<const KernelParameter> parameters) {
   const double prior = prior_of(samples.size(), parameters.size());
@@ -40,7 +47,7 @@ Residuals residuals_of(const std::vector<const Sample*>& samples,
     std::vector<double> r;
     r.reserve(samples.size());
     for (const Sample* s : samples)
-      r.push_back(std::log(time_of(s->call, s->chip, values).total / s->measured));
+      r.push_back(weight_of(*s) * std::log(time_of(s->call, s->chip, values).total / s->measured));
     if (prior > 0) {
       for (const double x : at) r.push_back(prior * (x - 0.5));
     }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "model/nearest_rank.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -64,15 +66,24 @@ struct Part {
   Groups groups;
 };
 
+/// A ratio beyond ten robust standard deviations is a disturbed measurement or another kernel: it counts as
+/// that far off, lest the layer bends to it. source  Huber, "Robust Statistics", 1981, section 5
+double most_believed(const std::vector<double>& ratios) {
+  std::vector<double> sizes;
+  for (const double r : ratios) sizes.push_back(std::abs(r));
+  return std::min(1.0, 10 * 1.4826 * nearest_rank(std::move(sizes), 0.5));
+}
+
 /// At most `count` samples, spread evenly over their order.
 Part part_of(const std::vector<Sample>& samples, const std::vector<double>& ratios, std::size_t count) {
   const std::size_t n = std::min(count, samples.size());
+  const double most = most_believed(ratios);
   Part part{.points = {}, .y = Eigen::VectorXd(static_cast<Eigen::Index>(n)), .groups = {}};
   std::map<std::vector<std::int64_t>, std::vector<Eigen::Index>> groups;
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t s = i * samples.size() / n;
     part.points.push_back(point_of(samples[s].call));
-    part.y(static_cast<Eigen::Index>(i)) = static_cast<float>(std::clamp(ratios[s], -1.0, 1.0));
+    part.y(static_cast<Eigen::Index>(i)) = static_cast<float>(std::clamp(ratios[s], -most, most));
     groups[shape_of(samples[s].call)].push_back(static_cast<Eigen::Index>(i));
   }
   for (auto& [shape, members] : groups) part.groups.push_back(std::move(members));

@@ -10,7 +10,8 @@ namespace inferometer {
 struct Sample {
   KernelCall call;
   Chip chip;
-  double measured = 0;  ///< us
+  double measured = 0;    ///< us
+  double resolution = 0;  ///< us that `measured` is rounded to; 0: it is not
 };
 
 /// log(measured / modelled).

@@ -29,12 +29,15 @@ void score(Validation& v, const Set& set, const std::vector<bool>& fitted, const
   for (std::size_t i = 0; i < set.samples.size(); ++i) {
     if (fitted[i]) continue;
     const KernelPrediction p = predict(set.samples[i]);
-    v.calls.push_back({set.members[i], p.regime, {p.time, p.low, p.high, set.samples[i].measured}});
+    v.calls.push_back({set.members[i],
+                       p.regime,
+                       {p.time, p.low, p.high, set.samples[i].measured, set.samples[i].resolution}});
   }
 }
 
 Validation by_generic_values(const Set& set) {
   Validation v{.op = set.key.first, .variant = set.key.second};
+  v.intervals = false;
   v.values = generic_values(parameters_of(set.samples.front().call));
   score(v, set, std::vector<bool>(set.samples.size(), false), [&](const Sample& s) {
     const KernelTime t = time_of(s.call, s.chip, v.values);

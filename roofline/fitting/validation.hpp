@@ -29,6 +29,7 @@ struct Validation {
   std::vector<double> values;
   bool residual = false;  ///< whether the residual layer is on
   bool too_few = false;   ///< whether `fitted` samples do not determine the values
+  bool intervals = true;  ///< whether anything tells how far calls are missed
   std::vector<ValidatedCall> calls;
 };
 

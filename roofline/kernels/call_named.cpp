@@ -40,6 +40,8 @@ std::vector<KernelCall> one_of_each() {
     each<QuantizedFormat>(
         [&](QuantizedFormat f) { all.emplace_back(QuantizeKernel{.op = op, .format = f}); });
   });
+  each<LinearKernel>([&](LinearKernel k) { all.emplace_back(LinearAttention{.kernel = k}); });
+  each<EagerOp>([&](EagerOp op) { all.emplace_back(EagerCollective{.op = op}); });
   each<CollectiveOp>([&](CollectiveOp op) {
     each<CollectiveKernel>([&](CollectiveKernel k) { all.emplace_back(Collective{.op = op, .kernel = k}); });
   });

@@ -39,8 +39,8 @@ constexpr std::array specs{
     KernelParameter{"whole_waves", "1", "0: tiles are spread evenly, 1: waves are whole", 0.001, 1, 0.75},
     KernelParameter{"imbalance", "1", "wait for the tile with the most keys, relative to its excess", 0, 1.5,
                     0.3},
-    KernelParameter{"small_head", "1", "time per product at heads of 64, relative to 128", 0.5, 3, 1.1},
-    KernelParameter{"large_head", "1", "time per product at heads above 128, relative to 128", 0.5, 3, 1.2},
+    KernelParameter{"small_head", "1", "time per product at heads of 64, relative to 128", 1, 3, 1.1},
+    KernelParameter{"large_head", "1", "time per product at heads above 128, relative to 128", 1, 3, 1.2},
     KernelParameter{"memory_efficiency", "1", "preparation reaches this fraction of the memory bandwidth",
                     0.1, 1.05, 0.75},
     KernelParameter{"cache_speed", "1", "preparation out of L2, relative to the memory bandwidth", 0.2, 8,
@@ -75,20 +75,28 @@ Keys keys_of(const ContextAttention& a, double rows, double edge) {
   return {std::clamp(mean, tile, most), most};
 }
 
+/// Outputs of the parts of keys, written and read in single precision.
+double joined_bytes(const ContextAttention& a, double parts) {
+  return 2 * 4 * parts * static_cast<double>(a.batch * a.q_len * a.num_q_heads * a.head_dim);
+}
+
 /// Time of the attention itself with tiles of `rows` queries.
-double tiles_time(const ContextAttention& a, const Chip& c, Values p, double rows) {
+/// parts  that the keys are cut into, each a thread block
+double tiles_time(const ContextAttention& a, const Chip& c, Values p, double rows, double parts) {
   const double hd = static_cast<double>(a.head_dim);
   const double ctas =
-      static_cast<double>(a.batch * a.num_q_heads) * std::ceil(static_cast<double>(a.q_len) / rows);
+      static_cast<double>(a.batch * a.num_q_heads) * std::ceil(static_cast<double>(a.q_len) / rows) * parts;
   const double head = a.head_dim < 128 ? p[h64] : a.head_dim > 128 ? p[h256] : 1.0;
   const double rate = c.flops / c.sms * p[eff] * rows / (rows + p[half]);
   const double cost = a.window > 0 && a.window < a.kv_len ? p[win] : 1.0;
   const double key = cost * rows * (4 * hd * head / rate + p[score] / c.clock);
-  const Keys k = keys_of(a, rows, p[edge]);
+  Keys k = keys_of(a, rows, p[edge]);
+  k = {k.mean / parts, k.most / parts};
   const double spread = turns(ctas, c.sms, p[whole]) * (p[ramp] + k.mean * key);
   const double last = p[uneven] * (k.most - k.mean) * key * std::min(1.0, ctas / c.sms);
   const double t = std::max(spread, p[ramp] + k.most * key) + last;
-  return t * (1 + p[pw] * t / (t + 300));
+  const double joined = parts > 1 ? p[ramp] + joined_bytes(a, parts) / c.bandwidth : 0;
+  return t * (1 + p[pw] * t / (t + 300)) + joined;
 }
 
 /// The pass before the attention: reads Q, K and V in bf16, writes Q as it is attended, K and V as cached.
@@ -128,7 +136,11 @@ std::vector<double> ContextAttention::features() const {
 KernelTime ContextAttention::time(const Chip& c, Values p) const {
   const double tokens = static_cast<double>(batch * q_len), hd = static_cast<double>(head_dim);
   double compute = 1e30;
-  for (const double rows : {64.0, 128.0, 256.0}) compute = std::min(compute, tiles_time(*this, c, p, rows));
+  for (const double rows : {64.0, 128.0, 256.0}) {
+    for (const double parts : {1.0, 2.0, 3.0, 4.0, 8.0}) {
+      if (parts == 1 || kv_len > q_len) compute = std::min(compute, tiles_time(*this, c, p, rows, parts));
+    }
+  }
   const double prepared = alone ? 0.0 : preparation_time(*this, c, p);
   const double cache = 2 * static_cast<double>(batch * kv_len * num_kv_heads) * hd * info(kv).input_bytes;
   const double streamed = (4 * tokens * static_cast<double>(num_q_heads) * hd + cache) / c.bandwidth;

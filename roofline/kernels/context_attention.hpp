@@ -32,11 +32,13 @@ struct ContextAttention {
   std::span<const KernelParameter> parameters() const;
 
   /// A floor, the pass that prepares Q, K and V, and the attention itself: thread blocks of a tile of queries
-  /// in turns on the multiprocessors, each for as long as its keys take; the best of the tile sizes.
+  /// in turns on the multiprocessors, each for as long as its keys take; the best of the tile sizes. Behind a
+  /// cache, where few tiles may meet many keys, the keys may be cut too.
   ///
   /// returns  the time with its parts [us]
   /// source   tiles and their order: Dao, "FlashAttention-2", arXiv:2307.08691; exponentials beside products:
-  ///          Shah et al., "FlashAttention-3", arXiv:2407.08608, section 3.2
+  ///          Shah et al., "FlashAttention-3", arXiv:2407.08608, section 3.2; cut keys: Dao et al.,
+  ///          "Flash-Decoding for long-context inference", 2023
   KernelTime time(const Chip& chip, Values p) const;
 };
 

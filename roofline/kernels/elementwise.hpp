@@ -1,4 +1,5 @@
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +20,11 @@ struct Elementwise {
   std::int64_t fixed_bytes = 0;  ///< read once, however many rows: weights
 
   std::string variant() const { return ops; }
-  std::vector<std::int64_t> shape() const { return {row_bytes, fixed_bytes}; }
+  /// A kernel has few widths in a network: rows of another order of magnitude are a shape of their own.
+  std::vector<std::int64_t> shape() const {
+    return {row_bytes, fixed_bytes,
+            static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(rows)))};
+  }
   std::string label() const;
   std::vector<double> features() const;
   DType multiplied() const { return DType::bf16; }

@@ -6,6 +6,7 @@ namespace inferometer {
 
 /// How a matrix product stores its operands and what it multiplies in, as published measurements name it.
 enum class Format : std::uint8_t {
+  f32,
   bf16,
   fp16,
   fp8,
@@ -21,7 +22,8 @@ enum class Format : std::uint8_t {
 
 template <>
 struct Names<Format> {
-  static constexpr std::array list{std::pair{Format::bf16, std::string_view{"bf16"}},
+  static constexpr std::array list{std::pair{Format::f32, std::string_view{"f32"}},
+                                   std::pair{Format::bf16, std::string_view{"bf16"}},
                                    std::pair{Format::fp16, std::string_view{"fp16"}},
                                    std::pair{Format::fp8, std::string_view{"fp8"}},
                                    std::pair{Format::fp8_static, std::string_view{"fp8_static"}},
@@ -43,6 +45,8 @@ struct FormatInfo {
 
 constexpr FormatInfo info(Format format) {
   switch (format) {
+    case Format::f32:  // on vector units, where matrix units have no f32
+      return {4, 4, DType::f32, false};
     case Format::bf16:
       return {2, 2, DType::bf16, false};
     case Format::fp16:

@@ -1,48 +1,20 @@
 #include "roofline/kernels/gemm.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "roofline/kernels/gemm_parameters.hpp"
 #include "roofline/kernels/turns.hpp"
 
 namespace inferometer {
 namespace {
 
+/// In the order of gemm_parameters().
 enum P : std::size_t { floor_, eff, hm, l2b, tstep, dbw, dlat, ovl, soft, lat, sk, skb, epi, pw, q0, qb };
-
-constexpr std::array specs{
-    KernelParameter{"floor", "us", "a call of no size", 0.3, 20, 2.6},
-    KernelParameter{"matrix_efficiency", "1", "tiles that are fed reach this fraction of the matrix peak",
-                    0.4, 1.3, 0.95},
-    KernelParameter{"half_tile", "1", "harmonic tile edge at which half of the rate is reached", 0.5, 40, 8},
-    KernelParameter{"l2_feed", "B/cycle", "operand bytes a multiprocessor takes from L2 each cycle", 15, 200,
-                    70},
-    KernelParameter{"step", "us", "a step of 64 along k", 0.005, 0.4, 0.05},
-    KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth", 0.5,
-                    1.05, 0.9},
-    KernelParameter{"memory_latency", "us",
-                    "from a load to its data, with 64 KiB in flight per multiprocessor", 0.2, 6, 1.2},
-    KernelParameter{"overlap_loss", "1",
-                    "part of the shorter of compute and memory that the longer does not hide", 0, 0.6, 0.25},
-    KernelParameter{"whole_waves", "1", "0: work is spread over waves evenly, 1: waves are whole", 0.001, 1,
-                    0.3},
-    KernelParameter{"ramp", "us", "first loads of a tile and its last store", 0.1, 5, 0.8},
-    KernelParameter{"split", "us", "meeting of the parts of a split k", 0.2, 12, 2.2},
-    KernelParameter{"split_traffic", "1", "partial sums written and read, relative to memory", 0.02, 4, 0.7},
-    KernelParameter{"epilogue", "us", "store of a 128 x 128 tile", 0.01, 4, 0.6},
-    KernelParameter{"power", "1", "stretch of long work at the full matrix rate by the power limit", 0.001, 1,
-                    0.2},
-    KernelParameter{"quantize", "us", "kernels that quantise the inputs, of no size", 0.001, 20, 1},
-    KernelParameter{"quantize_traffic", "1", "their traffic, relative to reading the inputs once from memory",
-                    0.01, 8, 1},
-};
 
 }  // namespace
 
-std::span<const KernelParameter> Gemm::parameters() const {
-  return info(format).quantizes_inputs ? std::span{specs} : std::span{specs}.first(14);
-}
+std::span<const KernelParameter> Gemm::parameters() const { return gemm_parameters(format); }
 
 std::string Gemm::label() const {
   return "m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k);

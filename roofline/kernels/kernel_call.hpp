@@ -6,10 +6,12 @@
 #include "roofline/kernels/collective.hpp"
 #include "roofline/kernels/context_attention.hpp"
 #include "roofline/kernels/decode_attention.hpp"
+#include "roofline/kernels/eager_collective.hpp"
 #include "roofline/kernels/elementwise.hpp"
 #include "roofline/kernels/gemm.hpp"
 #include "roofline/kernels/gemv.hpp"
 #include "roofline/kernels/grouped_gemm.hpp"
+#include "roofline/kernels/linear_attention.hpp"
 #include "roofline/kernels/mla_bmm.hpp"
 #include "roofline/kernels/mla_kernel.hpp"
 #include "roofline/kernels/mla_module.hpp"
@@ -29,7 +31,8 @@ namespace inferometer {
 ///   parameters()   of its model
 ///   time()         the model
 using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
-                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv>;
+                                MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv,
+                                LinearAttention, EagerCollective>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

@@ -32,7 +32,9 @@ KernelTime decode_time(const MlaCore& a, const Chip& c, Values p) {
   const double tile = c.generation() > 1.5 ? 128 : 64;  // heads a block, or a pair of them, attends for
   const double width = MlaCore::latent + MlaCore::rope;
   const double units = a.batch * std::ceil(a.heads / tile);
-  const double parts = std::max(1.0, std::min(a.kv_len / p[chunk], c.sms / units));
+  // Before Hopper a block attends all tokens of a sequence.
+  const double parts =
+      c.generation() < 0.75 ? 1.0 : std::max(1.0, std::min(a.kv_len / p[chunk], c.sms / units));
   const double blocks = units * parts;
   const double length = std::max(64.0, a.kv_len / parts);
   const double multiply = 2 * tile * (width + MlaCore::latent) / (a.flops / c.sms * p[eff]);

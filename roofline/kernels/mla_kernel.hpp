@@ -25,9 +25,13 @@ struct MlaKernel {
   std::vector<std::int64_t> shape() const { return {heads, batch}; }
   std::string label() const;
   std::vector<double> features() const;
-  DType multiplied() const { return kv == LatentFormat::fp8 ? DType::fp8 : DType::bf16; }
+  /// Prompts expand latents to bf16 before they attend, whatever the cache holds.
+  DType multiplied() const {
+    return kv == LatentFormat::fp8 && phase == AttentionPhase::generation ? DType::fp8 : DType::bf16;
+  }
   std::span<const KernelParameter> parameters() const;
-  /// A floor, and what mla_core.hpp takes for the phase [us].
+  /// A floor, and what mla_core.hpp takes for the phase [us]. Before Hopper, whose matrix units take operands
+  /// from shared memory, decode multiplies at a part of the rate: latents of 576 do not fit in registers.
   KernelTime time(const Chip& chip, Values p) const;
 };
 

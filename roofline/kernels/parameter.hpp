@@ -14,7 +14,7 @@ struct KernelParameter {
 
 /// Where generic values come from: all models are fitted the same way.
 inline constexpr std::string_view generic_source =
-    "one set fitted to published measurements of A100, H200 and B200 together";
+    "one set fitted to published measurements of A100, H200 and B200 together, where they exist";
 
 /// Values of a model's parameters, in the order of its list.
 using Values = std::span<const double>;

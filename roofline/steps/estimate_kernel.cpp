@@ -21,6 +21,13 @@ Bound bound_of(const KernelTime& t) {
   return t.compute >= t.memory ? Bound::compute : Bound::memory;
 }
 
+/// All that a call's time depends on beside its variant.
+std::vector<double> sizes_of(const KernelCall& call) {
+  std::vector<double> sizes = features_of(call);
+  for (const std::int64_t s : shape_of(call)) sizes.push_back(static_cast<double>(s));
+  return sizes;
+}
+
 Seconds us(double t) { return Seconds{t * 1e-6}; }
 
 }  // namespace
@@ -42,10 +49,11 @@ std::size_t main_node(const Graph& graph, const NodeRange& kernel) {
   return attention <= kernel.last ? attention : kernel.first;
 }
 
-KernelTime KernelTimes::of(const StepCall& call) {
+const KernelTimes::Timed& KernelTimes::of(const StepCall& call) {
   const auto [known, is_new] = known_.try_emplace(
-      {std::string{operator_of(call.call)} + "/" + call.variant, features_of(call.call)}, KernelTime{});
-  if (is_new) known->second = models_of(calibration_).predict(call, device_, calibration_.level).parts;
+      {std::string{operator_of(call.call)} + "/" + call.variant, sizes_of(call.call)}, Timed{});
+  if (is_new) known->second.prediction = models_of(calibration_).predict(call, device_, calibration_.level);
+  known->second.variant = &known->first.first;
   return known->second;
 }
 
@@ -65,7 +73,8 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   DType multiplied = DType::bf16;
   bool link = false;
   for (const StepCall& call : step_calls(graph, kernel, overlap)) {
-    const KernelTime t = times.of(call);
+    estimate.calls.push_back(&times.of(call));
+    const KernelTime& t = estimate.calls.back()->prediction.parts;
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};
     multiplied = multiplied_by(call.call);
     link = std::holds_alternative<Collective>(call.call);
@@ -75,7 +84,7 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   e.bound = link ? Bound::link : bound_of(sum);
   e.parts.launch = us(std::min(sum.floor, sum.total));
   const Seconds work = us(sum.total) - e.parts.launch;
-  (link ? e.link : e.compute) = us(std::min(sum.compute, work.count() * 1e6));
+  e.compute = link ? Seconds{0} : us(std::min(sum.compute, work.count() * 1e6));
   e.memory = us(std::min(sum.memory, work.count() * 1e6));
   if (link) e.link = std::exchange(e.memory, Seconds{0});
   const Seconds at_peak =

@@ -16,18 +16,24 @@ class KernelTimes {
   KernelTimes(const Device& device, const Calibration& calibration)
       : device_(device), calibration_(calibration) {}
   const Device& device() const { return device_; }
-  KernelTime of(const StepCall& call);
+  struct Timed {
+    KernelPrediction prediction;
+    const std::string* variant = nullptr;  ///< operator and variant
+  };
+  /// Valid as long as this object.
+  const Timed& of(const StepCall& call);
 
  private:
   const Device& device_;
   const Calibration& calibration_;
-  std::map<std::pair<std::string, std::vector<double>>, KernelTime> known_;  ///< by variant and features
+  std::map<std::pair<std::string, std::vector<double>>, Timed> known_;  ///< by variant and sizes
 };
 
 /// One kernel on a GPU.
 struct KernelEstimate {
-  std::vector<Estimate> nodes;  ///< in their order
-  Seconds time{0};              ///< of the kernel, without the gap before it
+  std::vector<Estimate> nodes;                   ///< in their order
+  Seconds time{0};                               ///< of the kernel, without the gap before it
+  std::vector<const KernelTimes::Timed*> calls;  ///< whose sum that is
 };
 
 /// Estimates of one kernel on a GPU. The time is all with the node that takes most of it (main_node()), where

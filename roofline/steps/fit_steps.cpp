@@ -24,13 +24,13 @@ std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
                                static_cast<double>(step.kernels.size()));
   }
   std::map<LaunchMode, Seconds> gaps;
-  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.5))};
+  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.25))};
   return gaps;
 }
 
 /// Kernels of a step that do the same in several layers.
 struct Kind {
-  const StepCall* call = nullptr;
+  const StepSample* kernel = nullptr;
   Seconds exposed{0};
   std::int64_t count = 0;
 };
@@ -40,7 +40,7 @@ std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSa
     if (k.calls.size() != 1 || k.exposed <= Seconds{0}) continue;
     const StepCall& c = k.calls.front();
     Kind& kind = kinds[{{std::string{operator_of(c.call)}, c.variant}, label_of(c.call)}];
-    kind.call = &c;
+    kind.kernel = &k;
     kind.exposed += k.exposed;
     ++kind.count;
   }
@@ -49,21 +49,31 @@ std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSa
 
 }  // namespace
 
-double stretch_of(Seconds untraced, Seconds traced, std::size_t kernels, Seconds gap) {
-  if (untraced < shortest_limited || traced <= Seconds{0}) return 1;
-  return std::clamp((untraced - static_cast<double>(kernels) * gap) / traced, 0.9, 1.25);
+bool multiplies(const StepSample& kernel) {
+  return std::any_of(kernel.calls.begin(), kernel.calls.end(), [](const StepCall& c) {
+    return std::holds_alternative<Gemm>(c.call) || std::holds_alternative<GroupedGemm>(c.call) ||
+           std::holds_alternative<ContextAttention>(c.call);
+  });
+}
+
+double stretch_of(const StepSamples& step, Seconds gap) {
+  Seconds multiplying{0};
+  for (const StepSample& k : step.kernels) multiplying += multiplies(k) ? k.exposed : Seconds{0};
+  if (step.untraced < shortest_limited || multiplying <= Seconds{0}) return 1;
+  const Seconds others = exposed(step) - multiplying + static_cast<double>(step.kernels.size()) * gap;
+  return std::clamp((step.untraced - others) / multiplying, 0.9, 1.25);
 }
 
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {
   const StepModels between({}, gaps_of(steps));
   std::map<OperatorAndVariant, std::vector<Sample>> samples;
   for (const StepSamples& step : steps) {
-    const double stretch =
-        stretch_of(step.untraced, exposed(step), step.kernels.size(), between.gap(step.mode, device));
+    const double stretch = stretch_of(step, between.gap(step.mode, device));
     for (const auto& [key, of] : kinds_of(step)) {
-      const KernelCall& call = of.call->call;
+      const KernelCall& call = of.kernel->calls.front().call;
       samples[key.first].push_back({call, chip_of(device, multiplied_by(call)),
-                                    1e6 * stretch * of.exposed.count() / static_cast<double>(of.count)});
+                                    1e6 * (multiplies(*of.kernel) ? stretch : 1) * of.exposed.count() /
+                                        static_cast<double>(of.count)});
     }
   }
   return {fit_kernels(samples), between.gaps()};

@@ -18,15 +18,20 @@ struct StepSamples {
   std::vector<StepSample> kernels;
 };
 
-/// How much longer a step's kernels took in the untraced step than traced. In long steps tracing pauses let a
-/// power-limited device recover; steps that end within a millisecond do not reach that limit: 1.
-/// gap  between kernels of the step's mode
-double stretch_of(Seconds untraced, Seconds exposed, std::size_t kernels, Seconds gap);
+/// How much longer the kernels of a step that multiply took in the untraced step than traced. In long steps
+/// tracing pauses let a power-limited device recover, whose multiprocessors then slow down and whose memory
+/// does not; steps that end within a millisecond do not reach that limit: 1.
+///
+/// gap  between two kernels of the step's mode
+double stretch_of(const StepSamples& step, Seconds gap);
+
+/// Whether lower clocks slow a kernel down: products of tiles, attention of prompts.
+bool multiplies(const StepSample& kernel);
 
 /// Fits models of kernels and of the gaps between them to executed steps. Kernels that are two calls (prompts
-/// and single tokens attended together) are left out. A gap is the median over a mode's steps of what the
-/// kernels leave of a step, by kernel. In long steps tracing pauses let a power-limited device recover: their
-/// kernels are counted for as much longer as the untraced step took.
+/// and single tokens attended together) are left out. A gap is the lower quartile over a mode's short steps
+/// of what the kernels leave of a step, by kernel: where the host is slower than the device it leaves more.
+/// Kernels that multiply are counted for as much longer as stretch_of() says.
 ///
 /// requires  steps, each with kernels
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device);

@@ -11,8 +11,8 @@ namespace {
 /// The format of a product whose inputs are quantised by other nodes.
 Format format_of(DType x, DType w) {
   switch (w) {
-    case DType::fp8:
-      return Format::fp8_static;
+    case DType::fp8:  // beside wider inputs it is expanded, as int8 is
+      return x == DType::fp8 ? Format::fp8_static : Format::int8_wo;
     case DType::int8:
       return x == DType::int8 ? Format::sq : Format::int8_wo;
     case DType::int4:
@@ -23,28 +23,23 @@ Format format_of(DType x, DType w) {
       return Format::w4a16_mxfp4;
     case DType::f16:
       return Format::fp16;
+    case DType::f32:
+      return Format::f32;
     default:
       return Format::bf16;
   }
 }
 
 Format cache_format(DType d) {
-  return d == DType::fp8 ? Format::fp8 : d == DType::f16 ? Format::fp16 : Format::bf16;
+  return d == DType::fp8   ? Format::fp8
+         : d == DType::f16 ? Format::fp16
+         : d == DType::f32 ? Format::f32
+                           : Format::bf16;
 }
 
 std::string rows_class(std::int64_t rows) {
   constexpr std::int64_t few = 64;
   return rows <= few ? "/few rows" : "";
-}
-
-StepCall product_call(const Linear& o) {
-  const Format format = format_of(o.x, o.w.dtype);
-  if (o.tokens <= 1) {
-    const Gemv g{.format = format, .n = o.out, .k = o.in};
-    return {g.variant(), g};
-  }
-  const Gemm g{.format = format, .m = o.tokens, .n = o.out, .k = o.in};
-  return {g.variant() + rows_class(g.m), g};
 }
 
 /// Whether it is a product of tiles of both operands, or attention of prompts, which are long enough that
@@ -69,16 +64,27 @@ A attention_call(const Attention& o, const AttendedLengths& of) {
   return a;
 }
 
+StepCall call_of(const KernelCall& call, const std::string& rows = "") {
+  const std::string alone = variant_of(call) + rows;
+  return {alone, alone, call};
+}
+
 void add_attention(std::vector<StepCall>& calls, const Attention& o) {
   const Attended attended(o.slices);
-  if (attended.single.count > 0) {
-    const DecodeAttention a = single_tokens(o, attended.single);
-    calls.push_back({a.variant(), a});
-  }
-  if (attended.prompts.count > 0) {
-    const ContextAttention a = prompts(o, attended.prompts);
-    calls.push_back({a.variant(), a});
-  }
+  if (attended.single.count > 0) calls.push_back(call_of(single_tokens(o, attended.single)));
+  if (attended.prompts.count > 0) calls.push_back(call_of(prompts(o, attended.prompts)));
+  if (o.kernel != AttentionKernel::naive) return;
+  const std::int64_t rows = o.heads * o.tokens();
+  calls.push_back(
+      call_of(Elementwise{.ops = "scores",
+                          .rows = rows,
+                          .row_bytes = std::max<std::int64_t>(1, o.unfused_traffic().value / rows)}));
+}
+
+StepCall product_call(const Linear& o) {
+  const Format format = format_of(o.x, o.w.dtype);
+  if (o.tokens <= 1) return call_of(Gemv{.format = format, .n = o.out, .k = o.in});
+  return call_of(Gemm{.format = format, .m = o.tokens, .n = o.out, .k = o.in}, rows_class(o.tokens));
 }
 
 /// Bytes of all nodes but what they hand on within the kernel.
@@ -112,11 +118,16 @@ Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::str
 
 }  // namespace
 
-DecodeAttention single_tokens(const Attention& op, const AttendedLengths& of) {
-  return attention_call<DecodeAttention>(op, of);
+KernelCall single_tokens(const Attention& op, const AttendedLengths& of) {
+  if (!op.v_in_k) return attention_call<DecodeAttention>(op, of);
+  return MlaKernel{.phase = AttentionPhase::generation,
+                   .kv = op.kv_dtype == DType::fp8 ? LatentFormat::fp8 : LatentFormat::bf16,
+                   .batch = of.count,
+                   .kv_len = std::max<std::int64_t>(1, of.all / of.count),
+                   .heads = op.heads};
 }
 
-ContextAttention prompts(const Attention& op, const AttendedLengths& of) {
+KernelCall prompts(const Attention& op, const AttendedLengths& of) {
   auto a = attention_call<ContextAttention>(op, of);
   a.q_len = std::max<std::int64_t>(1, of.fresh / of.count);
   a.kv_len = std::max(a.q_len, a.kv_len);
@@ -129,7 +140,9 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
   int products = 0;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
     const AnyOperator& op = graph[v].op;
-    const std::string op_name{name(op)};
+    std::string op_name{name(op)};
+    if (const auto* norm = std::get_if<RmsNorm>(&op); norm != nullptr && norm->groups > 1)
+      op_name += " of heads";  // short rows, many of them
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
       calls.push_back(product_call(*o));
@@ -140,22 +153,22 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
                           .rows = std::max<std::int64_t>(1, e->rows()),
                           .n = e->out,
                           .k = e->in};
-      calls.push_back({g.variant(), g});
+      calls.push_back(call_of(g));
       ++products;
     } else if (const auto* b = std::get_if<BatchedLinear>(&op)) {
       const GroupedGemm g{.format = format_of(b->x, b->w.dtype),
                           .groups = b->heads,
-                          .rows = b->heads * b->tokens,
+                          .rows = std::max<std::int64_t>(1, b->heads * b->tokens),
                           .n = b->out,
                           .k = b->in};
-      calls.push_back({g.variant(), g});
+      calls.push_back(call_of(g));
       ++products;
     } else if (const auto* r = std::get_if<AllReduce>(&op); r != nullptr && r->ranks > 1) {
       const Collective c{
           .element = r->dtype == DType::f16 ? CollectiveElement::fp16 : CollectiveElement::bf16,
           .gpus = r->ranks,
           .bytes = std::max<std::int64_t>(1, work_of(op).link.value)};
-      calls.push_back({c.variant(), c});
+      calls.push_back(call_of(c));
     } else if (const auto* a = std::get_if<Attention>(&op)) {
       add_attention(calls, *a);
     } else {
@@ -163,8 +176,7 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
     }
   }
   if (calls.empty() || products > 1) {
-    const Elementwise e = elementwise_of(graph, kernel, ops);
-    calls = {{e.variant(), e}};
+    calls = {call_of(elementwise_of(graph, kernel, ops))};
     others.clear();
   }
   for (StepCall& call : calls) {

@@ -11,6 +11,7 @@ namespace inferometer {
 /// One kernel of a step in the terms of the kernel models.
 struct StepCall {
   std::string variant;  ///< of the call, with what else runs in the kernel: that has parameters of its own
+  std::string alone;    ///< of the call by itself
   KernelCall call;
 };
 
@@ -31,8 +32,8 @@ struct Attended {
   }
 };
 /// Attention over as many sequences that are alike, of the mean lengths.   requires sequences
-DecodeAttention single_tokens(const Attention& op, const AttendedLengths& of);
-ContextAttention prompts(const Attention& op, const AttendedLengths& of);
+KernelCall single_tokens(const Attention& op, const AttendedLengths& of);
+KernelCall prompts(const Attention& op, const AttendedLengths& of);
 
 /// What the nodes of one kernel ask of a GPU. Attention over prompts and single tokens together is two calls,
 /// one of each; all else is one. Attention over sequences that differ is that over as many alike, of their

@@ -19,7 +19,8 @@ class StepModels {
       : models_(std::move(models)), gaps_(std::move(gaps)) {}
 
   /// Of one kernel, without the gap before it: by the model for its variant, by that for the call alone where
-  /// what runs beside it was never measured, and by generic values where neither was.
+  /// what runs beside it was never measured (with overlap before without), and by generic values where
+  /// neither was.
   KernelPrediction predict(const StepCall& call, const Device& device, Level level) const;
   /// The model that predict() asks; null where that is the generic one.
   const FittedModel* find(const StepCall& call) const;

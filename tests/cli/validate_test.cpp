@@ -115,6 +115,84 @@ TEST(CalibrateFrom, SaysWhatIsWrongWithItsArguments) {
       << linkless.printed;
 }
 
+TEST(ValidateTransfer, PredictsADeviceByTheMeasurementsOfOthers) {
+  const Folder folder;
+  const std::string products = some_products();
+  folder.write("h200_sxm/products.csv", products);
+  folder.write("h200_sxm/states.csv", "state,latency_us\n1,2\n");
+  folder.write("a100_sxm/products.csv", products);
+  folder.write("b200_sxm/products.csv", products + "nvfp4,8,512,512,5\n");
+  const std::string command = "validate transfer --on b200-sxm --data " + folder.path().string() + " --fit ";
+  const Ran both = run_program(command + "h200-sxm,a100-sxm");
+  EXPECT_EQ(both.code, 0) << both.printed;
+  EXPECT_NE(both.printed.find("b200-sxm, level calibrated, fitted to h200-sxm and a100-sxm"),
+            std::string::npos)
+      << both.printed;
+  EXPECT_NE(both.printed.find("gemm bf16: fitted to 120 calls"), std::string::npos) << both.printed;
+  EXPECT_NE(both.printed.find("nvfp4                 not predicted"), std::string::npos) << both.printed;
+  EXPECT_NE(both.printed.find("states.csv: no kernel has its columns"), std::string::npos) << both.printed;
+  const Ran one = run_program(command + "h200-sxm --level residual-corrected --json");
+  EXPECT_EQ(one.code, 0) << one.printed;
+  EXPECT_NE(one.printed.find("\"coverage\": null"), std::string::npos) << one.printed;
+  EXPECT_EQ(one.printed, run_program(command + "h200-sxm --level residual-corrected --json").printed);
+}
+
+TEST(ValidateTransfer, PredictsTheSameWhateverThePredictedDeviceTook) {
+  const Folder folder;
+  folder.write("h200_sxm/products.csv", some_products());
+  const auto values = [&](const std::string& latency) {
+    folder.write("b200_sxm/products.csv", "dtype,m,n,k,latency_us\nbf16,64,4096,4096," + latency + "\n");
+    const std::string printed =
+        run_program("validate transfer --fit h200-sxm --on b200-sxm --json --data " + folder.path().string())
+            .printed;
+    return printed.substr(printed.find("\"fitted\": ["));
+  };
+  EXPECT_EQ(values("1"), values("1000"));
+}
+
+TEST(ValidateTransfer, SaysWhatIsWrongWithItsArguments) {
+  const Folder folder;
+  folder.write("h200_sxm/products.csv", some_products());
+  folder.write("b200_sxm/products.csv", "dtype,m,n,k,latency_us\nbf16,1,2,3,much\n");
+  const auto says = [&](const std::string& arguments, const std::string& what) {
+    const Ran run = run_program("validate transfer --data " + folder.path().string() + " " + arguments);
+    EXPECT_EQ(run.code, 2) << arguments;
+    EXPECT_NE(run.printed.find(what), std::string::npos) << run.printed;
+  };
+  says("--fit h200-sxm --on h200-sxm", "this is the device to predict");
+  says("--fit h200-sxm --on a100-sxm", "a100_sxm: error: no measured kernels");
+  says("--fit h200-sxm --on b200-sxm", "products.csv:2:12: error");
+  says("--fit h200-sxm --on h2000", "h2000");
+  says("--fit h200-sxm --on h200-sxm --level datasheet", "--level datasheet: expected");
+  folder.write("b200_sxm/products.csv", some_products());
+  says("--fit h200-sxm,h200-sxm --on b200-sxm", "--fit h200-sxm: given twice");
+  const char* data = std::getenv("INFEROMETER_DATA");
+  if (data != nullptr) return;
+  EXPECT_NE(
+      run_program("validate transfer --fit h200-sxm --on b200-sxm").printed.find("--data FOLDER is needed"),
+      std::string::npos);
+}
+
+TEST(ValidateKernels, TellsHowMuchRoundingHidesAndWhatItCannotJudge) {
+  const Folder folder;
+  std::string text = "op,tp,m,n,k,latency_us,min_us,max_us\n";
+  for (int m = 1; m <= 1 << 14; m *= 2)
+    text +=
+        "add,1," + std::to_string(m) + ",4096,0," + std::to_string(2 + m * 4096 * 6 / 1800000) + ",1,99\n";
+  const std::string command =
+      "validate kernels " + folder.write("parts.csv", text) + " --device a100-sxm --level calibrated ";
+  const Ran table = run_program(command + "--split row");
+  EXPECT_EQ(table.code, 0) << table.printed;
+  EXPECT_NE(table.printed.find("may be 5 % off by that alone; the others: mean"), std::string::npos)
+      << table.printed;
+  const Ran json = run_program(command + "--split row --json");
+  EXPECT_NE(json.printed.find("\"rounded\": 12"), std::string::npos) << json.printed;
+  const std::string one =
+      folder.write("one.csv", "op,tp,m,n,k,latency_us,min_us,max_us\nadd,1,8,4096,0,2,2,2\n");
+  const Ran alone = run_program("validate kernels " + one + " --device a100-sxm");
+  EXPECT_NE(alone.printed.find("nothing is left to judge"), std::string::npos) << alone.printed;
+}
+
 /// Published measurements, where they are on this machine, against the limits that ship.
 class PublishedMeasurements : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
@@ -136,6 +214,40 @@ TEST_P(PublishedMeasurements, ArePredictedWithinTheLimits) {
   const Ran run = run_program("validate kernels" + files + " --device " + device + " --level " + level +
                               " --require " INFEROMETER_SOURCE "/scenarios/limits/kernels.yaml");
   EXPECT_EQ(run.code, 0) << run.printed;
+}
+
+TEST(PublishedMeasurementsOfOthers, PredictADeviceWithinTheLimits) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "too slow with sanitizers";
+#endif
+  if (std::getenv("INFEROMETER_DATA") == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
+  const Ran run =
+      run_program("validate transfer --fit h200-sxm,a100-sxm --on b200-sxm --require " INFEROMETER_SOURCE
+                  "/scenarios/limits/transfer.yaml");
+  EXPECT_EQ(run.code, 0) << run.printed;
+}
+
+/// Kinds of rows that the limits that ship do not name.
+TEST(PublishedMeasurementsOf, LinearAttentionAndProfiledMessagesArePredictedToTenPercent) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "too slow with sanitizers";
+#endif
+  const char* data = std::getenv("INFEROMETER_DATA");
+  if (data == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
+  const Folder folder;
+  const std::string limits = folder.write(
+      "limits.yaml",
+      "limits:\n"
+      "  - {device: h200-sxm, operator: linear_attention, dtype: all, level: residual_corrected, mape: 10, "
+      "bias: 3, p90_over_mape: 2.8}\n"
+      "  - {device: a100-sxm, operator: collectives, dtype: send_recv/eager, level: residual_corrected, "
+      "mape: 10}\n");
+  const std::string at = data;
+  for (const std::string args : {"/h200_sxm/linear_attention__trtllm_1.3.0rc20.csv --device h200-sxm",
+                                 "/vidur/a100_dgx__send_recv.csv --device a100-sxm"}) {
+    const Ran run = run_program("validate kernels " + at + args + " --require " + limits);
+    EXPECT_EQ(run.code, 0) << run.printed;
+  }
 }
 
 std::string name_of(const testing::TestParamInfo<std::tuple<const char*, const char*>>& info) {

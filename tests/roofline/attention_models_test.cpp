@@ -40,6 +40,13 @@ ContextAttention context(std::int64_t q_len, std::int64_t kv_len, std::int64_t w
           .window = window};
 }
 
+TEST(ContextAttention, FewQueriesBehindManyKeysFillTheDevice) {
+  // A tile a head: 32 of 100 multiprocessors, unless the keys are cut.
+  ContextAttention few = context(64, 65536), many = few;
+  many.num_q_heads = 96;
+  EXPECT_LT(time_of_generic(few), 0.6 * time_of_generic(many));
+}
+
 TEST(DecodeAttention, LongContextsApproachTheMemoryBandwidth) {
   const double bytes = 2.0 * 64 * 65536 * 8 * 128 * 2;
   const double ideal = bytes / chip().bandwidth;
@@ -79,6 +86,15 @@ TEST(ContextAttention, ChunksAfterOneAnotherTakeLongerEach) {
     EXPECT_GE(t, before);
     before = t;
   }
+}
+
+TEST(ContextAttention, WithoutAMaskLongPromptsTakeTwiceAsLong) {
+  ContextAttention causal = context(32768, 32768);
+  causal.alone = true;
+  ContextAttention full = causal;
+  full.causal = false;
+  EXPECT_NEAR(time_of_generic(full) / time_of_generic(causal), 2, 0.1);
+  EXPECT_LT(time_of_generic(causal), time_of_generic(context(32768, 32768)));
 }
 
 TEST(ContextAttention, AWindowBoundsIt) {

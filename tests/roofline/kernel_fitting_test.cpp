@@ -38,6 +38,32 @@ std::vector<Sample> made_by(const std::vector<double>& values) {
   return samples;
 }
 
+TEST(Fitting, TimesRoundedToMoreThanThemselvesHardlyCount) {
+  const auto call = [](std::int64_t rows) {
+    return Elementwise{.ops = "add", .rows = rows, .row_bytes = 24576};
+  };
+  std::vector<double> values = generic_values(call(1).parameters());
+  std::vector<Sample> samples;
+  for (std::int64_t rows = 1; rows <= 1 << 20; rows *= 2) {
+    const double us = call(rows).time(round_chip(), values).total;
+    for (int repeat = 0; repeat < 8; ++repeat)
+      samples.push_back({call(rows), round_chip(), std::max(1.0, std::round(us)), 1});
+  }
+  values = fit_model(samples);
+  const double exact = call(1 << 16).time(round_chip(), generic_values(call(1).parameters())).total;
+  EXPECT_NEAR(call(1 << 16).time(round_chip(), values).total, exact, 0.02 * exact);
+}
+
+TEST(Accuracy, CountsAnIntervalAsMetAsFarAsRoundingTells) {
+  const Scored near{.predicted = 3.6, .low = 3.5, .high = 3.7, .measured = 4, .resolution = 1};
+  const Scored far{.predicted = 3.2, .low = 3.1, .high = 3.3, .measured = 4, .resolution = 1};
+  EXPECT_EQ(accuracy_of({near}).coverage, 100);
+  EXPECT_EQ(accuracy_of({far}).coverage, 0);
+  EXPECT_NEAR(accuracy_of({near}).mape, 10, 1e-9);  // the error itself is not made smaller
+  EXPECT_TRUE(is_coarse(near));
+  EXPECT_FALSE(is_coarse({.predicted = 10, .measured = 10, .resolution = 1}));
+}
+
 TEST(LeastSquares, FindsWhatResidualsVanishAt) {
   const auto found = least_squares(
       [](const std::vector<double>& x) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "scenarios/files.hpp"
 #include "scenarios/judge_steps.hpp"
 #include "scenarios/measure_steps.hpp"
 
@@ -67,6 +70,13 @@ TEST(StepGrid, MistakesAreToldAtTheirPlaces) {
   EXPECT_NE(told("plans: {p: {}}\nruns:\n  - {model: tiny, plans: [p], formats: [none], steps: [2x0+5]}")
                 .find("runs[0].steps: \"2x0+5\" is neither a list"),
             std::string::npos);
+  EXPECT_NE(told("plans: {p: {kv.block_tokens: 0}}\nruns:\n  - {model: tiny, plans: [p], formats: [none], "
+                 "steps: [1x1+1]}")
+                .find("kv.block_tokens"),
+            std::string::npos);
+  EXPECT_NE(told("steps: {a: [1x1+1, a]}\nruns: []").find("\"a\" is neither a list"), std::string::npos);
+  EXPECT_NE(told("device: other\nruns: []").find("device: was measured on other"),
+            std::string::npos);
   EXPECT_NE(told("plans: {p: {launch.graph: true}}\nruns: []").find("grid.yaml:1:13"), std::string::npos);
   EXPECT_NE(told("runs:\n  - {model: tiny, plans: [q], formats: [none], steps: [1x1+1]}")
                 .find("\"q\" is not under plans"),
@@ -79,6 +89,43 @@ TEST(StepGrid, MistakesAreToldAtTheirPlaces) {
                  "p10: 4 us, p90: 6 us, runs: 3, throttled: false, kernels: [[0, 1, 2]]}]}")
                 .find("[first node, last node, exposed us, gap us] is needed"),
             std::string::npos);
+}
+
+/// Operators and sizes of the products and of the attention in a shipped grid.
+std::set<std::pair<std::string, std::vector<std::int64_t>>> shapes_in(const std::string& name) {
+  const Library shipped{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
+  const std::filesystem::path file = shipped.root / "steps" / name;
+  const auto g = read_grid(*read_file(file), file, *load_device("h200-sxm", shipped), shipped);
+  EXPECT_TRUE(g) << to_string(g.error());
+  std::set<std::pair<std::string, std::vector<std::int64_t>>> shapes;
+  for (const GridRun& run : g->runs) {
+    const Structure structure = *compile(run.settings.model(), run.settings.plan);
+    for (const GridStep& step : run.steps) {
+      const Features f = features(step);
+      const Graph graph = bind(structure, f);
+      for (std::size_t v = 0; v < structure.nodes.size(); ++v) {
+        const NodeRange kernel = kernel_of(structure, v, f);
+        if (kernel.first != v) continue;
+        for (const StepCall& call : step_calls(graph, kernel, false)) {
+          std::string op{operator_of(call.call)};
+          if (op == "gemv") op = "gemm";  // the same product of one row
+          if (op != "elementwise") shapes.emplace(op, shape_of(call.call));
+        }
+      }
+    }
+  }
+  return shapes;
+}
+
+TEST(StepGrid, WhatIsJudgedHasOtherSizesThanWhatIsFitted) {
+  const auto fitted = shapes_in("gpu-calibration.yaml"), judged = shapes_in("gpu-validation.yaml");
+  EXPECT_GT(fitted.size(), 50u);
+  EXPECT_GT(judged.size(), 10u);
+  for (const auto& [op, shape] : judged) {
+    std::string sizes;
+    for (const std::int64_t s : shape) sizes += " " + std::to_string(s);
+    EXPECT_FALSE(fitted.contains({op, shape})) << op << sizes;
+  }
 }
 
 /// Node i takes i + 1 us, or each takes 3, with 2 us before it; a step 5 us more.
