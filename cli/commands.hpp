@@ -62,6 +62,10 @@ struct ValidateStepsOptions {
   std::string out;          ///< file for what was measured; empty: none
   std::string calibration;  ///< file of the device's kernel models; empty: what the device file knows
 };
+struct ValidatePapersOptions {
+  std::vector<std::string> papers;  ///< names, or files; empty: all that ship
+  std::string require;              ///< file of limits; empty: none
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
@@ -81,6 +85,8 @@ int validate_kernels_command(const Context& context, const ValidateOptions& opti
 int validate_transfer_command(const Context& context, const TransferCommandOptions& options);
 /// `validate steps`: whole steps, executed and predicted
 int validate_steps_command(const Context& context, const ValidateStepsOptions& options);
+/// `validate papers`: published tables, predicted
+int validate_papers_command(const Context& context, const ValidatePapersOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
 /// what: models, devices, operators, optimizations, settings, kernels, parameters
 int list_command(const Context& context, const std::string& what);

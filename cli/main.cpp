@@ -161,6 +161,14 @@ int main(int argc, char** argv) {
   steps_app->add_option("--calibration", steps.calibration, "predict by what `calibrate` wrote");
   steps_app->callback([&] { code = validate_steps_command(context, steps); });
 
+  ValidatePapersOptions papers;
+  auto* papers_app = json_flag(
+      validate_app->add_subcommand("papers", "predict tables that others published, without measuring"));
+  papers_app->add_option("papers", papers.papers, "names under scenarios/papers, or files; all if not given");
+  papers_app->add_option("--require", papers.require,
+                         "limits that errors must stay within, such as scenarios/limits/papers.yaml");
+  papers_app->callback([&] { code = validate_papers_command(context, papers); });
+
   GraphOptions graph;
   auto* graph_app =
       json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));

@@ -27,25 +27,45 @@ AccuracyLimit read_limit(Reader in) {
   return limit;
 }
 
-}  // namespace
+PaperLimit read_paper_limit(Reader in) {
+  PaperLimit limit{
+      .paper = in.required<std::string>("paper"), .mape = in.required<double>("mape"), .where = in.where()};
+  if (in.has("mape") && limit.mape <= 0) in.error("mape", "must be positive");
+  in.reject_unknown_keys();
+  return limit;
+}
 
-Result<std::vector<AccuracyLimit>> read_limits(const std::string& text, const std::filesystem::path& file) {
+/// The list under `limits`, each read by `read_one`.
+template <class ReadOne>
+auto read_list(const std::string& text, const std::filesystem::path& file, ReadOne read_one)
+    -> Result<std::vector<decltype(read_one(std::declval<Reader>()))>> {
   const auto document = parse_yaml(text, file.string());
   if (!document) return failure(document.error());
   Errors errors;
   Reader in(*document, "", errors);
-  std::vector<AccuracyLimit> limits;
+  std::vector<decltype(read_one(std::declval<Reader>()))> limits;
   if (const Document* list = in.raw("limits"); list == nullptr) {
     in.error("limits", "a list of limits is needed");
   } else if (list->kind != Document::Kind::sequence) {
     in.error("limits", "must be a list");
   } else {
     for (std::size_t i = 0; i < list->sequence.size(); ++i)
-      limits.push_back(read_limit(Reader(list->sequence[i], "limits[" + std::to_string(i) + "]", errors)));
+      limits.push_back(read_one(Reader(list->sequence[i], "limits[" + std::to_string(i) + "]", errors)));
   }
   in.reject_unknown_keys();
   if (!errors.empty()) return failure(std::move(errors));
   return limits;
+}
+
+}  // namespace
+
+Result<std::vector<AccuracyLimit>> read_limits(const std::string& text, const std::filesystem::path& file) {
+  return read_list(text, file, read_limit);
+}
+
+Result<std::vector<PaperLimit>> read_paper_limits(const std::string& text,
+                                                  const std::filesystem::path& file) {
+  return read_list(text, file, read_paper_limit);
 }
 
 }  // namespace inferometer

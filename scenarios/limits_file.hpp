@@ -20,6 +20,18 @@ struct AccuracyLimit {
   Location where;
 };
 
+/// What errors of a published table must stay within, in percent.
+struct PaperLimit {
+  std::string paper;
+  double mape = 0;  ///< highest mean absolute error of its scored rows
+  Location where;
+};
+
+/// Reads {limits: [{paper, mape}]}.
+/// errors  as read_limits()
+[[nodiscard]] Result<std::vector<PaperLimit>> read_paper_limits(const std::string& text,
+                                                                const std::filesystem::path& file);
+
 /// Reads {limits: [{device, operator, dtype, level, mape, bias, p90_over_mape}]}.
 /// errors  all at their places: what is missing, unknown or not positive
 [[nodiscard]] Result<std::vector<AccuracyLimit>> read_limits(const std::string& text,

@@ -65,6 +65,7 @@ struct Keys {
 
 Keys keys_of(const ContextAttention& a, double rows, double edge) {
   const double q = static_cast<double>(a.q_len), all = static_cast<double>(a.kv_len);
+  if (!a.causal) return {all, all};
   const double cap = a.window > 0 ? static_cast<double>(a.window) + edge * rows : 1e30;
   const double half_tile = std::min(rows, q) / 2;
   const double first = std::max(0.0, all - q) + half_tile;
@@ -140,7 +141,7 @@ KernelTime ContextAttention::time(const Chip& c, Values p) const {
       if (parts == 1 || kv_len > q_len) compute = std::min(compute, tiles_time(*this, c, p, rows, parts));
     }
   }
-  const double prepared = preparation_time(*this, c, p);
+  const double prepared = alone ? 0.0 : preparation_time(*this, c, p);
   const double cache = 2 * static_cast<double>(batch * kv_len * num_kv_heads) * hd * info(kv).input_bytes;
   const double streamed = (4 * tokens * static_cast<double>(num_q_heads) * hd + cache) / c.bandwidth;
   return {p[floor_] + prepared + std::max(compute, streamed), p[floor_], compute, prepared + streamed};

@@ -21,6 +21,8 @@ struct ContextAttention {
   std::int64_t batch = 1, q_len = 1, kv_len = 1;
   std::int64_t num_q_heads = 1, num_kv_heads = 1, head_dim = 128;
   std::int64_t window = 0;  ///< keys that a query sees, 0: all before it
+  bool causal = true;       ///< false: each query sees all kv_len keys
+  bool alone = false;       ///< without the pass before it, as benchmarks of the attention itself run it
 
   std::string variant() const { return std::string{inferometer::name(kv)}; }
   std::vector<std::int64_t> shape() const { return {num_q_heads, num_kv_heads, head_dim, window}; }
