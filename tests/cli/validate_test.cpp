@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <regex>
 
 #include "tests/cli/program.hpp"
 
@@ -145,7 +146,9 @@ TEST(ValidateTransfer, PredictsTheSameWhateverThePredictedDeviceTook) {
     const std::string printed =
         run_program("validate transfer --fit h200-sxm --on b200-sxm --json --data " + folder.path().string())
             .printed;
-    return printed.substr(printed.find("\"fitted\": ["));
+    // What rounding hides of the errors is told beside what was fitted, and depends on what was measured.
+    return std::regex_replace(printed.substr(printed.find("\"fitted\": [")),
+                              std::regex("\"mape_of_others\": [^,\\n]*"), "");
   };
   EXPECT_EQ(values("1"), values("1000"));
 }
