@@ -6,7 +6,6 @@ namespace inferometer {
 
 /// How a matrix product stores its operands and what it multiplies in, as published measurements name it.
 enum class Format : std::uint8_t {
-  f32,
   bf16,
   fp16,
   fp8,
@@ -17,13 +16,13 @@ enum class Format : std::uint8_t {
   int4_wo,
   sq,
   w4a16_mxfp4,
-  w4a8_mxfp4_mxfp8
+  w4a8_mxfp4_mxfp8,
+  f32
 };
 
 template <>
 struct Names<Format> {
-  static constexpr std::array list{std::pair{Format::f32, std::string_view{"f32"}},
-                                   std::pair{Format::bf16, std::string_view{"bf16"}},
+  static constexpr std::array list{std::pair{Format::bf16, std::string_view{"bf16"}},
                                    std::pair{Format::fp16, std::string_view{"fp16"}},
                                    std::pair{Format::fp8, std::string_view{"fp8"}},
                                    std::pair{Format::fp8_static, std::string_view{"fp8_static"}},
@@ -33,7 +32,8 @@ struct Names<Format> {
                                    std::pair{Format::int4_wo, std::string_view{"int4_wo"}},
                                    std::pair{Format::sq, std::string_view{"sq"}},
                                    std::pair{Format::w4a16_mxfp4, std::string_view{"w4a16_mxfp4"}},
-                                   std::pair{Format::w4a8_mxfp4_mxfp8, std::string_view{"w4a8_mxfp4_mxfp8"}}};
+                                   std::pair{Format::w4a8_mxfp4_mxfp8, std::string_view{"w4a8_mxfp4_mxfp8"}},
+                                   std::pair{Format::f32, std::string_view{"f32"}}};
 };
 
 /// Bytes an element takes with its share of the scales, and the dtype whose matrix rate products run at.
