@@ -38,8 +38,8 @@ struct FoundBackend {
 FoundBackend find_backend(const std::string& name, const std::string& weights, const Tuning& tuning = {},
                           bool counters = false);
 
-/// Executes a grid of steps on a backend, says on stderr what was refused, and keeps on what machine it was.
-/// title: of the progress
+/// Executes a grid of steps on a backend; its facts say on what machine it was, and what was not measured and
+/// why. title: of the progress
 Done execute_grid(StepGrid& grid, const std::string& backend, const std::string& title);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`

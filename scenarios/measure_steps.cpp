@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "scenarios/judge_steps.hpp"
 #include "scenarios/samples.hpp"
@@ -11,14 +10,6 @@ namespace inferometer {
 namespace {
 
 Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
-
-/// Whether the medians of the first and the second half agree.
-bool steady(const std::vector<Nanoseconds>& times) {
-  const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  const double a = static_cast<double>(samples_of({times.begin(), half}).median.count());
-  const double b = static_cast<double>(samples_of({half, times.end()}).median.count());
-  return std::abs(a - b) <= 0.01 * a;
-}
 
 /// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power
 /// limit, are repeated for a quarter of a second at least, in which its clocks settle.

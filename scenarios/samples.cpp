@@ -1,6 +1,7 @@
 #include "scenarios/samples.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace inferometer {
 
@@ -15,6 +16,14 @@ Samples samples_of(std::vector<Nanoseconds> times) {
     return times[low] + Nanoseconds{static_cast<std::int64_t>(part)};
   };
   return {static_cast<std::int64_t>(times.size()), at(0.5), at(0.1), at(0.9)};
+}
+
+bool steady(const std::vector<Nanoseconds>& times) {
+  if (times.size() < 2) return false;
+  const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  const double a = static_cast<double>(samples_of({times.begin(), half}).median.count());
+  const double b = static_cast<double>(samples_of({half, times.end()}).median.count());
+  return std::abs(a - b) <= 0.01 * a;
 }
 
 }  // namespace inferometer

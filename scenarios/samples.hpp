@@ -9,4 +9,7 @@ namespace inferometer {
 /// requires  times
 Samples samples_of(std::vector<Nanoseconds> times);
 
+/// Whether the medians of the first and the second half agree to 1 %; fewer than two times tell nothing.
+bool steady(const std::vector<Nanoseconds>& times);
+
 }  // namespace inferometer

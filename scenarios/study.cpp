@@ -1,7 +1,6 @@
 #include "scenarios/study.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "model/launch.hpp"
 #include "model/seeded.hpp"
@@ -41,12 +40,6 @@ Done measure(VariantResult& variant, std::vector<Step> steps, Backend& backend, 
   std::vector<std::unique_ptr<DeviceWatch>> watches;
   for (std::size_t p = 0; p < phases.size(); ++p) watches.push_back(backend.watch());
   // Beyond the asked-for repeats until the medians of the first and the second half agree, but not for ever.
-  const auto steady = [](const std::vector<Nanoseconds>& all) {
-    const auto half = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
-    const double a = static_cast<double>(samples_of({all.begin(), half}).median.count());
-    const double b = static_cast<double>(samples_of({half, all.end()}).median.count());
-    return std::abs(a - b) <= 0.01 * a;
-  };
   // The first pass warms caches, primitive caches and pages, and finds the tokens that the others repeat.
   for (std::int64_t pass = 0; pass <= 3 * repeats; ++pass) {
     if (pass > repeats && std::all_of(times.begin(), times.end(), steady)) break;

@@ -36,8 +36,9 @@ KernelCall single_tokens(const Attention& op, const AttendedLengths& of);
 KernelCall prompts(const Attention& op, const AttendedLengths& of);
 
 /// What the nodes of one kernel ask of a GPU. Attention over prompts and single tokens together is two calls,
-/// one of each; all else is one. Attention over sequences that differ is that over as many alike, of their
-/// mean lengths.
+/// one of each, attention that
+/// writes its scores has one more for those; all else is one. Attention over sequences that differ is that
+/// over as many alike, of their mean lengths.
 ///
 /// Products of one row, of few (up to 64) and of many are told apart, since kernels for them differ: the
 /// first two stream weights, the last has tiles of both operands.
