@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/copy_beside.hpp"
@@ -46,6 +47,34 @@ struct Features {
 inline bool decodes(const Features& f) {
   return std::all_of(f.slices.begin(), f.slices.end(), [](const AttentionSlice& s) { return s.fresh == 1; });
 }
+
+/// Sequences that are attended together.
+struct AttendedLengths {
+  std::int64_t count = 0, fresh = 0, all = 0;  ///< sequences, their new tokens, those and the cached ones
+  void add(const AttentionSlice& s) {
+    ++count;
+    fresh += s.fresh;
+    all += s.fresh + s.cached;
+  }
+};
+/// Those of one new token, and the others.
+struct Attended {
+  AttendedLengths single, prompts;
+  Attended() = default;
+  explicit Attended(std::span<const AttentionSlice> slices) {
+    for (const AttentionSlice& s : slices) (s.fresh == 1 ? single : prompts).add(s);
+  }
+};
+
+/// What a step's time depends on where sequences that differ count as many of their mean length: a batch that
+/// changes a little changes these a little.
+struct StepTotals {
+  Attended attended;
+  std::int64_t logit_rows = 0;
+
+  std::int64_t tokens() const { return attended.single.fresh + attended.prompts.fresh; }
+  std::int64_t sequences() const { return attended.single.count + attended.prompts.count; }
+};
 
 inline Features features(const Step& step) {
   Features f;

@@ -1,9 +1,9 @@
 #pragma once
-#include <span>
 #include <string>
 #include <vector>
 
 #include "model/graph.hpp"
+#include "model/step.hpp"
 #include "roofline/kernels/kernel_call.hpp"
 
 namespace inferometer {
@@ -15,22 +15,6 @@ struct StepCall {
   KernelCall call;
 };
 
-/// Sequences that are attended together.
-struct AttendedLengths {
-  std::int64_t count = 0, fresh = 0, all = 0;  ///< sequences, their new tokens, those and the cached ones
-  void add(const AttentionSlice& s) {
-    ++count;
-    fresh += s.fresh;
-    all += s.fresh + s.cached;
-  }
-};
-/// Those of one new token, and the others.
-struct Attended {
-  AttendedLengths single, prompts;
-  explicit Attended(std::span<const AttentionSlice> slices) {
-    for (const AttentionSlice& s : slices) (s.fresh == 1 ? single : prompts).add(s);
-  }
-};
 /// Attention over as many sequences that are alike, of the mean lengths.   requires sequences
 KernelCall single_tokens(const Attention& op, const AttendedLengths& of);
 KernelCall prompts(const Attention& op, const AttendedLengths& of);
