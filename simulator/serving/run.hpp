@@ -1,0 +1,58 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "model/units.hpp"
+#include "simulator/serving/histogram.hpp"
+
+namespace inferometer {
+
+/// What became of one request. Times are since the start of the run and end with the step that made the
+/// token: the engine's boundary, without the network to a client.
+struct RequestRecord {
+  static constexpr Nanoseconds never{-1};
+  Nanoseconds arrival{never}, admitted{never}, first_token{never}, last_token{never};
+  std::int32_t preemptions = 0;
+  bool rejected = false;  ///< longer than the engine's limit, or than its whole cache
+
+  bool completed() const { return last_token != never; }
+};
+
+/// Batch size, queue and cache of all instances over time, in equal intervals that double as a run grows: a
+/// step counts in the interval in which it began.
+class LoadTimeline {
+ public:
+  /// Sums over steps, each weighted by its seconds; divided by `seconds`, means of an instance at work.
+  struct Sample {
+    double seconds = 0, running = 0, waiting = 0, kv_used = 0;
+    std::int64_t output_tokens = 0;  ///< not weighted
+  };
+  static constexpr std::size_t most = 512;
+  void add(Nanoseconds start, const Sample& step);
+  Nanoseconds interval() const { return interval_; }
+  const std::vector<Sample>& samples() const { return samples_; }
+
+ private:
+  Nanoseconds interval_{1'000'000};
+  std::vector<Sample> samples_;
+};
+
+/// What a server did with its traffic.
+struct ServingRun {
+  std::vector<RequestRecord> requests;
+  DurationHistogram itl;  ///< between two tokens of a request, over all tokens
+  LoadTimeline load;
+  std::int64_t steps = 0, jumped_steps = 0;
+  std::int64_t prompt_tokens = 0;      ///< computed, again after preemption included
+  std::int64_t prefix_hit_tokens = 0;  ///< found in the cache instead
+  std::int64_t output_tokens = 0;
+  std::int64_t preemptions = 0;
+  std::int64_t kv_blocks = 0;  ///< of one instance
+  std::int64_t kv_peak = 0;    ///< blocks in use of one instance, at most
+  std::int64_t events = 0;
+  Nanoseconds busy{0};  ///< of all instances together
+  Nanoseconds end{0};   ///< of the last step
+  std::int64_t instances = 1;
+};
+
+}  // namespace inferometer
