@@ -76,6 +76,22 @@ struct StepTotals {
   std::int64_t sequences() const { return attended.single.count + attended.prompts.count; }
 };
 
+inline StepTotals totals_of(const Features& f) {
+  return {.attended = Attended(f.slices), .logit_rows = f.logit_rows};
+}
+/// A step with these totals: equal sequences, as far as whole tokens allow.
+inline Features alike(const StepTotals& totals) {
+  Features f{.tokens = totals.tokens(), .sequences = totals.sequences(), .logit_rows = totals.logit_rows};
+  for (const AttendedLengths& of : {totals.attended.single, totals.attended.prompts}) {
+    const std::int64_t cached = of.all - of.fresh;
+    for (std::int64_t i = 0; i < of.count; ++i) {
+      const auto part = [&](std::int64_t sum) { return sum * (i + 1) / of.count - sum * i / of.count; };
+      f.slices.push_back({part(of.fresh), part(cached)});
+    }
+  }
+  return f;
+}
+
 inline Features features(const Step& step) {
   Features f;
   f.sequences = static_cast<std::int64_t>(step.slices.size());

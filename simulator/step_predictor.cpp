@@ -8,10 +8,8 @@ namespace inferometer {
 namespace {
 
 /// What decides which nodes share kernels, and how attention runs.
-int kind_of(const Features& run) {
-  int kind = 0;
-  for (const AttentionSlice& s : run.slices) kind |= s.fresh == 1 ? 1 : 2;
-  return kind;
+int kind_of(const StepTotals& run) {
+  return (run.attended.single.count > 0 ? 1 : 0) | (run.attended.prompts.count > 0 ? 2 : 0);
 }
 
 bool same_heads(const Attention& a, const Attention& b) {
@@ -45,12 +43,12 @@ Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, S
   return to_ticks(Seconds{us * 1e-6} + gap);
 }
 
-StepPredictor::Shape StepPredictor::shape_of(const Features& run, const Features& asked) const {
+StepPredictor::Shape StepPredictor::shape_of(const Features& run, bool is_recorded) const {
   const Device& device = case_.cluster.device;
   const StepModels& models = models_of(calibration_);
   const bool overlap = case_.plan.launch.overlap;
   Shape shape;
-  shape.eager = !recorded(asked, case_.plan);
+  shape.eager = !is_recorded;
   shape.gap = models.gap(launch_mode(!shape.eager, overlap), device);
   const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
   const Graph graph = bind(structure_, run);
@@ -87,23 +85,29 @@ StepPredictor::Shape StepPredictor::shape_of(const Features& run, const Features
 }
 
 Nanoseconds StepPredictor::time(const Features& asked) {
-  const bool naive = case_.plan.kernels.attention == AttentionKernel::naive;
-  if (case_.cluster.device.kind != DeviceKind::gpu || asked.copy_beside || naive)
-    return predict(case_, structure_, asked, calibration_).timeline.end;
-  const bool pads = padding_sequences(asked, case_.plan) > 0;
-  const Features wider = pads ? padded(asked, case_.plan) : Features{};
-  const Features& run = pads ? wider : asked;
-  const std::tuple key{run.tokens, run.sequences, run.logit_rows, kind_of(run)};
+  if (!closed() || asked.copy_beside) return predict(case_, structure_, asked, calibration_).timeline.end;
+  return time(totals_of(asked));
+}
+
+bool StepPredictor::closed() const {
+  return case_.cluster.device.kind == DeviceKind::gpu &&
+         case_.plan.kernels.attention != AttentionKernel::naive;
+}
+
+Nanoseconds StepPredictor::time(const StepTotals& asked) {
+  if (!closed()) return predict(case_, structure_, alike(asked), calibration_).timeline.end;
+  const StepTotals run = padded(asked, case_.plan);
+  const std::tuple key{run.tokens(), run.sequences(), run.logit_rows, kind_of(run)};
   auto known = shapes_.find(key);
-  if (known == shapes_.end()) known = shapes_.emplace(key, shape_of(run, asked)).first;
+  if (known == shapes_.end())
+    known = shapes_.emplace(key, shape_of(alike(run), recorded(asked, case_.plan))).first;
   const Shape& shape = known->second;
-  const Attended lengths(run.slices);
   attended_.clear();
-  for (const Attending& a : shape.attending) attended_.push_back(attend(a, lengths, shape.gap));
+  for (const Attending& a : shape.attending) attended_.push_back(attend(a, run.attended, shape.gap));
   // The engine's time comes before the first launch, and is rounded with it.
   const Seconds dispatch = shape.eager ? case_.cluster.device.host_dispatch.value : Seconds{0};
   const Seconds engine_time =
-      case_.engine.per_step + static_cast<double>(asked.sequences) * case_.engine.per_sequence;
+      case_.engine.per_step + static_cast<double>(asked.sequences()) * case_.engine.per_sequence;
   const Nanoseconds engine = to_ticks(dispatch + engine_time) - to_ticks(dispatch);
   Nanoseconds end{0};
   for (const Stretch& s : shape.stretches) {

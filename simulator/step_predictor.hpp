@@ -23,6 +23,9 @@ class StepPredictor {
   StepPredictor(const Case& c, const Structure& structure, const Calibration& calibration);
   /// To the end of the step: equal to predict()'s timeline.end.
   Nanoseconds time(const Features& features);
+  /// Of a step of equal sequences with these totals; what depends on each one's length is the same for
+  /// sequences that differ (but naive attention and processors). O(1) in the number of sequences.
+  Nanoseconds time(const StepTotals& totals);
 
  private:
   /// A kernel with attention in it.
@@ -42,7 +45,8 @@ class StepPredictor {
     bool eager = false;
     Seconds gap{0};
   };
-  Shape shape_of(const Features& run, const Features& asked) const;
+  Shape shape_of(const Features& run, bool is_recorded) const;
+  bool closed() const;
   Nanoseconds attend(const Attending& a, const Attended& lengths, Seconds gap) const;
 
   const Case& case_;
