@@ -7,6 +7,7 @@
 #include "model/copy_beside.hpp"
 #include "model/device.hpp"
 #include "model/plan.hpp"
+#include "model/serving.hpp"
 
 namespace inferometer {
 
@@ -46,6 +47,7 @@ void architecture_fields(A& architecture, Visit&& visit) {
 struct Engine {
   Seconds per_step{0};
   Seconds per_sequence{0};
+  Bytes memory_reserve{0};  ///< of the device, beside weights, activations and cache
   std::string source = "none assumed";
 };
 
@@ -60,6 +62,7 @@ struct Case {
   Cluster cluster;
   Workload workload;
   Plan plan;
+  Serving serving;
   Engine engine;
   Draws draws;
 
@@ -71,6 +74,7 @@ template <class C, class Visit>
 void case_fields(C& c, Visit&& visit) {
   fields(c.plan, visit);
   workload_fields(c.workload, visit);
+  serving_fields(c.serving, visit);
   architecture_fields(c.models.at("model"), visit);
   visit("draws.seed", c.draws.seed, "seed of weights and prompts");
 }

@@ -57,6 +57,7 @@ void read_execute(Reader in, Scenario& s, const fs::path& folder) {
 Engine read_engine(Reader in) {
   Engine engine{.per_step = in.optional<Seconds>("per_step", Seconds{0}),
                 .per_sequence = in.optional<Seconds>("per_sequence", Seconds{0}),
+                .memory_reserve = in.optional<Bytes>("memory_reserve", Bytes{0}),
                 .source = in.required<std::string>("source")};
   in.reject_unknown_keys();
   return engine;

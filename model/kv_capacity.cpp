@@ -1,0 +1,39 @@
+#include "model/kv_capacity.hpp"
+
+#include <algorithm>
+
+#include "model/memory.hpp"
+#include "model/memory_plan.hpp"
+
+namespace inferometer {
+namespace {
+
+/// The step that an engine measures its memory with: prompts as equal as whole tokens allow.
+Features largest_step(const Serving& serving) {
+  const std::int64_t tokens = std::max<std::int64_t>(1, serving.max_num_batched_tokens);
+  const std::int64_t count = std::clamp<std::int64_t>(serving.max_num_seqs, 1, tokens);
+  const AttendedLengths all{.count = count, .fresh = tokens, .all = tokens};
+  StepTotals totals{.attended = {}, .logit_rows = count};
+  (tokens == count ? totals.attended.single : totals.attended.prompts) = all;
+  return alike(totals);
+}
+
+}  // namespace
+
+KvBudget kv_budget(const Case& c, const Structure& structure) {
+  const Features step = largest_step(c.serving);
+  const auto share = static_cast<double>(c.serving.gpu_memory_utilization_percent) / 100;
+  const auto memory = static_cast<double>(c.cluster.device.memory_capacity.value.value);
+  KvBudget budget{.usable = Bytes{static_cast<std::int64_t>(memory * share)},
+                  .weights = weight_bytes(structure),
+                  .activations = plan_memory(structure, step).total + workspace_bytes(structure, step),
+                  .reserve = c.engine.memory_reserve,
+                  .block = kv_bytes(structure, c.plan, 1, c.plan.kv.block_tokens)};
+  const Bytes left = budget.usable - budget.weights - budget.activations - budget.reserve;
+  budget.blocks = c.serving.kv_blocks > 0
+                      ? c.serving.kv_blocks
+                      : std::max<std::int64_t>(0, left.value / std::max<std::int64_t>(1, budget.block.value));
+  return budget;
+}
+
+}  // namespace inferometer

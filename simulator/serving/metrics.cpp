@@ -1,0 +1,103 @@
+#include "simulator/serving/metrics.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace inferometer {
+namespace {
+
+double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
+
+/// Quantiles by linear interpolation between order statistics, as NumPy's percentile, which vLLM's benchmark
+/// uses.
+LatencySummary summary_of(std::vector<double> values) {
+  if (values.empty()) {
+    const Seconds none{std::numeric_limits<double>::quiet_NaN()};
+    return {none, none, none, none, none};
+  }
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) {
+    const double place = q * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(place);
+    const std::size_t above = std::min(below + 1, values.size() - 1);
+    return Seconds{values[below] + (place - static_cast<double>(below)) * (values[above] - values[below])};
+  };
+  return {Seconds{mean}, at(0.5), at(0.9), at(0.95), at(0.99)};
+}
+
+LatencySummary summary_of(const DurationHistogram& of) {
+  if (of.count() == 0) return summary_of(std::vector<double>{});
+  return {of.mean(), of.quantile(0.5), of.quantile(0.9), of.quantile(0.95), of.quantile(0.99)};
+}
+
+bool within(const RequestRecord& r, std::int32_t output_tokens, const ServiceLevel& level) {
+  const double first = seconds(r.first_token - r.arrival), all = seconds(r.last_token - r.arrival);
+  const double tpot = output_tokens > 1 ? (all - first) / (output_tokens - 1) : 0;
+  const auto holds = [](double value, const std::optional<Seconds>& limit) {
+    return !limit || value <= limit->count();
+  };
+  return holds(first, level.ttft) && holds(tpot, level.tpot) && holds(all, level.e2el);
+}
+
+}  // namespace
+
+RequestLatencies latencies_of(const ServingRun& run, const Traffic& traffic) {
+  RequestLatencies all;
+  for (std::size_t i = 0; i < run.requests.size(); ++i) {
+    const RequestRecord& r = run.requests[i];
+    if (!r.completed()) continue;
+    all.ttft.push_back(seconds(r.first_token - r.arrival));
+    all.e2el.push_back(seconds(r.last_token - r.arrival));
+    all.queue.push_back(seconds(r.admitted - r.arrival));
+    if (const std::int32_t tokens = traffic.requests[i].output_tokens; tokens > 1)
+      all.tpot.push_back(seconds(r.last_token - r.first_token) / (tokens - 1));
+  }
+  return all;
+}
+
+ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level) {
+  ServingMetrics m{.preemptions = run.preemptions,
+                   .kv_blocks = run.kv_blocks,
+                   .kv_peak = run.kv_peak,
+                   .steps = run.steps,
+                   .jumped_steps = run.jumped_steps};
+  Nanoseconds first{std::numeric_limits<std::int64_t>::max()}, last{0};
+  std::int64_t outputs = 0, prompts = 0, good = 0;
+  for (std::size_t i = 0; i < run.requests.size(); ++i) {
+    const RequestRecord& r = run.requests[i];
+    if (r.arrival != RequestRecord::never) first = std::min(first, r.arrival);
+    m.rejected += r.rejected ? 1 : 0;
+    if (!r.completed()) continue;
+    ++m.completed;
+    last = std::max(last, r.last_token);
+    outputs += traffic.requests[i].output_tokens;
+    prompts += traffic.requests[i].prompt_tokens;
+    good += within(r, traffic.requests[i].output_tokens, level) ? 1 : 0;
+  }
+  RequestLatencies all = latencies_of(run, traffic);
+  m.ttft = summary_of(std::move(all.ttft));
+  m.tpot = summary_of(std::move(all.tpot));
+  m.e2el = summary_of(std::move(all.e2el));
+  m.queue = summary_of(std::move(all.queue));
+  m.itl = summary_of(run.itl);
+  const double duration = m.completed > 0 ? seconds(last - first) : 0;
+  const auto rate = [&](std::int64_t n) { return duration > 0 ? static_cast<double>(n) / duration : 0; };
+  m.request_throughput = rate(m.completed);
+  m.output_throughput = rate(outputs);
+  m.total_token_throughput = rate(outputs + prompts);
+  if (level.ttft || level.tpot || level.e2el) {
+    m.goodput = rate(good);
+    m.slo_attainment = static_cast<double>(good) / static_cast<double>(std::max<std::int64_t>(
+                                                       1, m.completed + m.rejected));
+  }
+  m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
+  const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;
+  m.prefix_hit_rate =
+      needed > 0 ? static_cast<double>(run.prefix_hit_tokens) / static_cast<double>(needed) : 0;
+  m.simulated_s = duration;
+  return m;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,50 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/traffic.hpp"
+#include "simulator/serving/run.hpp"
+
+namespace inferometer {
+
+/// What a request must stay within to count as good.
+struct ServiceLevel {
+  std::optional<Seconds> ttft, tpot, e2el;
+};
+
+/// Of one latency over requests (itl: over tokens). NaN of none.
+struct LatencySummary {
+  Seconds mean{0}, p50{0}, p90{0}, p95{0}, p99{0};
+};
+
+/// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when
+/// the step that made it ends, in the engine, and a request when it arrives there.
+struct ServingMetrics {
+  LatencySummary ttft;  ///< arrival to first token
+  LatencySummary tpot;  ///< (e2el - ttft) / (output tokens - 1), of requests with two and more
+  LatencySummary itl;   ///< between two tokens of a request; quantiles to 0.1 %
+  LatencySummary e2el;  ///< arrival to last token
+  LatencySummary queue;  ///< arrival to the first step with the request
+  double request_throughput = 0;  ///< completed [1/s], over the time from the first arrival to the last token
+  double output_throughput = 0;   ///< [tokens/s]
+  double total_token_throughput = 0;  ///< prompts and outputs of completed requests [tokens/s]
+  std::optional<double> goodput;  ///< completed within the service level [1/s], where there is one
+  std::optional<double> slo_attainment;  ///< part of all requests that were, rejected ones included
+  std::int64_t completed = 0, rejected = 0, preemptions = 0;
+  std::int64_t kv_blocks = 0, kv_peak = 0;
+  double utilisation = 0;      ///< part of the time that an instance ran a step
+  double prefix_hit_rate = 0;  ///< prompt tokens found in the cache, of those that were needed
+  std::int64_t steps = 0, jumped_steps = 0;
+  double simulated_s = 0;
+};
+
+ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level);
+
+/// Latencies of the completed requests, in their order [s]; a TPOT only of those with two tokens and more.
+struct RequestLatencies {
+  std::vector<double> ttft, tpot, e2el, queue;
+};
+RequestLatencies latencies_of(const ServingRun& run, const Traffic& traffic);
+
+}  // namespace inferometer

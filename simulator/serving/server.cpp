@@ -1,0 +1,61 @@
+#include "simulator/serving/server.hpp"
+
+#include <fmt/format.h>
+
+#include "model/kv_capacity.hpp"
+
+namespace inferometer {
+namespace {
+
+Errors check_limits(const Serving& s) {
+  Errors errors;
+  const auto in_range = [&](std::string_view what, std::int64_t value, std::int64_t least, std::int64_t most) {
+    if (value < least || value > most)
+      errors.push_back({fmt::format("serving.{}: must be {} to {}, is {}", what, least, most, value)});
+  };
+  in_range("max_num_seqs", s.max_num_seqs, 1, 1'000'000);
+  in_range("max_num_batched_tokens", s.max_num_batched_tokens, 1, 100'000'000);
+  in_range("watermark_percent", s.watermark_percent, 0, 50);
+  in_range("gpu_memory_utilization_percent", s.gpu_memory_utilization_percent, 1, 100);
+  in_range("prediction_error_percent", s.prediction_error_percent, 0, 1000);
+  in_range("replicas", s.replicas, 1, 100'000);
+  const bool budgeted = s.policy != BatchingPolicy::static_batch && s.policy != BatchingPolicy::orca;
+  if (errors.empty() && budgeted && s.max_num_batched_tokens < s.max_num_seqs)
+    errors.push_back({fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
+                                  "(serving.max_num_seqs)",
+                                  s.max_num_batched_tokens, s.max_num_seqs)});
+  if (s.allocation == KvAllocation::preallocated && s.max_model_len == 0)
+    errors.push_back({"serving.max_model_len: allocation preallocated needs it"});
+  if (s.prefix_caching && s.allocation != KvAllocation::paged)
+    errors.push_back({"serving.prefix_caching: only blocks of allocation paged are shared"});
+  return errors;
+}
+
+}  // namespace
+
+Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
+  Errors errors = check_limits(c.serving);
+  const bool swaps = c.serving.preemption == Preemption::swap;
+  if (swaps && !c.cluster.device.host_link_bandwidth)
+    errors.push_back({fmt::format("serving.preemption: {} has no host_link_bandwidth to swap over",
+                                  c.cluster.device.name)});
+  if (!errors.empty()) return failure(std::move(errors));
+  const KvBudget budget = kv_budget(c, structure);
+  if (budget.blocks < 1) {
+    constexpr double gib = 1 << 30;
+    const auto in_gib = [](Bytes b) { return static_cast<double>(b.value) / gib; };
+    return failure(fmt::format("no room for a KV cache: of {:.2f} GiB that the engine uses on {}, weights take "
+                               "{:.2f}, activations {:.2f}, the engine {:.2f}",
+                               in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
+                               in_gib(budget.activations), in_gib(budget.reserve)));
+  }
+  ServerSettings s{.replicas = c.serving.replicas, .router = c.serving.router};
+  s.instance.serving = c.serving;
+  s.instance.kv_blocks = budget.blocks;
+  s.instance.block_tokens = c.plan.kv.block_tokens;
+  s.instance.seed = c.draws.seed;
+  if (swaps) s.instance.swap_block = budget.block / c.cluster.device.host_link_bandwidth->value;
+  return s;
+}
+
+}  // namespace inferometer
