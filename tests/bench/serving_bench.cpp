@@ -2,10 +2,12 @@
 
 #include <random>
 
-#include "simulator/serving/simulate.hpp"
+#include "scenarios/scenario.hpp"
+#include "simulator/serving/predicted_timer.hpp"
+#include "simulator/serving/server.hpp"
 
-// The serving loop by itself: requests of ShareGPT-like lengths at a load that keeps batches of about 60, over
-// replicas, with a timer that costs nothing.
+// Requests of ShareGPT-like lengths over replicas: the serving loop by itself, with a timer that costs nothing, and
+// with predicted steps of Llama-3.1-8B on H200s.
 
 namespace inferometer {
 namespace {
@@ -19,7 +21,7 @@ struct FreeTimer final : BatchTimer {
 
 Traffic poisson(std::int64_t requests, std::int64_t replicas) {
   std::mt19937_64 random(1);
-  std::exponential_distribution<double> gap(8.0 * static_cast<double>(replicas));  // requests/s
+  std::exponential_distribution<double> gap(30.0 * static_cast<double>(replicas));  // requests/s
   std::lognormal_distribution<double> prompt(5.2, 0.9), output(5.1, 0.8);
   Traffic traffic;
   double now = 0;
@@ -32,24 +34,56 @@ Traffic poisson(std::int64_t requests, std::int64_t replicas) {
   return traffic;
 }
 
+void count(benchmark::State& state, const ServingRun& run) {
+  const auto real = [](std::int64_t n) { return static_cast<double>(n); };
+  state.counters["steps"] = real(run.steps);
+  state.counters["jumped"] = real(run.jumped_steps);
+  state.counters["tokens/step"] = real(run.output_tokens) / real(run.steps);
+  state.counters["utilisation"] = std::chrono::duration<double>(run.busy) / std::chrono::duration<double>(run.end) /
+                                  real(run.instances);
+  state.counters["s/step"] = benchmark::Counter(real(run.steps) * real(state.iterations()),
+                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
 void loop(benchmark::State& state) {
   ServerSettings s;
   s.replicas = state.range(1);
   s.instance.kv_blocks = 30'000;
-  s.instance.serving.max_num_batched_tokens = 2048;
   const Traffic traffic = poisson(state.range(0), s.replicas);
   ServingRun run;
   for (auto _ : state) {
     FreeTimer timer;
     run = *simulate(s, traffic, timer);
   }
-  state.counters["steps"] = static_cast<double>(run.steps);
-  state.counters["jumped"] = static_cast<double>(run.jumped_steps);
-  state.counters["tokens/step"] = static_cast<double>(run.output_tokens) / static_cast<double>(run.steps);
-  state.counters["s/step"] = benchmark::Counter(static_cast<double>(run.steps) * static_cast<double>(state.iterations()),
-                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  count(state, run);
 }
-BENCHMARK(loop)->ArgNames({"requests", "replicas"})->Args({100'000, 16})->Args({1'000'000, 16})->Unit(benchmark::kMillisecond);
+BENCHMARK(loop)->ArgNames({"requests", "replicas"})->Args({1'000'000, 16})->Unit(benchmark::kMillisecond);
+
+void predicted(benchmark::State& state) {
+  const Library library{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
+  Case c;
+  c.models["model"] = *load_model("llama-3.1-8b", library);
+  c.cluster.device = *load_device("h200-sxm", library);
+  c.plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true};
+  c.plan.launch.graphs = true;
+  c.serving.replicas = state.range(1);
+  const Structure structure = *compile(c.model(), c.plan);
+  const Calibration calibration;
+  const ServerSettings s = *server_of(c, structure);
+  const Traffic traffic = poisson(state.range(0), s.replicas);
+  ServingRun run;
+  for (auto _ : state) {
+    PredictedTimer timer(c, structure, calibration);
+    run = *simulate(s, traffic, timer);
+  }
+  count(state, run);
+}
+BENCHMARK(predicted)
+    ->ArgNames({"requests", "replicas"})
+    ->Args({10'000, 16})
+    ->Args({100'000, 16})
+    ->Args({1'000'000, 16})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace inferometer
