@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/launch.hpp"
+#include "model/seeded.hpp"
 
 namespace inferometer {
 namespace {
@@ -24,63 +25,109 @@ const Attention* attention_in(const Graph& graph, const NodeRange& kernel) {
   return nullptr;
 }
 
+/// A stretch behind those before it: one more of the last where it is like that.
+template <class Stretch>
+void append(std::vector<Stretch>& all, const Stretch& next) {
+  if (!all.empty()) {
+    Stretch& last = all.back();
+    const Nanoseconds apart = next.host - last.host - (last.count - 1) * last.apart;
+    const bool equal = last.work == next.work && last.attending == next.attending && next.attending >= 0 &&
+                       (last.count == 1 || apart == last.apart) &&
+                       next.latest - last.latest == last.count * apart;
+    if (equal) {
+      last.apart = apart;
+      ++last.count;
+      return;
+    }
+  }
+  all.push_back(next);
+}
+
+/// Shapes that are kept: some hundred bytes each.
+constexpr std::size_t most_shapes = 200'000;
+
 }  // namespace
 
+std::size_t StepPredictor::ShapeHash::operator()(const ShapeKey& k) const {
+  return mix(static_cast<std::uint64_t>(k.tokens) << 34 ^ static_cast<std::uint64_t>(k.logit_rows) << 2 ^
+             static_cast<std::uint64_t>(k.kind));
+}
+
 StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Calibration& calibration)
-    : case_(c), structure_(structure), calibration_(calibration) {}
+    : case_(c), structure_(structure), calibration_(calibration), classes_(c, structure, calibration) {
+  for (const StructureNode& node : structure.nodes) joins_.push_back(node.joins_up_to);
+  std::sort(joins_.begin(), joins_.end());
+  joins_.erase(std::unique(joins_.begin(), joins_.end()), joins_.end());
+}
 
 Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, Seconds gap) const {
-  const Device& device = case_.cluster.device;
   double us = 0;
-  if (lengths.single.count > 0) {
-    const KernelCall call = single_tokens(a.op, lengths.single);
-    us += predict_by(a.single, call, chip_of(device, multiplied_by(call)), calibration_.level).parts.total;
-  }
-  if (lengths.prompts.count > 0) {
-    const KernelCall call = prompts(a.op, lengths.prompts);
-    us += predict_by(a.prompts, call, chip_of(device, multiplied_by(call)), calibration_.level).parts.total;
-  }
+  if (lengths.single.count > 0)
+    us += predict_by(a.single, single_tokens(a.op, lengths.single), a.single_chip, calibration_.level)
+              .parts.total;
+  if (lengths.prompts.count > 0)
+    us +=
+        predict_by(a.prompts, prompts(a.op, lengths.prompts), a.prompts_chip, calibration_.level).parts.total;
   return to_ticks(Seconds{us * 1e-6} + gap);
 }
 
-StepPredictor::Shape StepPredictor::shape_of(const Features& run, bool is_recorded) const {
-  const Device& device = case_.cluster.device;
+const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
+  const auto beyond = std::lower_bound(joins_.begin(), joins_.end(), run.tokens()) - joins_.begin();
+  const auto [known, is_new] =
+      patterns_.try_emplace({static_cast<std::size_t>(beyond), kind_of(run)}, Pattern{});
+  Pattern& pattern = known->second;
+  if (!is_new) return pattern;
   const StepModels& models = models_of(calibration_);
-  const bool overlap = case_.plan.launch.overlap;
-  Shape shape;
-  shape.eager = !is_recorded;
-  shape.gap = models.gap(launch_mode(!shape.eager, overlap), device);
-  const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
-  const Graph graph = bind(structure_, run);
-  KernelTimes times(device, calibration_);
-  Stretch stretch;
-  Nanoseconds host{0};
+  const Device& device = case_.cluster.device;
+  const Features features = alike(run);
+  const Graph graph = bind(structure_, features);
   for (std::size_t v = 0; v < structure_.nodes.size(); ++v) {
-    const NodeRange kernel = kernel_of(structure_, v, run);
+    const NodeRange kernel = kernel_of(structure_, v, features);
     if (kernel.first != v) continue;
-    host += dispatch;
-    if (const Attention* op = attention_in(graph, kernel)) {
-      Attending attending{.op = *op};
-      attending.op.slices.clear();
-      for (const StepCall& call : step_calls(graph, kernel, overlap))
-        (std::holds_alternative<ContextAttention>(call.call) ? attending.prompts : attending.single) =
-            models.find(call);
-      const auto known =
-          std::find_if(shape.attending.begin(), shape.attending.end(), [&](const Attending& a) {
-            return same_heads(a.op, attending.op) && a.single == attending.single &&
-                   a.prompts == attending.prompts;
-          });
-      stretch.attending = static_cast<std::int32_t>(known - shape.attending.begin());
-      if (known == shape.attending.end()) shape.attending.push_back(std::move(attending));
-      stretch.host = host;
-      shape.stretches.push_back(std::exchange(stretch, {}));
+    const Attention* op = attention_in(graph, kernel);
+    if (op == nullptr) {
+      pattern.pieces.push_back({.kernel_class = classes_.class_of(kernel)});
       continue;
     }
-    const Nanoseconds alone = to_ticks(estimate_kernel(graph, kernel, times, overlap).time + shape.gap);
-    stretch.work += alone;
-    stretch.latest = std::max(stretch.latest, host) + alone;
+    Attending attending{.op = *op};
+    attending.op.slices.clear();
+    for (const StepCall& call : step_calls(graph, kernel, case_.plan.launch.overlap)) {
+      const bool of_prompts = std::holds_alternative<ContextAttention>(call.call);
+      (of_prompts ? attending.prompts : attending.single) = models.find(call);
+      (of_prompts ? attending.prompts_chip : attending.single_chip) =
+          chip_of(device, multiplied_by(call.call));
+    }
+    std::vector<Attending>& known_ones = pattern.attending;
+    const auto same = std::find_if(known_ones.begin(), known_ones.end(), [&](const Attending& a) {
+      return same_heads(a.op, attending.op) && a.single == attending.single && a.prompts == attending.prompts;
+    });
+    pattern.pieces.push_back({.attending = static_cast<std::int32_t>(same - known_ones.begin())});
+    if (same == known_ones.end()) known_ones.push_back(std::move(attending));
   }
-  shape.stretches.push_back(stretch);
+  return pattern;
+}
+
+StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_recorded) {
+  const Device& device = case_.cluster.device;
+  Shape shape{.pattern = &pattern_of(run), .eager = !is_recorded};
+  shape.gap = models_of(calibration_).gap(launch_mode(is_recorded, case_.plan.launch.overlap), device);
+  const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
+  Stretch stretch;
+  Nanoseconds host{0};
+  for (const Piece& piece : shape.pattern->pieces) {
+    host += dispatch;
+    if (piece.attending < 0) {
+      const Seconds alone = classes_.time(piece.kernel_class, run.tokens(), run.logit_rows);
+      const Nanoseconds ticks = to_ticks(alone + shape.gap);
+      stretch.work += ticks;
+      stretch.latest = std::max(stretch.latest, host) + ticks;
+      continue;
+    }
+    stretch.attending = piece.attending;
+    stretch.host = host;
+    append(shape.stretches, std::exchange(stretch, {}));
+  }
+  append(shape.stretches, stretch);
   return shape;
 }
 
@@ -97,13 +144,15 @@ bool StepPredictor::closed() const {
 Nanoseconds StepPredictor::time(const StepTotals& asked) {
   if (!closed()) return predict(case_, structure_, alike(asked), calibration_).timeline.end;
   const StepTotals run = padded(asked, case_.plan);
-  const std::tuple key{run.tokens(), run.sequences(), run.logit_rows, kind_of(run)};
+  const ShapeKey key{run.tokens(), run.logit_rows, kind_of(run)};
   auto known = shapes_.find(key);
-  if (known == shapes_.end())
-    known = shapes_.emplace(key, shape_of(alike(run), recorded(asked, case_.plan))).first;
+  if (known == shapes_.end()) {
+    if (shapes_.size() == most_shapes) shapes_.clear();
+    known = shapes_.emplace(key, shape_of(run, recorded(asked, case_.plan))).first;
+  }
   const Shape& shape = known->second;
   attended_.clear();
-  for (const Attending& a : shape.attending) attended_.push_back(attend(a, run.attended, shape.gap));
+  for (const Attending& a : shape.pattern->attending) attended_.push_back(attend(a, run.attended, shape.gap));
   // The engine's time comes before the first launch, and is rounded with it.
   const Seconds dispatch = shape.eager ? case_.cluster.device.host_dispatch.value : Seconds{0};
   const Seconds engine_time =
@@ -111,9 +160,13 @@ Nanoseconds StepPredictor::time(const StepTotals& asked) {
   const Nanoseconds engine = to_ticks(dispatch + engine_time) - to_ticks(dispatch);
   Nanoseconds end{0};
   for (const Stretch& s : shape.stretches) {
-    end = std::max(end + s.work, s.work > Nanoseconds{0} ? engine + s.latest : Nanoseconds{0});
-    if (s.attending >= 0)
-      end = std::max(end, engine + s.host) + attended_[static_cast<std::size_t>(s.attending)];
+    const bool attends = s.attending >= 0;
+    const Nanoseconds attention = attends ? attended_[static_cast<std::size_t>(s.attending)] : Nanoseconds{0};
+    const Nanoseconds launched = std::max(s.work > Nanoseconds{0} ? engine + s.latest : Nanoseconds{0},
+                                          attends ? engine + s.host : Nanoseconds{0});
+    const Nanoseconds each = s.work + attention;
+    end = std::max({end + s.count * each, launched + attention + (s.count - 1) * each,
+                    launched + attention + (s.count - 1) * s.apart});
   }
   return end;
 }

@@ -1,20 +1,23 @@
 #pragma once
 #include <cstdint>
 #include <map>
-#include <tuple>
+#include <unordered_map>
 #include <vector>
 
-#include "roofline/steps/estimate_kernel.hpp"
+#include "roofline/kernels/chip.hpp"
+#include "simulator/kernel_classes.hpp"
 #include "simulator/predict.hpp"
 
 namespace inferometer {
 
 /// predict()'s times of many steps of one network, in closed form. On a GPU all but attention depends on how
-/// many tokens, sequences and logits a step has, and is found once for each such triple; between two kernels
-/// of attention the host's launches and the kernels are one max-plus step,
+/// many tokens and logits a step has, and is found once for each such pair; between two kernels of attention
+/// the host's launches and the kernels are one max-plus step,
 ///   end = max(end + work, latest)    latest: as if the kernel that waits longest for the host were the first
-/// so that a step costs two of those a layer. Steps with a copy beside them or naive attention, and those of
-/// a processor, are predicted as predict() does.
+/// and n equal layers are one as well, since launches come at equal distances:
+///   end = max(end + n (work + attention), the same from the first layer's launch, from the last one's)
+/// so that a step costs a few of those. Steps with a copy beside them or naive attention, and those of a
+/// processor, are predicted as predict() does.
 ///
 /// requires  the case, structure and calibration to outlive it
 /// source    max-plus algebra: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", 1992
@@ -32,27 +35,53 @@ class StepPredictor {
   struct Attending {
     Attention op;  ///< without slices
     const FittedModel *single = nullptr, *prompts = nullptr;
+    Chip single_chip, prompts_chip;
   };
-  /// What lies between two kernels of attention, with the host's time from the step's start.
+  /// The kernels of a step in which the same nodes share kernels.
+  struct Piece {
+    std::int32_t kernel_class = -1, attending = -1;  ///< one of the two
+  };
+  struct Pattern {
+    std::vector<Piece> pieces;
+    std::vector<Attending> attending;  ///< those that differ
+  };
+  /// What lies between two kernels of attention, with the host's time from the step's start; `count` of them
+  /// one after another, each launched `apart` after the one before.
   struct Stretch {
     Nanoseconds work{0}, latest{0};
     Nanoseconds host{0};          ///< at which the attention behind it was launched
-    std::int32_t attending = -1;  ///< that attention, in attending_; -1: the step ends
+    std::int32_t attending = -1;  ///< that attention, in Pattern::attending; -1: the step ends
+    std::int64_t count = 1;
+    Nanoseconds apart{0};
   };
   struct Shape {
     std::vector<Stretch> stretches;
-    std::vector<Attending> attending;  ///< those that differ
+    const Pattern* pattern = nullptr;
     bool eager = false;
     Seconds gap{0};
   };
-  Shape shape_of(const Features& run, bool is_recorded) const;
+  struct ShapeKey {
+    std::int64_t tokens, logit_rows;
+    int kind;
+    friend bool operator==(const ShapeKey&, const ShapeKey&) = default;
+  };
+  struct ShapeHash {
+    std::size_t operator()(const ShapeKey& k) const;
+  };
+
   bool closed() const;
+  const Pattern& pattern_of(const StepTotals& run);
+  Shape shape_of(const StepTotals& run, bool is_recorded);
   Nanoseconds attend(const Attending& a, const Attended& lengths, Seconds gap) const;
 
   const Case& case_;
   const Structure& structure_;
   const Calibration& calibration_;
-  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t, int>, Shape> shapes_;
+  KernelClasses classes_;
+  std::vector<std::int64_t>
+      joins_;  ///< numbers of tokens beyond which a node leaves another's kernel, sorted
+  std::map<std::pair<std::size_t, int>, Pattern> patterns_;
+  std::unordered_map<ShapeKey, Shape, ShapeHash> shapes_;
   std::vector<Nanoseconds> attended_;
 };
 

@@ -26,6 +26,7 @@ struct AllReduce {
     }
   }
   static AllReduce example() { return {.tokens = 2, .width = 8, .ranks = 4}; }
+  friend bool operator==(const AllReduce&, const AllReduce&) = default;
 };
 
 }  // namespace inferometer

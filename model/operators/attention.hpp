@@ -135,6 +135,7 @@ struct Attention {
   static Attention example() {
     return {.slices = {{2, 3}, {1, 5}}, .heads = 4, .kv_heads = 2, .head_dim = 4, .v_dim = 4};
   }
+  friend bool operator==(const Attention&, const Attention&) = default;
 };
 
 /// Appends the step's keys and values to the paged cache.   k [tokens, kv_heads * head_dim]   v [tokens,
@@ -160,6 +161,7 @@ struct KvWrite {
     for (std::size_t i = 0; i < reads.size(); ++i) writes[i] = reads[i];
   }
   static KvWrite example() { return {.tokens = 3, .kv_heads = 2, .head_dim = 4, .v_dim = 4}; }
+  friend bool operator==(const KvWrite&, const KvWrite&) = default;
 };
 
 }  // namespace inferometer

@@ -27,6 +27,7 @@ struct Embedding {
     }
   }
   static Embedding example() { return {.tokens = 3, .vocab = 7, .width = 4}; }
+  friend bool operator==(const Embedding&, const Embedding&) = default;
 };
 
 /// y[r] = x[rows[r]]: the rows whose logits are wanted.   x [any, width]   rows [tokens]   y [tokens, width]
@@ -51,6 +52,7 @@ struct GatherRows {
     }
   }
   static GatherRows example() { return {.tokens = 2, .width = 4}; }
+  friend bool operator==(const GatherRows&, const GatherRows&) = default;
 };
 
 /// ids[r] = the first index of the largest logit.   x [rows, vocab]   ids [rows]      (greedy sampling)
@@ -77,6 +79,7 @@ struct Argmax {
     }
   }
   static Argmax example() { return {.tokens = 2, .vocab = 9}; }
+  friend bool operator==(const Argmax&, const Argmax&) = default;
 };
 
 }  // namespace inferometer

@@ -48,6 +48,7 @@ struct Linear {
     }
   }
   static Linear example() { return {.tokens = 3, .in = 8, .out = 5}; }
+  friend bool operator==(const Linear&, const Linear&) = default;
 };
 
 /// One product per head: y[t, h] = x[t, h] W[h]ᵀ.   x [tokens, heads * in]   W [heads, out, in]   y [tokens,
@@ -87,6 +88,7 @@ struct BatchedLinear {
     }
   }
   static BatchedLinear example() { return {.tokens = 3, .heads = 2, .in = 4, .out = 6}; }
+  friend bool operator==(const BatchedLinear&, const BatchedLinear&) = default;
 };
 
 }  // namespace inferometer

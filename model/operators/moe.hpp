@@ -117,6 +117,7 @@ struct Router {
     }
   }
   static Router example() { return {.tokens = 3, .experts = 8, .top_k = 2}; }
+  friend bool operator==(const Router&, const Router&) = default;
 };
 
 enum class ExpertKernel : std::uint8_t {
@@ -197,6 +198,7 @@ struct ExpertLinear {
   static ExpertLinear example() {
     return {.tokens = 4, .experts = 6, .top_k = 2, .in = 8, .out = 5, .touched = 4};
   }
+  friend bool operator==(const ExpertLinear&, const ExpertLinear&) = default;
 };
 
 /// y[t] = sum_k weights[t, k] * x[t * top_k + k].   x [tokens * top_k, width]   weights [tokens, top_k]   y
@@ -225,6 +227,7 @@ struct ExpertCombine {
     }
   }
   static ExpertCombine example() { return {.tokens = 3, .top_k = 2, .width = 8}; }
+  friend bool operator==(const ExpertCombine&, const ExpertCombine&) = default;
 };
 
 }  // namespace inferometer

@@ -40,6 +40,7 @@ struct RmsNorm {
     }
   }
   static RmsNorm example() { return {.tokens = 3, .width = 8}; }
+  friend bool operator==(const RmsNorm&, const RmsNorm&) = default;
 };
 
 /// Residual addition and norm in one pass: s = x + r, y = rms_norm(s).   x, r, s, y [tokens, width]   w
@@ -64,6 +65,7 @@ struct AddRmsNorm {
                                                                                          writes[1]);
   }
   static AddRmsNorm example() { return {.tokens = 3, .width = 8}; }
+  friend bool operator==(const AddRmsNorm&, const AddRmsNorm&) = default;
 };
 
 }  // namespace inferometer

@@ -20,6 +20,7 @@ struct Add {
     for (std::size_t i = 0; i < reads[0].size(); ++i) writes[0][i] = reads[0][i] + reads[1][i];
   }
   static Add example() { return {.tokens = 3, .width = 8}; }
+  friend bool operator==(const Add&, const Add&) = default;
 };
 
 /// y = act(gate) * up.   gate, up, y [tokens, width]
@@ -69,6 +70,7 @@ struct GatedActivation {
     return up;
   }
   static GatedActivation example() { return {.tokens = 3, .width = 8}; }
+  friend bool operator==(const GatedActivation&, const GatedActivation&) = default;
 };
 
 }  // namespace inferometer

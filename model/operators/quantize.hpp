@@ -46,6 +46,7 @@ struct Quantize {
     }
   }
   static Quantize example() { return {.tokens = 3, .width = 8}; }
+  friend bool operator==(const Quantize&, const Quantize&) = default;
 };
 
 }  // namespace inferometer

@@ -40,6 +40,7 @@ struct RopeApply {
     }
   }
   static RopeApply example() { return {.tokens = 3, .q_heads = 2, .k_heads = 1, .rotary = 8}; }
+  friend bool operator==(const RopeApply&, const RopeApply&) = default;
 };
 
 }  // namespace inferometer

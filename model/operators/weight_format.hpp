@@ -64,6 +64,7 @@ struct WeightFormat {
                std::int64_t row) const {
     return reads[first + 1][static_cast<std::size_t>(dtype == DType::int8 ? matrix * rows + row : matrix)];
   }
+  friend bool operator==(const WeightFormat&, const WeightFormat&) = default;
 };
 
 /// Values of one scale per row (int8, dynamic) or one per tensor (fp8, static) that quantised inputs carry.

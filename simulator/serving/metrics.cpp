@@ -89,8 +89,8 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
   m.total_token_throughput = rate(outputs + prompts);
   if (level.ttft || level.tpot || level.e2el) {
     m.goodput = rate(good);
-    m.slo_attainment = static_cast<double>(good) / static_cast<double>(std::max<std::int64_t>(
-                                                       1, m.completed + m.rejected));
+    m.slo_attainment =
+        static_cast<double>(good) / static_cast<double>(std::max<std::int64_t>(1, m.completed + m.rejected));
   }
   m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
   const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;

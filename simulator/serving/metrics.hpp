@@ -21,15 +21,15 @@ struct LatencySummary {
 /// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when
 /// the step that made it ends, in the engine, and a request when it arrives there.
 struct ServingMetrics {
-  LatencySummary ttft;  ///< arrival to first token
-  LatencySummary tpot;  ///< (e2el - ttft) / (output tokens - 1), of requests with two and more
-  LatencySummary itl;   ///< between two tokens of a request; quantiles to 0.1 %
-  LatencySummary e2el;  ///< arrival to last token
-  LatencySummary queue;  ///< arrival to the first step with the request
+  LatencySummary ttft;            ///< arrival to first token
+  LatencySummary tpot;            ///< (e2el - ttft) / (output tokens - 1), of requests with two and more
+  LatencySummary itl;             ///< between two tokens of a request; quantiles to 0.1 %
+  LatencySummary e2el;            ///< arrival to last token
+  LatencySummary queue;           ///< arrival to the first step with the request
   double request_throughput = 0;  ///< completed [1/s], over the time from the first arrival to the last token
   double output_throughput = 0;   ///< [tokens/s]
-  double total_token_throughput = 0;  ///< prompts and outputs of completed requests [tokens/s]
-  std::optional<double> goodput;  ///< completed within the service level [1/s], where there is one
+  double total_token_throughput = 0;     ///< prompts and outputs of completed requests [tokens/s]
+  std::optional<double> goodput;         ///< completed within the service level [1/s], where there is one
   std::optional<double> slo_attainment;  ///< part of all requests that were, rejected ones included
   std::int64_t completed = 0, rejected = 0, preemptions = 0;
   std::int64_t kv_blocks = 0, kv_peak = 0;

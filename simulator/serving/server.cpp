@@ -9,7 +9,8 @@ namespace {
 
 Errors check_limits(const Serving& s) {
   Errors errors;
-  const auto in_range = [&](std::string_view what, std::int64_t value, std::int64_t least, std::int64_t most) {
+  const auto in_range = [&](std::string_view what, std::int64_t value, std::int64_t least,
+                            std::int64_t most) {
     if (value < least || value > most)
       errors.push_back({fmt::format("serving.{}: must be {} to {}, is {}", what, least, most, value)});
   };
@@ -21,9 +22,10 @@ Errors check_limits(const Serving& s) {
   in_range("replicas", s.replicas, 1, 100'000);
   const bool budgeted = s.policy != BatchingPolicy::static_batch && s.policy != BatchingPolicy::orca;
   if (errors.empty() && budgeted && s.max_num_batched_tokens < s.max_num_seqs)
-    errors.push_back({fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
-                                  "(serving.max_num_seqs)",
-                                  s.max_num_batched_tokens, s.max_num_seqs)});
+    errors.push_back(
+        {fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
+                     "(serving.max_num_seqs)",
+                     s.max_num_batched_tokens, s.max_num_seqs)});
   if (s.allocation == KvAllocation::preallocated && s.max_model_len == 0)
     errors.push_back({"serving.max_model_len: allocation preallocated needs it"});
   if (s.prefix_caching && s.allocation != KvAllocation::paged)
@@ -44,10 +46,11 @@ Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
   if (budget.blocks < 1) {
     constexpr double gib = 1 << 30;
     const auto in_gib = [](Bytes b) { return static_cast<double>(b.value) / gib; };
-    return failure(fmt::format("no room for a KV cache: of {:.2f} GiB that the engine uses on {}, weights take "
-                               "{:.2f}, activations {:.2f}, the engine {:.2f}",
-                               in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
-                               in_gib(budget.activations), in_gib(budget.reserve)));
+    return failure(
+        fmt::format("no room for a KV cache: of {:.2f} GiB that the engine uses on {}, weights take "
+                    "{:.2f}, activations {:.2f}, the engine {:.2f}",
+                    in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
+                    in_gib(budget.activations), in_gib(budget.reserve)));
   }
   ServerSettings s{.replicas = c.serving.replicas, .router = c.serving.router};
   s.instance.serving = c.serving;

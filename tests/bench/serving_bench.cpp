@@ -6,8 +6,8 @@
 #include "simulator/serving/predicted_timer.hpp"
 #include "simulator/serving/server.hpp"
 
-// Requests of ShareGPT-like lengths over replicas: the serving loop by itself, with a timer that costs nothing, and
-// with predicted steps of Llama-3.1-8B on H200s.
+// Requests of ShareGPT-like lengths over replicas: the serving loop by itself, with a timer that costs
+// nothing, and with predicted steps of Llama-3.1-8B on H200s.
 
 namespace inferometer {
 namespace {
@@ -39,10 +39,10 @@ void count(benchmark::State& state, const ServingRun& run) {
   state.counters["steps"] = real(run.steps);
   state.counters["jumped"] = real(run.jumped_steps);
   state.counters["tokens/step"] = real(run.output_tokens) / real(run.steps);
-  state.counters["utilisation"] = std::chrono::duration<double>(run.busy) / std::chrono::duration<double>(run.end) /
-                                  real(run.instances);
+  state.counters["utilisation"] =
+      std::chrono::duration<double>(run.busy) / std::chrono::duration<double>(run.end) / real(run.instances);
   state.counters["s/step"] = benchmark::Counter(real(run.steps) * real(state.iterations()),
-                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+                                                benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 void loop(benchmark::State& state) {

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "model/case.hpp"
+#include "roofline/steps/estimate_kernel.hpp"
+
+namespace inferometer {
+
+/// Kernels of a network that are the same operators of the same sizes, as those of layers that are alike:
+/// each class is estimated once for a number of rows.
+class KernelClasses {
+ public:
+  /// requires  the arguments to outlive it
+  KernelClasses(const Case& c, const Structure& structure, const Calibration& calibration)
+      : case_(c), structure_(structure), calibration_(calibration) {}
+
+  /// The class of a kernel without attention.
+  std::int32_t class_of(const NodeRange& kernel);
+  /// What a kernel of the class takes alone in a step of so many new tokens and rows of logits, without the
+  /// gap before it.
+  Seconds time(std::int32_t kernel_class, std::int64_t tokens, std::int64_t logit_rows);
+
+ private:
+  struct Class {
+    NodeRange nodes;                      ///< of the first such kernel
+    bool tokens = false, logits = false;  ///< what its sizes depend on
+    std::unordered_map<std::uint64_t, Seconds> known;
+  };
+  bool alike(const NodeRange& a, const NodeRange& b) const;
+
+  const Case& case_;
+  const Structure& structure_;
+  const Calibration& calibration_;
+  std::vector<Class> classes_;
+};
+
+}  // namespace inferometer
