@@ -2,15 +2,27 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
+#include "model/hf_config.hpp"
 #include "model/seeded.hpp"
+#include "model/settings.hpp"
 #include "tests/model/networks.hpp"
 
 namespace inferometer {
 namespace {
 
-Case on_a_gpu(Plan::Launch launch, bool fused) {
+Architecture family(const std::string& name) {
+  std::ifstream file(std::string{INFEROMETER_FIXTURES} + "/logits/" + name + "/config.json");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return *read_hf_config(text.str(), name, name);
+}
+
+Case on_a_gpu(Plan::Launch launch, bool fused, Architecture model = tiny_llama()) {
   Case c;
-  c.models["model"] = tiny_llama();
+  c.models["model"] = std::move(model);
   c.plan.launch = std::move(launch);
   c.plan.fusion = {.qkv = fused,
                    .gate_up = fused,
@@ -56,6 +68,26 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
       for (std::uint64_t seed = 0; seed < 60; ++seed) {
         const Features f = drawn(mix(seed));
         EXPECT_EQ(predictor.time(f), predict(c, structure, f, calibration).timeline.end) << seed;
+      }
+    }
+  }
+}
+
+/// Windows in turns, experts behind dense layers, latent attention, more layers; hosts that hardly, partly and
+/// always wait for the device.
+TEST(StepPredictor, EqualsTheEventRunForEveryFamily) {
+  for (const char* name : {"llama", "qwen3", "mixtral", "gpt_oss", "deepseek_v3"}) {
+    for (const std::int64_t dispatch_ns : {100, 5'000, 80'000}) {
+      Case c = on_a_gpu({.graphs = dispatch_ns == 100}, false, family(name));
+      ASSERT_TRUE(set_setting(c, "architecture.layers", "9"));
+      c.cluster.device.host_dispatch.value = Seconds{1e-9 * static_cast<double>(dispatch_ns)};
+      const Structure structure = *compile(c.model(), c.plan);
+      const Calibration calibration;
+      StepPredictor predictor(c, structure, calibration);
+      for (std::uint64_t seed = 0; seed < 25; ++seed) {
+        const Features f = drawn(mix(seed));
+        EXPECT_EQ(predictor.time(f), predict(c, structure, f, calibration).timeline.end) << name << seed;
+        EXPECT_EQ(predictor.time(totals_of(f)), predictor.time(f));
       }
     }
   }
