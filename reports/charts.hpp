@@ -13,4 +13,13 @@ std::string roofline_chart(const StudyResult& study);
 /// One step of every variant as lanes of spans: predicted above measured, on one time axis.
 std::string timeline_chart(const StudyResult& study, std::size_t phase);
 
+/// Distributions over requests of every variant, predicted and executed; empty without completed requests.
+std::string ttft_cdf(const StudyResult& study);
+std::string tpot_cdf(const StudyResult& study);
+/// Running and waiting requests and blocks in use of an instance over the predicted run.
+std::string load_chart(const VariantResult& v);
+/// Requests of the predicted run as time to first token against time per output token, and the service level;
+/// empty where the level does not name both.
+std::string slo_chart(const VariantResult& v);
+
 }  // namespace inferometer

@@ -2,6 +2,7 @@
 #include "reports/charts.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
 #include "reports/svg.hpp"
 #include "reports/tables.hpp"
 
@@ -85,6 +86,28 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
   return text;
 }
 
+std::string serving_section(const StudyResult& study) {
+  std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
+                     html(serving_latencies(study)) + html(serving_capacity(study));
+  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += html(errors);
+  for (const VariantResult& v : study.variants) {
+    if (!v.not_measured.empty())
+      text += "<p class=\"soft\">" + escape_html(v.name + ": not executed: " + v.not_measured) + "</p>\n";
+  }
+  text += "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
+  text += figure(tpot_cdf(study), "time per output token");
+  text += "<h2>Load over time</h2>\n";
+  for (const VariantResult& v : study.variants)
+    text += figure(load_chart(v), escape_html(v.name) + ": of an instance at work, predicted; each curve by its own scale");
+  if (study.scenario.level.ttft && study.scenario.level.tpot) {
+    text += "<h2>Requests and the service level</h2>\n";
+    for (const VariantResult& v : study.variants)
+      text += figure(slo_chart(v), escape_html(v.name) + ": time to first token and per output token of requests, predicted" +
+                                       key("decode", "within both") + key("prefill", "not"));
+  }
+  return text;
+}
+
 std::string why_section(const StudyResult& study) {
   const VariantResult& baseline = study.variants.front();
   std::string text =
@@ -133,8 +156,12 @@ std::string report_html(const StudyResult& study) {
       "content=\"width=device-width, initial-scale=1\"><title>" +
       title + " – inferometer</title>\n<style>" + std::string{style} + "</style></head><body>\n";
   text += "<h1>" + title + "</h1>\n<p class=\"soft\">" + escape_html(study.scenario.description) + "</p>\n";
-  text += "<p class=\"verdict\">" + escape_html(verdict(quality)) + "</p>\n";
-  text += results_section(study, quality) + why_section(study) + pictures_section(study);
+  if (study.scenario.traffic) {
+    text += "<p class=\"verdict\">" + escape_html(serving_verdict(study)) + "</p>\n" + serving_section(study);
+  } else {
+    text += "<p class=\"verdict\">" + escape_html(verdict(quality)) + "</p>\n";
+    text += results_section(study, quality) + why_section(study) + pictures_section(study);
+  }
   if (const Table t = conditions_table(study); !t.rows.empty())
     text += "<h2>Power, clocks and throttling</h2>\n" + html(t);
   text += "<h2>Memory, settings, provenance</h2>\n" + html(memory_table(study));

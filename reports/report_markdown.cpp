@@ -3,6 +3,7 @@
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
 #include "reports/tables.hpp"
 
 namespace inferometer {
@@ -34,21 +35,32 @@ std::string markdown(const Table& t) {
   return text + "\n";
 }
 
+std::string step_sections(const StudyResult& study) {
+  const Quality quality = quality_of(study);
+  std::string text = verdict(quality) + "\n\n" + markdown(results(study, quality));
+  if (const std::string note = throttled_note(study); !note.empty()) text += escaped(note) + "\n\n";
+  if (const auto beside = beside_table(study)) text += markdown(*beside);
+  return text;
+}
+
+std::string serving_sections(const StudyResult& study) {
+  std::string text = escaped(study.scenario.traffic->source) + "\n\n" + markdown(serving_latencies(study)) +
+                     markdown(serving_capacity(study));
+  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += markdown(errors);
+  return text;
+}
+
 }  // namespace
 
 std::string report_markdown(const StudyResult& study) {
-  const Quality quality = quality_of(study);
   std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) +
-                     "\n\n" + verdict(quality) + "\n\n";
-  text += markdown(results(study, quality));
-  if (const std::string note = throttled_note(study); !note.empty()) text += escaped(note) + "\n\n";
-  if (const auto beside = beside_table(study)) text += markdown(*beside);
+                     "\n\n" + (study.scenario.traffic ? serving_sections(study) : step_sections(study));
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
   }
-  text += "\n## Why\n\n";
   const VariantResult& baseline = study.variants.front();
+  if (!baseline.phases.empty()) text += "\n## Why\n\n";
   for (const PhaseResult& phase : baseline.phases) text += markdown(step_table(baseline, phase));
   for (std::size_t i = 1; i < study.variants.size(); ++i) {
     for (std::size_t p = 0; p < study.variants[i].phases.size() && p < baseline.phases.size(); ++p)

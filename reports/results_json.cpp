@@ -6,6 +6,7 @@
 #include "reports/conditions.hpp"
 #include "reports/explanation.hpp"
 #include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
 #include "reports/tracing.hpp"
 
@@ -163,6 +164,11 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
       {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
       {"phases", Json::array()}};
   for (const Setting& s : settings(v.settings)) json["settings"][s.path] = s.value;
+  if (v.serving) {
+    json["traffic"] = v.serving->traffic->source;
+    json["predicted"] = served_json(v.serving->predicted);
+    json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
+  }
   for (std::size_t p = 0; p < v.phases.size(); ++p)
     json["phases"].push_back(phase_json(v, v.phases[p], p < baseline.size() ? &baseline[p] : nullptr));
   return json;

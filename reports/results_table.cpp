@@ -5,6 +5,7 @@
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
 
 namespace inferometer {
@@ -35,9 +36,25 @@ std::string row(const VariantResult& v, const PhaseResult& p, const Effect* effe
   return text + fmt::format(" {:>10} {:>9}\n", predicted, measured);
 }
 
+std::string serving_text(const StudyResult& study) {
+  const Case& base = study.scenario.baseline;
+  std::string text = fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
+                                 base.cluster.device.name, name(study.provenance.level),
+                                 study.scenario.traffic->source);
+  text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
+  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
+  for (const VariantResult& v : study.variants) {
+    const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
+    if (!v.not_measured.empty() && !same)
+      text += fmt::format("\n{}: not executed: {}\n", v.name, v.not_measured);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string results_table(const StudyResult& study) {
+  if (study.scenario.traffic) return serving_text(study);
   const Quality quality = quality_of(study);
   std::size_t width = 7;
   for (const VariantResult& v : study.variants) width = std::max(width, v.name.size());

@@ -37,10 +37,22 @@ bool Effect::same_direction() const { return measured && (*measured - 1) * (pred
 
 double quantile(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
-  const double at = q * static_cast<double>(values.size() - 1);
-  const auto low = static_cast<std::size_t>(at);
-  const std::size_t high = std::min(low + 1, values.size() - 1);
-  return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
+  return quantile_of_sorted(values, q);
+}
+
+double distance(std::vector<double> a, std::vector<double> b) {
+  if (a.empty() || b.empty()) return 0;
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  double most = 0;
+  for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+    const double at = std::min(a[i], b[j]);
+    while (i < a.size() && a[i] <= at) ++i;
+    while (j < b.size() && b[j] <= at) ++j;
+    most = std::max(most, std::fabs(static_cast<double>(i) / static_cast<double>(a.size()) -
+                                    static_cast<double>(j) / static_cast<double>(b.size())));
+  }
+  return most;
 }
 
 Quality quality_of(const StudyResult& study) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "model/quantile.hpp"
 #include "scenarios/study.hpp"
 
 namespace inferometer {
@@ -39,5 +40,9 @@ Quality quality_of(const StudyResult& study);
 
 /// Quantile `q` by linear interpolation between order statistics. Requires values.
 double quantile(std::vector<double> values, double q);
+
+/// Largest difference between the two empirical distributions (Kolmogorov-Smirnov statistic), 0 to 1; 0 where
+/// one has no values.
+double distance(std::vector<double> a, std::vector<double> b);
 
 }  // namespace inferometer

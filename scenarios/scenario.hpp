@@ -1,11 +1,14 @@
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "model/case.hpp"
 #include "model/result.hpp"
+#include "model/traffic.hpp"
 #include "roofline/calibration.hpp"
+#include "simulator/serving/metrics.hpp"
 
 namespace inferometer {
 
@@ -34,6 +37,9 @@ struct Scenario {
   std::string tuning;  ///< file with choices of kernels; "none", or empty: what `tune` wrote, if anything
   Case baseline;
   Calibration calibration;  ///< of the device
+  /// What is asked of a server; null: the workload's static batch is run.
+  std::shared_ptr<const Traffic> traffic;
+  ServiceLevel level;  ///< that requests of the traffic are judged by
   std::vector<Variant> variants;
 };
 /// What is run: the baseline, then the variants.

@@ -101,6 +101,60 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
   return variant;
 }
 
+/// Allocates what the case needs. returns  whether there is something to execute on; why not is noted
+bool prepare(VariantResult& variant, const Case& c, Backend* backend) {
+  if (backend == nullptr) return false;
+  const Result<MemoryUse> used = backend->prepare(c, variant.structure);
+  if (used) {
+    variant.memory_used = *used;
+    return true;
+  }
+  for (const Error& e : used.error())
+    variant.not_measured += (variant.not_measured.empty() ? "" : "; ") + e.message;
+  return false;
+}
+
+/// The workload's static batch.
+Result<VariantResult> step_variant(const Variant& run, const Calibration& calibration, Backend* backend,
+                                   std::int64_t repeats) {
+  Result<Structure> structure = compile(run.edited.model(), run.edited.plan);
+  if (!structure) return failure(structure.error());
+  const std::vector<Step> steps = workload_steps(run.edited);
+  VariantResult variant = predict_variant(run.name, run.edited, std::move(*structure), calibration, steps);
+  if (prepare(variant, run.edited, backend)) {
+    if (auto done = measure(variant, steps, *backend, repeats); !done) return failure(done.error());
+  }
+  return variant;
+}
+
+MemoryUse memory_of(const KvBudget& budget, const Device& device) {
+  return {.weights = budget.weights,
+          .kv = budget.blocks * budget.block,
+          .activations = budget.activations,
+          .workspace = budget.reserve,
+          .capacity = device.memory_capacity.value};
+}
+
+/// The scenario's traffic.
+Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario,
+                                    const Calibration& calibration, Backend* backend,
+                                    const ServingProgress& progress) {
+  const Case& c = run.edited;
+  Result<Structure> structure = compile(c.model(), c.plan);
+  if (!structure) return failure(structure.error());
+  VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
+  Result<ServingResult> serving =
+      predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress);
+  if (!serving) return failure(serving.error());
+  variant.memory = memory_of(serving->budget, c.cluster.device);
+  if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
+    if (auto done = execute_serving(c, variant.structure, calibration, *backend, *serving, progress); !done)
+      variant.not_measured = done.error().front().message;
+  }
+  variant.serving = std::move(*serving);
+  return variant;
+}
+
 }  // namespace
 
 Seconds VariantResult::predicted_total() const {
@@ -190,24 +244,18 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
   const std::vector<Variant> runs = runs_of(scenario);
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const Variant& run = runs[r];
-    progress(run.name, static_cast<double>(r) / static_cast<double>(runs.size()));
-    Result<Structure> structure = compile(run.edited.model(), run.edited.plan);
-    if (!structure) return failure(structure.error());
-    const std::vector<Step> steps = workload_steps(run.edited);
-    VariantResult variant = predict_variant(run.name, run.edited, std::move(*structure), calibration, steps);
-    variant.optimizations = run.optimizations;
-    variant.edits = run.edits;
-    if (backend == nullptr) {
-      variant.not_measured = why_not;
-    } else if (Result<MemoryUse> used = backend->prepare(run.edited, variant.structure); !used) {
-      for (const Error& e : used.error())
-        variant.not_measured += (variant.not_measured.empty() ? "" : "; ") + e.message;
-    } else {
-      variant.memory_used = *used;
-      if (auto done = measure(variant, steps, *backend, scenario.repeats); !done)
-        return failure(done.error());
-    }
-    study.variants.push_back(std::move(variant));
+    const auto part = [&](double fraction) {
+      progress(run.name, (static_cast<double>(r) + fraction) / static_cast<double>(runs.size()));
+    };
+    part(0);
+    Result<VariantResult> variant = scenario.traffic
+                                        ? serve_variant(run, scenario, calibration, backend, part)
+                                        : step_variant(run, calibration, backend, scenario.repeats);
+    if (!variant) return failure(variant.error());
+    variant->optimizations = run.optimizations;
+    variant->edits = run.edits;
+    if (backend == nullptr) variant->not_measured = why_not;
+    study.variants.push_back(std::move(*variant));
   }
   progress("done", 1.0);
   return study;

@@ -9,6 +9,7 @@
 #include "model/backend.hpp"
 #include "scenarios/beside.hpp"
 #include "scenarios/scenario.hpp"
+#include "scenarios/serve.hpp"
 #include "simulator/predict.hpp"
 
 namespace inferometer {
@@ -40,7 +41,8 @@ struct VariantResult {
   Structure structure;
   MemoryUse memory;                      ///< predicted
   std::optional<MemoryUse> memory_used;  ///< allocated by the backend
-  std::vector<PhaseResult> phases;
+  std::vector<PhaseResult> phases;       ///< of the workload; none with traffic
+  std::optional<ServingResult> serving;  ///< with traffic
   std::string not_measured;  ///< why, where there is no measurement
 
   Seconds predicted_total() const;                ///< all steps

@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "model/quantile.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -18,12 +20,7 @@ LatencySummary summary_of(std::vector<double> values) {
   }
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   std::sort(values.begin(), values.end());
-  const auto at = [&](double q) {
-    const double place = q * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<std::size_t>(place);
-    const std::size_t above = std::min(below + 1, values.size() - 1);
-    return Seconds{values[below] + (place - static_cast<double>(below)) * (values[above] - values[below])};
-  };
+  const auto at = [&](double q) { return Seconds{quantile_of_sorted(values, q)}; };
   return {Seconds{mean}, at(0.5), at(0.9), at(0.95), at(0.99)};
 }
 

@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "model/quantile.hpp"
+#include "reports/charts.hpp"
+#include "reports/svg.hpp"
+
+namespace inferometer {
+namespace {
+
+constexpr double width = 1000, left = 64, right = 210, top = 12, height = 240, bottom = 34;
+constexpr double inner = width - left - right;
+
+/// A colour for each variant; dashes tell executed from predicted.
+std::string hue(std::size_t variant) {
+  constexpr std::array hues{212, 12, 140, 275, 40, 320, 180, 90};
+  return fmt::format("hsl({} 60% 50%)", hues[variant % hues.size()]);
+}
+
+std::string polyline(const std::vector<std::pair<double, double>>& points, const std::string& colour,
+                     bool dashed, std::string_view title) {
+  std::string path;
+  for (const auto& [x, y] : points) path += fmt::format("{:.1f},{:.1f} ", x, y);
+  return fmt::format(
+      "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"{} points=\"{}\"><title>{}</title></polyline>",
+      colour, dashed ? " stroke-dasharray=\"5 3\"" : "", path, escape_html(title));
+}
+
+std::string legend(std::size_t line, const std::string& colour, bool dashed, std::string_view text) {
+  const double y = top + 12 + 18 * static_cast<double>(line);
+  return polyline({{width - right + 12, y - 4}, {width - right + 36, y - 4}}, colour, dashed, text) +
+         svg_text(width - right + 42, y, "value", text);
+}
+
+/// Seconds from `least` to `most` on a logarithmic axis, with a line at each 1, 2 and 5.
+struct LogAxis {
+  double least, most;
+  double at(double seconds) const {
+    const double part = std::log(std::max(seconds, least) / least) / std::log(most / least);
+    return left + inner * std::clamp(part, 0.0, 1.0);
+  }
+  std::string lines() const {
+    std::string text;
+    for (double decade = std::pow(10, std::floor(std::log10(least))); decade <= most; decade *= 10) {
+      for (const double step : {1.0, 2.0, 5.0}) {
+        const double t = decade * step;
+        if (t < least || t > most) continue;
+        text += svg_line(at(t), top, at(t), height - bottom, "grid");
+        text += svg_text(at(t), height - bottom + 16, "tick middle",
+                         t < 1 ? fmt::format("{:g} ms", t * 1e3) : fmt::format("{:g} s", t));
+      }
+    }
+    return text;
+  }
+};
+
+struct Curve {
+  std::string name;
+  std::size_t variant;
+  bool executed;
+  std::vector<double> values;  // sorted
+};
+
+std::vector<Curve> curves(const StudyResult& study, std::vector<double> RequestLatencies::*latency) {
+  std::vector<Curve> all;
+  for (std::size_t v = 0; v < study.variants.size(); ++v) {
+    const auto& serving = study.variants[v].serving;
+    if (!serving) continue;
+    const auto add = [&](const Served& served, bool executed) {
+      std::vector<double> values = latencies_of(served.run, *serving->traffic).*latency;
+      std::sort(values.begin(), values.end());
+      if (!values.empty())
+        all.push_back({study.variants[v].name + (executed ? ", executed" : ""), v, executed, std::move(values)});
+    };
+    add(serving->predicted, false);
+    if (serving->executed) add(*serving->executed, true);
+  }
+  return all;
+}
+
+std::string cdf(const StudyResult& study, std::vector<double> RequestLatencies::*latency,
+                const std::optional<Seconds>& limit, std::string_view label) {
+  const std::vector<Curve> all = curves(study, latency);
+  if (all.empty()) return "";
+  double least = 1e300, most = 0;
+  for (const Curve& c : all) {
+    least = std::min(least, std::max(1e-6, c.values[c.values.size() / 200]));
+    most = std::max(most, c.values.back());
+  }
+  const LogAxis axis{least, std::max(most, 1.01 * least)};
+  const auto y = [](double part) { return top + (height - top - bottom) * (1 - part); };
+  std::string content = axis.lines();
+  for (const double part : {0.0, 0.5, 0.9, 0.99}) {
+    content += svg_line(left, y(part), left + inner, y(part), "grid");
+    content += svg_text(left - 6, y(part) + 4, "tick end", fmt::format("{:g} %", 100 * part));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    std::vector<std::pair<double, double>> points;
+    for (int p = 0; p <= 200; ++p)
+      points.push_back({axis.at(quantile_of_sorted(all[i].values, p / 200.0)), y(p / 200.0)});
+    content += polyline(points, hue(all[i].variant), all[i].executed, all[i].name);
+    content += legend(i, hue(all[i].variant), all[i].executed, all[i].name);
+  }
+  if (limit && limit->count() > least && limit->count() < most) {
+    content += svg_line(axis.at(limit->count()), top, axis.at(limit->count()), height - bottom, "roof");
+    content += svg_text(axis.at(limit->count()) + 4, top + 10, "tick", "SLO");
+  }
+  return svg(width, std::max(height, top + 18.0 * static_cast<double>(all.size()) + 24), label, content);
+}
+
+}  // namespace
+
+std::string ttft_cdf(const StudyResult& study) {
+  return cdf(study, &RequestLatencies::ttft, study.scenario.level.ttft, "distribution of time to first token");
+}
+std::string tpot_cdf(const StudyResult& study) {
+  return cdf(study, &RequestLatencies::tpot, study.scenario.level.tpot,
+             "distribution of time per output token");
+}
+
+std::string load_chart(const VariantResult& v) {
+  const LoadTimeline& load = v.serving->predicted.run.load;
+  if (load.samples().empty()) return "";
+  struct Lane {
+    std::string name;
+    std::size_t hue;
+    std::vector<double> values;
+    double most = 0;
+  };
+  std::array<Lane, 3> lanes{Lane{"running", 0, {}}, Lane{"waiting", 1, {}}, Lane{"KV blocks in use", 2, {}}};
+  for (const LoadTimeline::Sample& s : load.samples()) {
+    const double seconds = std::max(s.seconds, 1e-12);
+    const std::array values{s.running / seconds, s.waiting / seconds, s.kv_used / seconds};
+    for (std::size_t l = 0; l < lanes.size(); ++l) {
+      lanes[l].values.push_back(s.seconds > 0 ? values[l] : 0);
+      lanes[l].most = std::max(lanes[l].most, lanes[l].values.back());
+    }
+  }
+  const double end = std::chrono::duration<double>(load.interval()).count() *
+                     static_cast<double>(load.samples().size());
+  std::string content;
+  for (int i = 0; i <= 5; ++i) {
+    const double x = left + inner * i / 5;
+    content += svg_line(x, top, x, height - bottom, "grid");
+    content += svg_text(x, height - bottom + 16, "tick middle", fmt::format("{:.4g} s", end * i / 5));
+  }
+  for (std::size_t l = 0; l < lanes.size(); ++l) {
+    std::vector<std::pair<double, double>> points;
+    const auto n = static_cast<double>(lanes[l].values.size());
+    for (std::size_t i = 0; i < lanes[l].values.size(); ++i)
+      points.push_back({left + inner * (static_cast<double>(i) + 0.5) / n,
+                        top + (height - top - bottom) * (1 - lanes[l].values[i] / std::max(1e-12, lanes[l].most))});
+    const std::string text = fmt::format("{}, at most {:.4g}", lanes[l].name, lanes[l].most);
+    content += polyline(points, hue(lanes[l].hue), false, text);
+    content += legend(l, hue(lanes[l].hue), false, text);
+  }
+  return svg(width, height, v.name + ": load over time", content);
+}
+
+std::string slo_chart(const VariantResult& v) {
+  const ServingResult& s = *v.serving;
+  if (!s.level.ttft || !s.level.tpot) return "";
+  const RequestLatencies all = latencies_of(s.predicted.run, *s.traffic);
+  std::vector<std::pair<double, double>> points;  // requests with both, in order
+  for (std::size_t i = 0, completed = 0, tpot = 0; i < s.predicted.run.requests.size(); ++i) {
+    if (!s.predicted.run.requests[i].completed()) continue;
+    if (s.traffic->requests[i].output_tokens > 1) points.push_back({all.ttft[completed], all.tpot[tpot++]});
+    ++completed;
+  }
+  if (points.empty()) return "";
+  double first = 1e300, last = 0, least = 1e300, most = 0;
+  for (const auto& [x, y] : points) {
+    first = std::min(first, x), last = std::max(last, x);
+    least = std::min(least, y), most = std::max(most, y);
+  }
+  const double limit_x = s.level.ttft->count(), limit_y = s.level.tpot->count();
+  const LogAxis axis{std::max(1e-6, std::min(first, limit_x / 2)), 1.1 * std::max(last, limit_x)};
+  const double low = std::min(least, limit_y / 2), high = 1.05 * std::max(most, limit_y);
+  const auto y = [&](double t) { return top + (height - top - bottom) * (1 - (t - low) / (high - low)); };
+  std::string content = axis.lines();
+  for (int i = 0; i <= 4; ++i) {
+    const double t = low + (high - low) * i / 4;
+    content += svg_line(left, y(t), left + inner, y(t), "grid");
+    content += svg_text(left - 6, y(t) + 4, "tick end", fmt::format("{:.1f} ms", 1e3 * t));
+  }
+  constexpr std::size_t most_drawn = 1500;
+  const std::size_t stride = (points.size() + most_drawn - 1) / most_drawn;
+  for (std::size_t i = 0; i < points.size(); i += stride) {
+    const bool good = points[i].first <= limit_x && points[i].second <= limit_y;
+    content += fmt::format("<circle class=\"{} solid\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>",
+                           good ? "decode" : "prefill", axis.at(points[i].first), y(points[i].second));
+  }
+  content += svg_line(axis.at(limit_x), top, axis.at(limit_x), height - bottom, "roof");
+  content += svg_line(left, y(limit_y), left + inner, y(limit_y), "roof");
+  content += svg_text(width - right + 12, top + 12, "value",
+                      fmt::format("{:.1f} % within both", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
+  if (stride > 1)
+    content += svg_text(width - right + 12, top + 30, "tick", fmt::format("one request in {} drawn", stride));
+  return svg(width, height, v.name + ": time to first token against time per output token", content);
+}
+
+}  // namespace inferometer

@@ -1,0 +1,195 @@
+#include "reports/serving_tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace inferometer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string ms(Seconds t) {
+  const double value = t.count() * 1e3;
+  if (std::isnan(value)) return "-";
+  return value < 100 ? fmt::format("{:.2f}", value) : fmt::format("{:.0f}", value);
+}
+
+std::string percent(double part) { return fmt::format("{:.1f}", 100 * part); }
+
+/// Each run of each variant that is served.
+template <class Visit>
+void runs(const StudyResult& study, Visit visit) {
+  for (const VariantResult& v : study.variants) {
+    if (!v.serving) continue;
+    visit(v, "predicted", v.serving->predicted);
+    if (v.serving->executed) visit(v, "executed", *v.serving->executed);
+  }
+}
+
+Json json_of(const LatencySummary& l) {
+  const auto value = [](Seconds t) {
+    return std::isnan(t.count()) ? Json(nullptr) : Json(t.count() * 1e3);
+  };
+  return {{"mean", value(l.mean)}, {"p50", value(l.p50)}, {"p90", value(l.p90)}, {"p95", value(l.p95)},
+          {"p99", value(l.p99)}};
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+}  // namespace
+
+Table serving_latencies(const StudyResult& study) {
+  Table t{.caption = "Latencies [ms] by vLLM's definitions, in the engine: arrival there to the end of the step "
+                     "that made a token; throughput from the first arrival to the last token",
+          .columns = {{"variant", false}, {"", false},    {"TTFT mean"}, {"p90"},       {"p99"},
+                      {"TPOT mean"},      {"p99"},        {"ITL p99"},   {"E2EL mean"}, {"p99"},
+                      {"requests/s"},     {"output tokens/s"}},
+          .rows = {}};
+  const bool judged = std::any_of(study.variants.begin(), study.variants.end(), [](const VariantResult& v) {
+    return v.serving && v.serving->predicted.metrics.goodput;
+  });
+  if (judged) {
+    t.columns.push_back({"goodput/s"});
+    t.columns.push_back({"within SLO %"});
+  }
+  runs(study, [&](const VariantResult& v, const char* by, const Served& served) {
+    const ServingMetrics& m = served.metrics;
+    Table::Row row{.cells = {v.name, by, ms(m.ttft.mean), ms(m.ttft.p90), ms(m.ttft.p99), ms(m.tpot.mean),
+                             ms(m.tpot.p99), ms(m.itl.p99), ms(m.e2el.mean), ms(m.e2el.p99),
+                             fmt::format("{:.3f}", m.request_throughput),
+                             fmt::format("{:.1f}", m.output_throughput)}};
+    if (judged) {
+      row.cells.push_back(m.goodput ? fmt::format("{:.3f}", *m.goodput) : "-");
+      row.cells.push_back(m.slo_attainment ? percent(*m.slo_attainment) : "-");
+    }
+    t.rows.push_back(std::move(row));
+  });
+  return t;
+}
+
+Table serving_capacity(const StudyResult& study) {
+  Table t{.caption = "What served them. Blocks are of one instance; jumped steps changed nothing but lengths",
+          .columns = {{"variant", false}, {"", false},      {"completed"},   {"rejected"}, {"preemptions"},
+                      {"KV blocks"},      {"most used %"},  {"prefix hits %"}, {"busy %"},   {"steps"},
+                      {"jumped %"},       {"simulated s"}, {"took here s"}},
+          .rows = {}};
+  runs(study, [&](const VariantResult& v, const char* by, const Served& served) {
+    const ServingMetrics& m = served.metrics;
+    const auto part = [](std::int64_t a, std::int64_t b) {
+      return percent(b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0);
+    };
+    t.rows.push_back({.cells = {v.name, by, std::to_string(m.completed), std::to_string(m.rejected),
+                                std::to_string(m.preemptions), std::to_string(m.kv_blocks),
+                                part(m.kv_peak, m.kv_blocks), percent(m.prefix_hit_rate),
+                                percent(m.utilisation), std::to_string(m.steps),
+                                part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
+                                fmt::format("{:.2f}", served.wall_s)}});
+  });
+  return t;
+}
+
+Table serving_errors(const StudyResult& study) {
+  Table t{.caption = "Predicted against executed, errors in percent of what was executed. Distance: the largest "
+                     "difference between the two distributions (Kolmogorov-Smirnov)",
+          .columns = {{"variant", false}, {"steps"}, {"step median |error|"}, {"p90"}, {"steps in all"},
+                      {"TTFT mean"}, {"p99"}, {"TPOT mean"}, {"p99"}, {"E2EL mean"}, {"TTFT distance"},
+                      {"TPOT distance"}},
+          .rows = {}};
+  for (const VariantResult& v : study.variants) {
+    if (!v.serving || !v.serving->executed) continue;
+    const ServingResult& s = *v.serving;
+    std::vector<double> errors;
+    double predicted = 0, executed = 0;
+    for (const ServingResult::StepPair& p : s.steps) {
+      predicted += static_cast<double>(p.predicted.count());
+      executed += static_cast<double>(p.executed.count());
+      errors.push_back(std::fabs(static_cast<double>(p.predicted.count()) /
+                                     static_cast<double>(p.executed.count()) -
+                                 1));
+    }
+    const ServingMetrics &a = s.predicted.metrics, &b = s.executed->metrics;
+    const auto off = [](Seconds x, Seconds y) { return fmt::format("{:+.1f}", 100 * (x / y - 1)); };
+    const RequestLatencies x = latencies_of(s.predicted.run, *s.traffic),
+                           y = latencies_of(s.executed->run, *s.traffic);
+    t.rows.push_back(
+        {.cells = {v.name, std::to_string(s.steps.size()), percent(errors.empty() ? 0 : quantile(errors, 0.5)),
+                   percent(errors.empty() ? 0 : quantile(errors, 0.9)),
+                   fmt::format("{:+.1f}", 100 * (predicted / executed - 1)), off(a.ttft.mean, b.ttft.mean),
+                   off(a.ttft.p99, b.ttft.p99), off(a.tpot.mean, b.tpot.mean), off(a.tpot.p99, b.tpot.p99),
+                   off(a.e2el.mean, b.e2el.mean), fmt::format("{:.3f}", distance(x.ttft, y.ttft)),
+                   fmt::format("{:.3f}", distance(x.tpot, y.tpot))}});
+  }
+  return t;
+}
+
+std::string serving_verdict(const StudyResult& study) {
+  const auto good = [](const VariantResult& v) {
+    const ServingMetrics& m = v.serving->predicted.metrics;
+    return m.goodput.value_or(m.request_throughput);
+  };
+  const auto& all = study.variants;
+  const auto best = std::max_element(all.begin(), all.end(), [&](const VariantResult& a, const VariantResult& b) {
+    return good(a) < good(b);
+  });
+  const ServingMetrics& m = best->serving->predicted.metrics;
+  const std::string latencies =
+      fmt::format("mean TTFT {} ms, TPOT {} ms", ms(m.ttft.mean), ms(m.tpot.mean));
+  if (m.goodput)
+    return fmt::format("Most requests within the service level, as predicted: {}, {:.3f} a second ({} % of all), {}.",
+                       best->name, *m.goodput, percent(*m.slo_attainment), latencies);
+  return fmt::format("Most requests a second, as predicted: {}, {:.3f}, {}.", best->name, m.request_throughput,
+                     latencies);
+}
+
+Json served_json(const Served& served) {
+  const ServingMetrics& m = served.metrics;
+  return {{"ttft_ms", json_of(m.ttft)},
+          {"tpot_ms", json_of(m.tpot)},
+          {"itl_ms", json_of(m.itl)},
+          {"e2el_ms", json_of(m.e2el)},
+          {"queue_ms", json_of(m.queue)},
+          {"request_throughput", m.request_throughput},
+          {"output_throughput", m.output_throughput},
+          {"total_token_throughput", m.total_token_throughput},
+          {"goodput", or_null(m.goodput)},
+          {"slo_attainment", or_null(m.slo_attainment)},
+          {"completed", m.completed},
+          {"rejected", m.rejected},
+          {"preemptions", m.preemptions},
+          {"kv_blocks", m.kv_blocks},
+          {"kv_blocks_peak", m.kv_peak},
+          {"prefix_hit_rate", m.prefix_hit_rate},
+          {"utilisation", m.utilisation},
+          {"steps", m.steps},
+          {"jumped_steps", m.jumped_steps},
+          {"simulated_s", m.simulated_s},
+          {"wall_s", served.wall_s}};
+}
+
+std::string text_of(const Table& table) {
+  std::vector<std::size_t> widths;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    widths.push_back(table.columns[c].title.size());
+    for (const Table::Row& row : table.rows) widths[c] = std::max(widths[c], row.cells[c].size());
+  }
+  const auto line = [&](auto cell) {
+    std::string text;
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+      const bool right = table.columns[c].number;
+      text += right ? fmt::format("{:>{}}  ", cell(c), widths[c]) : fmt::format("{:<{}}  ", cell(c), widths[c]);
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text + "\n";
+  };
+  std::string text = table.caption + "\n" + line([&](std::size_t c) { return table.columns[c].title; });
+  for (const Table::Row& row : table.rows) text += line([&](std::size_t c) { return row.cells[c]; });
+  return text;
+}
+
+}  // namespace inferometer

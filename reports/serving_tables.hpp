@@ -1,0 +1,26 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "reports/tables.hpp"
+
+namespace inferometer {
+
+/// Latencies, throughput and goodput of every variant, predicted and executed.
+Table serving_latencies(const StudyResult& study);
+/// What served them: cache, steps, use of the device, and what the run took here.
+Table serving_capacity(const StudyResult& study);
+/// How near predicted steps and latencies came to executed ones; empty where nothing was executed.
+Table serving_errors(const StudyResult& study);
+
+/// A sentence: which variant keeps the most requests within the service level, or is fastest.
+std::string serving_verdict(const StudyResult& study);
+
+/// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput, output_throughput,
+/// ...}, the names of vLLM's benchmark
+nlohmann::ordered_json served_json(const Served& served);
+
+/// For a terminal: aligned columns.
+std::string text_of(const Table& table);
+
+}  // namespace inferometer

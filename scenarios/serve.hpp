@@ -1,0 +1,54 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/backend.hpp"
+#include "model/kv_capacity.hpp"
+#include "roofline/calibration.hpp"
+#include "simulator/serving/executed_timer.hpp"
+#include "simulator/serving/metrics.hpp"
+#include "simulator/serving/simulate.hpp"
+
+namespace inferometer {
+
+/// A run of the serving loop.
+struct Served {
+  ServingRun run;
+  ServingMetrics metrics;
+  double wall_s = 0;  ///< that the run took here
+};
+
+/// What a Case does with its traffic, by prediction and, where it was executed, by running every step.
+struct ServingResult {
+  std::shared_ptr<const Traffic> traffic;  ///< as it arrived
+  ServiceLevel level;
+  KvBudget budget;
+  Served predicted;
+  std::optional<Served> executed;
+  struct StepPair {
+    StepTotals totals;
+    Nanoseconds predicted{0}, executed{0};
+  };
+  std::vector<StepPair> steps;  ///< the executed ones, each beside its prediction
+};
+
+/// The same requests, arriving `percent` / 100 times as fast.
+Traffic at_load(const Traffic& traffic, std::int64_t percent);
+
+/// Serves the traffic with predicted steps.
+[[nodiscard]] Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
+                                                    const Calibration& calibration,
+                                                    std::shared_ptr<const Traffic> traffic,
+                                                    const ServiceLevel& level,
+                                                    const ServingProgress& progress);
+
+/// The same loop with executed steps, on one replica. Each executed step is predicted too.
+///
+/// requires  backend prepared for prepared_for(c, result.budget.blocks)
+/// errors    those of the backend; more replicas than one
+[[nodiscard]] Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
+                                   Backend& backend, ServingResult& result, const ServingProgress& progress);
+
+}  // namespace inferometer
