@@ -25,7 +25,8 @@ std::string polyline(const std::vector<std::pair<double, double>>& points, const
   std::string path;
   for (const auto& [x, y] : points) path += fmt::format("{:.1f},{:.1f} ", x, y);
   return fmt::format(
-      "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"{} points=\"{}\"><title>{}</title></polyline>",
+      "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"{} "
+      "points=\"{}\"><title>{}</title></polyline>",
       colour, dashed ? " stroke-dasharray=\"5 3\"" : "", path, escape_html(title));
 }
 
@@ -73,7 +74,8 @@ std::vector<Curve> curves(const StudyResult& study, std::vector<double> RequestL
       std::vector<double> values = latencies_of(served.run, *serving->traffic).*latency;
       std::sort(values.begin(), values.end());
       if (!values.empty())
-        all.push_back({study.variants[v].name + (executed ? ", executed" : ""), v, executed, std::move(values)});
+        all.push_back(
+            {study.variants[v].name + (executed ? ", executed" : ""), v, executed, std::move(values)});
     };
     add(serving->predicted, false);
     if (serving->executed) add(*serving->executed, true);
@@ -114,7 +116,8 @@ std::string cdf(const StudyResult& study, std::vector<double> RequestLatencies::
 }  // namespace
 
 std::string ttft_cdf(const StudyResult& study) {
-  return cdf(study, &RequestLatencies::ttft, study.scenario.level.ttft, "distribution of time to first token");
+  return cdf(study, &RequestLatencies::ttft, study.scenario.level.ttft,
+             "distribution of time to first token");
 }
 std::string tpot_cdf(const StudyResult& study) {
   return cdf(study, &RequestLatencies::tpot, study.scenario.level.tpot,
@@ -139,8 +142,8 @@ std::string load_chart(const VariantResult& v) {
       lanes[l].most = std::max(lanes[l].most, lanes[l].values.back());
     }
   }
-  const double end = std::chrono::duration<double>(load.interval()).count() *
-                     static_cast<double>(load.samples().size());
+  const double end =
+      std::chrono::duration<double>(load.interval()).count() * static_cast<double>(load.samples().size());
   std::string content;
   for (int i = 0; i <= 5; ++i) {
     const double x = left + inner * i / 5;
@@ -151,8 +154,9 @@ std::string load_chart(const VariantResult& v) {
     std::vector<std::pair<double, double>> points;
     const auto n = static_cast<double>(lanes[l].values.size());
     for (std::size_t i = 0; i < lanes[l].values.size(); ++i)
-      points.push_back({left + inner * (static_cast<double>(i) + 0.5) / n,
-                        top + (height - top - bottom) * (1 - lanes[l].values[i] / std::max(1e-12, lanes[l].most))});
+      points.push_back(
+          {left + inner * (static_cast<double>(i) + 0.5) / n,
+           top + (height - top - bottom) * (1 - lanes[l].values[i] / std::max(1e-12, lanes[l].most))});
     const std::string text = fmt::format("{}, at most {:.4g}", lanes[l].name, lanes[l].most);
     content += polyline(points, hue(lanes[l].hue), false, text);
     content += legend(l, hue(lanes[l].hue), false, text);
@@ -195,8 +199,9 @@ std::string slo_chart(const VariantResult& v) {
   }
   content += svg_line(axis.at(limit_x), top, axis.at(limit_x), height - bottom, "roof");
   content += svg_line(left, y(limit_y), left + inner, y(limit_y), "roof");
-  content += svg_text(width - right + 12, top + 12, "value",
-                      fmt::format("{:.1f} % within both", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
+  content +=
+      svg_text(width - right + 12, top + 12, "value",
+               fmt::format("{:.1f} % within both", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
   if (stride > 1)
     content += svg_text(width - right + 12, top + 30, "tick", fmt::format("one request in {} drawn", stride));
   return svg(width, height, v.name + ": time to first token against time per output token", content);

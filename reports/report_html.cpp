@@ -94,15 +94,18 @@ std::string serving_section(const StudyResult& study) {
     if (!v.not_measured.empty())
       text += "<p class=\"soft\">" + escape_html(v.name + ": not executed: " + v.not_measured) + "</p>\n";
   }
-  text += "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
+  text +=
+      "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
   text += figure(tpot_cdf(study), "time per output token");
   text += "<h2>Load over time</h2>\n";
   for (const VariantResult& v : study.variants)
-    text += figure(load_chart(v), escape_html(v.name) + ": of an instance at work, predicted; each curve by its own scale");
+    text += figure(load_chart(v),
+                   escape_html(v.name) + ": of an instance at work, predicted; each curve by its own scale");
   if (study.scenario.level.ttft && study.scenario.level.tpot) {
     text += "<h2>Requests and the service level</h2>\n";
     for (const VariantResult& v : study.variants)
-      text += figure(slo_chart(v), escape_html(v.name) + ": time to first token and per output token of requests, predicted" +
+      text += figure(slo_chart(v), escape_html(v.name) +
+                                       ": time to first token and per output token of requests, predicted" +
                                        key("decode", "within both") + key("prefill", "not"));
   }
   return text;

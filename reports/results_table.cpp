@@ -38,9 +38,9 @@ std::string row(const VariantResult& v, const PhaseResult& p, const Effect* effe
 
 std::string serving_text(const StudyResult& study) {
   const Case& base = study.scenario.baseline;
-  std::string text = fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
-                                 base.cluster.device.name, name(study.provenance.level),
-                                 study.scenario.traffic->source);
+  std::string text =
+      fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
+                  base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
   text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
   for (const VariantResult& v : study.variants) {

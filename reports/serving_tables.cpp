@@ -30,10 +30,11 @@ void runs(const StudyResult& study, Visit visit) {
 }
 
 Json json_of(const LatencySummary& l) {
-  const auto value = [](Seconds t) {
-    return std::isnan(t.count()) ? Json(nullptr) : Json(t.count() * 1e3);
-  };
-  return {{"mean", value(l.mean)}, {"p50", value(l.p50)}, {"p90", value(l.p90)}, {"p95", value(l.p95)},
+  const auto value = [](Seconds t) { return std::isnan(t.count()) ? Json(nullptr) : Json(t.count() * 1e3); };
+  return {{"mean", value(l.mean)},
+          {"p50", value(l.p50)},
+          {"p90", value(l.p90)},
+          {"p95", value(l.p95)},
           {"p99", value(l.p99)}};
 }
 
@@ -45,11 +46,21 @@ Json or_null(const std::optional<T>& value) {
 }  // namespace
 
 Table serving_latencies(const StudyResult& study) {
-  Table t{.caption = "Latencies [ms] by vLLM's definitions, in the engine: arrival there to the end of the step "
-                     "that made a token; throughput from the first arrival to the last token",
-          .columns = {{"variant", false}, {"", false},    {"TTFT mean"}, {"p90"},       {"p99"},
-                      {"TPOT mean"},      {"p99"},        {"ITL p99"},   {"E2EL mean"}, {"p99"},
-                      {"requests/s"},     {"output tokens/s"}},
+  Table t{.caption =
+              "Latencies [ms] by vLLM's definitions, in the engine: arrival there to the end of the step "
+              "that made a token; throughput from the first arrival to the last token",
+          .columns = {{"variant", false},
+                      {"", false},
+                      {"TTFT mean"},
+                      {"p90"},
+                      {"p99"},
+                      {"TPOT mean"},
+                      {"p99"},
+                      {"ITL p99"},
+                      {"E2EL mean"},
+                      {"p99"},
+                      {"requests/s"},
+                      {"output tokens/s"}},
           .rows = {}};
   const bool judged = std::any_of(study.variants.begin(), study.variants.end(), [](const VariantResult& v) {
     return v.serving && v.serving->predicted.metrics.goodput;
@@ -75,30 +86,50 @@ Table serving_latencies(const StudyResult& study) {
 
 Table serving_capacity(const StudyResult& study) {
   Table t{.caption = "What served them. Blocks are of one instance; jumped steps changed nothing but lengths",
-          .columns = {{"variant", false}, {"", false},      {"completed"},   {"rejected"}, {"preemptions"},
-                      {"KV blocks"},      {"most used %"},  {"prefix hits %"}, {"busy %"},   {"steps"},
-                      {"jumped %"},       {"simulated s"}, {"took here s"}},
+          .columns = {{"variant", false},
+                      {"", false},
+                      {"completed"},
+                      {"rejected"},
+                      {"preemptions"},
+                      {"KV blocks"},
+                      {"most used %"},
+                      {"prefix hits %"},
+                      {"busy %"},
+                      {"steps"},
+                      {"jumped %"},
+                      {"simulated s"},
+                      {"took here s"}},
           .rows = {}};
   runs(study, [&](const VariantResult& v, const char* by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     const auto part = [](std::int64_t a, std::int64_t b) {
       return percent(b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0);
     };
-    t.rows.push_back({.cells = {v.name, by, std::to_string(m.completed), std::to_string(m.rejected),
-                                std::to_string(m.preemptions), std::to_string(m.kv_blocks),
-                                part(m.kv_peak, m.kv_blocks), percent(m.prefix_hit_rate),
-                                percent(m.utilisation), std::to_string(m.steps),
-                                part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
-                                fmt::format("{:.2f}", served.wall_s)}});
+    t.rows.push_back(
+        {.cells = {v.name, by, std::to_string(m.completed), std::to_string(m.rejected),
+                   std::to_string(m.preemptions), std::to_string(m.kv_blocks), part(m.kv_peak, m.kv_blocks),
+                   percent(m.prefix_hit_rate), percent(m.utilisation), std::to_string(m.steps),
+                   part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
+                   fmt::format("{:.2f}", served.wall_s)}});
   });
   return t;
 }
 
 Table serving_errors(const StudyResult& study) {
-  Table t{.caption = "Predicted against executed, errors in percent of what was executed. Distance: the largest "
-                     "difference between the two distributions (Kolmogorov-Smirnov)",
-          .columns = {{"variant", false}, {"steps"}, {"step median |error|"}, {"p90"}, {"steps in all"},
-                      {"TTFT mean"}, {"p99"}, {"TPOT mean"}, {"p99"}, {"E2EL mean"}, {"TTFT distance"},
+  Table t{.caption =
+              "Predicted against executed, errors in percent of what was executed. Distance: the largest "
+              "difference between the two distributions (Kolmogorov-Smirnov)",
+          .columns = {{"variant", false},
+                      {"steps"},
+                      {"step median |error|"},
+                      {"p90"},
+                      {"steps in all"},
+                      {"TTFT mean"},
+                      {"p99"},
+                      {"TPOT mean"},
+                      {"p99"},
+                      {"E2EL mean"},
+                      {"TTFT distance"},
                       {"TPOT distance"}},
           .rows = {}};
   for (const VariantResult& v : study.variants) {
@@ -109,16 +140,16 @@ Table serving_errors(const StudyResult& study) {
     for (const ServingResult::StepPair& p : s.steps) {
       predicted += static_cast<double>(p.predicted.count());
       executed += static_cast<double>(p.executed.count());
-      errors.push_back(std::fabs(static_cast<double>(p.predicted.count()) /
-                                     static_cast<double>(p.executed.count()) -
-                                 1));
+      errors.push_back(
+          std::fabs(static_cast<double>(p.predicted.count()) / static_cast<double>(p.executed.count()) - 1));
     }
     const ServingMetrics &a = s.predicted.metrics, &b = s.executed->metrics;
     const auto off = [](Seconds x, Seconds y) { return fmt::format("{:+.1f}", 100 * (x / y - 1)); };
     const RequestLatencies x = latencies_of(s.predicted.run, *s.traffic),
                            y = latencies_of(s.executed->run, *s.traffic);
     t.rows.push_back(
-        {.cells = {v.name, std::to_string(s.steps.size()), percent(errors.empty() ? 0 : quantile(errors, 0.5)),
+        {.cells = {v.name, std::to_string(s.steps.size()),
+                   percent(errors.empty() ? 0 : quantile(errors, 0.5)),
                    percent(errors.empty() ? 0 : quantile(errors, 0.9)),
                    fmt::format("{:+.1f}", 100 * (predicted / executed - 1)), off(a.ttft.mean, b.ttft.mean),
                    off(a.ttft.p99, b.ttft.p99), off(a.tpot.mean, b.tpot.mean), off(a.tpot.p99, b.tpot.p99),
@@ -134,17 +165,17 @@ std::string serving_verdict(const StudyResult& study) {
     return m.goodput.value_or(m.request_throughput);
   };
   const auto& all = study.variants;
-  const auto best = std::max_element(all.begin(), all.end(), [&](const VariantResult& a, const VariantResult& b) {
-    return good(a) < good(b);
-  });
+  const auto best =
+      std::max_element(all.begin(), all.end(),
+                       [&](const VariantResult& a, const VariantResult& b) { return good(a) < good(b); });
   const ServingMetrics& m = best->serving->predicted.metrics;
-  const std::string latencies =
-      fmt::format("mean TTFT {} ms, TPOT {} ms", ms(m.ttft.mean), ms(m.tpot.mean));
+  const std::string latencies = fmt::format("mean TTFT {} ms, TPOT {} ms", ms(m.ttft.mean), ms(m.tpot.mean));
   if (m.goodput)
-    return fmt::format("Most requests within the service level, as predicted: {}, {:.3f} a second ({} % of all), {}.",
-                       best->name, *m.goodput, percent(*m.slo_attainment), latencies);
-  return fmt::format("Most requests a second, as predicted: {}, {:.3f}, {}.", best->name, m.request_throughput,
-                     latencies);
+    return fmt::format(
+        "Most requests within the service level, as predicted: {}, {:.3f} a second ({} % of all), {}.",
+        best->name, *m.goodput, percent(*m.slo_attainment), latencies);
+  return fmt::format("Most requests a second, as predicted: {}, {:.3f}, {}.", best->name,
+                     m.request_throughput, latencies);
 }
 
 Json served_json(const Served& served) {
@@ -182,7 +213,8 @@ std::string text_of(const Table& table) {
     std::string text;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       const bool right = table.columns[c].number;
-      text += right ? fmt::format("{:>{}}  ", cell(c), widths[c]) : fmt::format("{:<{}}  ", cell(c), widths[c]);
+      text +=
+          right ? fmt::format("{:>{}}  ", cell(c), widths[c]) : fmt::format("{:<{}}  ", cell(c), widths[c]);
     }
     text.erase(text.find_last_not_of(' ') + 1);
     return text + "\n";

@@ -16,7 +16,8 @@ Table serving_errors(const StudyResult& study);
 /// A sentence: which variant keeps the most requests within the service level, or is fastest.
 std::string serving_verdict(const StudyResult& study);
 
-/// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput, output_throughput,
+/// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput,
+/// output_throughput,
 /// ...}, the names of vLLM's benchmark
 nlohmann::ordered_json served_json(const Served& served);
 

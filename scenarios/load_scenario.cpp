@@ -7,6 +7,7 @@
 #include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/load_traffic.hpp"
 #include "scenarios/load_variant.hpp"
 #include "scenarios/setting_tree.hpp"
 #include "scenarios/yaml_document.hpp"
@@ -28,6 +29,15 @@ SettingPaths workload_paths() {
   Workload workload;
   workload_fields(workload, [&](std::string_view path, const auto&, std::string_view) {
     paths.emplace_back(path.substr(std::string_view{"workload."}.size()));
+  });
+  return paths;
+}
+
+SettingPaths serving_paths() {
+  SettingPaths paths;
+  Serving serving;
+  serving_fields(serving, [&](std::string_view path, const auto&, std::string_view) {
+    paths.emplace_back(path.substr(std::string_view{"serving."}.size()));
   });
   return paths;
 }
@@ -120,14 +130,21 @@ std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
   };
   read("plan", plan_paths(), "");
   read("workload", workload_paths(), "workload.");
+  read("serving", serving_paths(), "serving.");
+  const bool served = in.raw("traffic") != nullptr;
   for (const char* key : {"prompt_tokens", "output_tokens"}) {
+    if (served) break;
     const Document* workload = in.raw("workload");
     const bool is_mapping = workload != nullptr && workload->kind == Document::Kind::mapping;
     const auto says = [&](const Document::Entry& e) { return e.key == key; };
     if (is_mapping && std::none_of(workload->mapping.begin(), workload->mapping.end(), says))
       in.errors().push_back({"workload: missing key \"" + std::string{key} + "\"", workload->where});
   }
-  if (in.raw("workload") == nullptr) in.required_mapping("workload");
+  if (served && in.raw("workload") != nullptr)
+    in.error("workload", "a static batch and traffic: are two scenarios");
+  if (!served && in.raw("serving") != nullptr)
+    in.error("serving", "says how traffic: is served; there is none");
+  if (!served && in.raw("workload") == nullptr) in.required_mapping("workload");
   if (const auto seed = in.maybe<std::string>("seed"); seed && !seed->empty()) {
     const Edit edit{"draws.seed", *seed, in.raw("seed")->where};
     if (auto set = set_field(baseline, edit); !set) take_errors(in.errors(), set.error(), edit.where);
@@ -189,6 +206,12 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
     in.error("execute", "backend cpu executes on this machine, but what is predicted is " +
                             s.baseline.cluster.device.name + "; set device: host");
   if (auto engine = in.maybe_mapping("engine")) s.baseline.engine = read_engine(*engine);
+  std::optional<TrafficSpec> traffic;
+  if (auto section = in.maybe_mapping("traffic")) traffic = read_traffic(*section, file.parent_path());
+  if (auto slo = in.maybe_mapping("slo")) {
+    s.level = read_service_level(*slo);
+    if (!traffic) in.error("slo", "requests of traffic: are judged by it; there is none");
+  }
   const std::vector<Edit> edits = read_baseline_settings(in, s.baseline);
   bool judge = complete && errors.empty();
   if (judge) {
@@ -197,6 +220,13 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
   }
   read_variants(in, s, judge);
   in.reject_unknown_keys();
+  if (traffic && errors.empty()) {
+    if (Result<Traffic> loaded = load_traffic(*traffic, s.baseline.draws.seed); loaded) {
+      s.traffic = std::make_shared<const Traffic>(std::move(*loaded));
+    } else {
+      take_errors(errors, loaded.error(), in.raw("traffic")->where, "traffic: ");
+    }
+  }
   if (!errors.empty()) return failure(std::move(errors));
   return s;
 }

@@ -24,7 +24,9 @@ Result<Served> serve(const ServerSettings& settings, const Traffic& traffic, Bat
 Traffic at_load(const Traffic& traffic, std::int64_t percent) {
   Traffic faster = traffic;
   for (Request& r : faster.requests) {
-    if (r.after < 0) r.arrival = Nanoseconds{r.arrival.count() / percent * 100 + r.arrival.count() % percent * 100 / percent};
+    if (r.after < 0)
+      r.arrival =
+          Nanoseconds{r.arrival.count() / percent * 100 + r.arrival.count() % percent * 100 / percent};
   }
   return faster;
 }

@@ -20,15 +20,16 @@ Result<Nanoseconds> ExecutedTimer::time(const Batch& batch) {
     const std::int64_t tokens = s.cached + s.fresh;
     while (static_cast<std::int64_t>(table.size()) * block_tokens_ < tokens) {
       if (free_.empty())
-        return failure("serving.prefix_caching: shared blocks are written apart when steps are executed, and "
-                       "the cache has no room for that; more serving.kv_blocks are needed");
+        return failure(
+            "serving.prefix_caching: shared blocks are written apart when steps are executed, and "
+            "the cache has no room for that; more serving.kv_blocks are needed");
       table.push_back(free_.back());
       free_.pop_back();
     }
     Slice slice{.sequence = s.request, .fresh = s.fresh, .cached = s.cached, .block_table = table};
     for (std::int64_t t = s.cached; t < tokens; ++t) {
-      const std::uint64_t draw = mix(seed_ + static_cast<std::uint64_t>(s.request) * 0x100000001ULL +
-                                     static_cast<std::uint64_t>(t));
+      const std::uint64_t draw =
+          mix(seed_ + static_cast<std::uint64_t>(s.request) * 0x100000001ULL + static_cast<std::uint64_t>(t));
       slice.tokens.push_back(static_cast<std::int32_t>(draw % static_cast<std::uint64_t>(vocab_)));
     }
     step.slices.push_back(std::move(slice));
@@ -52,8 +53,8 @@ Case prepared_for(const Case& c, std::int64_t kv_blocks) {
   const std::int64_t each = (kv_blocks + sequences - 1) / sequences * block;
   Workload& w = prepared.workload;
   w.batch = sequences;
-  w.prompt_tokens = std::clamp<std::int64_t>((c.serving.max_num_batched_tokens + sequences - 1) / sequences, 1,
-                                             std::max<std::int64_t>(1, each - 1));
+  w.prompt_tokens = std::clamp<std::int64_t>((c.serving.max_num_batched_tokens + sequences - 1) / sequences,
+                                             1, std::max<std::int64_t>(1, each - 1));
   w.output_tokens = each - w.prompt_tokens;
   return prepared;
 }

@@ -7,9 +7,9 @@
 
 namespace inferometer {
 
-/// Steps take what running them takes: each one is made of the batch's sequences, with blocks and drawn tokens
-/// of their own, and run. Blocks that the pool shares are written apart here, so that sharing saves work but no
-/// memory traffic that a device's cache would save as well.
+/// Steps take what running them takes: each one is made of the batch's sequences, with blocks and drawn
+/// tokens of their own, and run. Blocks that the pool shares are written apart here, so that sharing saves
+/// work but no memory traffic that a device's cache would save as well.
 class ExecutedTimer final : public BatchTimer {
  public:
   struct Executed {

@@ -1,0 +1,25 @@
+#pragma once
+#include <filesystem>
+
+#include "model/reader.hpp"
+#include "simulator/serving/metrics.hpp"
+#include "traffic/make_traffic.hpp"
+
+namespace inferometer {
+
+/// The `traffic:` section of a scenario:
+///   file             a trace, by a path relative to `folder`, or to the folder that the environment variable
+///                    INFEROMETER_DATA names where it begins with $INFEROMETER_DATA/
+///   requests         at most so many
+///   prompt_tokens, output_tokens   {mean, cv}: drawn, lognormal, instead of the file's
+///   arrivals         {process, requests_per_second, cv, concurrency}
+/// Mistakes are in the reader's list afterwards.
+TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder);
+
+/// Reads the file of a spec, where it has one, and draws the rest.
+[[nodiscard]] Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed);
+
+/// The `slo:` section: ttft, tpot, e2el, each a time that requests must stay within.
+ServiceLevel read_service_level(Reader in);
+
+}  // namespace inferometer

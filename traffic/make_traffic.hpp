@@ -1,0 +1,13 @@
+#pragma once
+#include "traffic/spec.hpp"
+#include "traffic/trace.hpp"
+
+namespace inferometer {
+
+/// The requests that a spec describes.
+///
+/// trace   of the spec's file; without a file an empty one
+/// errors  arrivals asked for that the trace does not have, nothing to draw from
+[[nodiscard]] Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t seed);
+
+}  // namespace inferometer
