@@ -34,6 +34,10 @@ Result<Nanoseconds> ExecutedTimer::time(const Batch& batch) {
     }
     step.slices.push_back(std::move(slice));
   }
+  const std::pair shape{batch.totals.tokens(), batch.totals.sequences()};
+  if (warm_.insert(shape).second) {
+    if (const Result<Nanoseconds> first = timer_.time(step); !first) return first;
+  }
   const Result<Nanoseconds> time = timer_.time(step);
   if (time) steps_.push_back({batch.totals, *time});
   return time;

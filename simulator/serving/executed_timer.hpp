@@ -1,5 +1,7 @@
 #pragma once
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/backend.hpp"
@@ -31,6 +33,7 @@ class ExecutedTimer final : public BatchTimer {
   std::uint64_t seed_;
   std::vector<std::int32_t> free_;
   std::unordered_map<std::int32_t, std::vector<std::int32_t>> tables_;
+  std::set<std::pair<std::int64_t, std::int64_t>> warm_;  ///< new tokens and sequences of steps
   std::vector<BatchSlice> slices_;
   std::vector<Executed> steps_;
 };
