@@ -164,6 +164,33 @@ std::string load_chart(const VariantResult& v) {
   return svg(width, height, v.name + ": load over time", content);
 }
 
+std::string step_scatter(const VariantResult& v) {
+  const std::vector<ServingResult::StepPair>& steps = v.serving->steps;
+  if (steps.empty()) return "";
+  const auto seconds = [](Nanoseconds t) { return std::max(1e-9, std::chrono::duration<double>(t).count()); };
+  double least = 1e300, most = 0;
+  for (const auto& s : steps) {
+    least = std::min({least, seconds(s.predicted), seconds(s.executed)});
+    most = std::max({most, seconds(s.predicted), seconds(s.executed)});
+  }
+  const LogAxis axis{least, std::max(most, 1.01 * least)};
+  const auto y = [&](double t) { return height - bottom - (axis.at(t) - left) / inner * (height - top - bottom); };
+  std::string content = axis.lines();
+  content += svg_line(left, y(least), left + inner, y(axis.most), "grid");
+  constexpr std::size_t most_drawn = 2000;
+  const std::size_t stride = (steps.size() + most_drawn - 1) / most_drawn;
+  for (std::size_t i = 0; i < steps.size(); i += stride) {
+    const bool prompts = steps[i].totals.attended.prompts.count > 0;
+    content += fmt::format("<circle class=\"{} solid\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>",
+                           prompts ? "prefill" : "decode", axis.at(seconds(steps[i].executed)),
+                           y(seconds(steps[i].predicted)));
+  }
+  content += svg_text(width - right + 12, top + 12, "value", "across: executed, up: predicted");
+  if (stride > 1)
+    content += svg_text(width - right + 12, top + 30, "tick", fmt::format("one step in {} drawn", stride));
+  return svg(width, height, v.name + ": predicted against executed time of steps", content);
+}
+
 std::string slo_chart(const VariantResult& v) {
   const ServingResult& s = *v.serving;
   if (!s.level.ttft || !s.level.tpot) return "";

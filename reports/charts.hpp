@@ -18,6 +18,8 @@ std::string ttft_cdf(const StudyResult& study);
 std::string tpot_cdf(const StudyResult& study);
 /// Running and waiting requests and blocks in use of an instance over the predicted run.
 std::string load_chart(const VariantResult& v);
+/// Executed steps: predicted against executed time; empty where nothing was executed.
+std::string step_scatter(const VariantResult& v);
 /// Requests of the predicted run as time to first token against time per output token, and the service level;
 /// empty where the level does not name both.
 std::string slo_chart(const VariantResult& v);

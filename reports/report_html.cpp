@@ -97,6 +97,12 @@ std::string serving_section(const StudyResult& study) {
   text +=
       "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
   text += figure(tpot_cdf(study), "time per output token");
+  for (const VariantResult& v : study.variants) {
+    if (!v.serving->executed) continue;
+    text += "<h3>Each step, " + escape_html(v.name) + "</h3>\n";
+    text += figure(step_scatter(v), "on the line: predicted as executed" + key("prefill", "with prompts") +
+                                        key("decode", "decodes only"));
+  }
   text += "<h2>Load over time</h2>\n";
   for (const VariantResult& v : study.variants)
     text += figure(load_chart(v),

@@ -168,6 +168,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
     json["traffic"] = v.serving->traffic->source;
     json["predicted"] = served_json(v.serving->predicted);
     json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
+    json["executed_steps"] = executed_steps_json(*v.serving);
   }
   for (std::size_t p = 0; p < v.phases.size(); ++p)
     json["phases"].push_back(phase_json(v, v.phases[p], p < baseline.size() ? &baseline[p] : nullptr));

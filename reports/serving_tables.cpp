@@ -203,6 +203,20 @@ Json served_json(const Served& served) {
           {"wall_s", served.wall_s}};
 }
 
+Json executed_steps_json(const ServingResult& serving) {
+  if (!serving.executed) return nullptr;
+  Json rows = Json::array();
+  for (const ServingResult::StepPair& p : serving.steps) {
+    const AttendedLengths &one = p.totals.attended.single, &more = p.totals.attended.prompts;
+    rows.push_back({one.count, one.all, more.count, more.fresh, more.all, p.predicted.count(),
+                    p.executed.count()});
+  }
+  return {{"columns",
+           {"decoding_sequences", "decoding_tokens", "prompts", "prompt_new_tokens", "prompt_tokens",
+            "predicted_ns", "executed_ns"}},
+          {"rows", std::move(rows)}};
+}
+
 std::string text_of(const Table& table) {
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < table.columns.size(); ++c) {

@@ -21,6 +21,10 @@ std::string serving_verdict(const StudyResult& study);
 /// ...}, the names of vLLM's benchmark
 nlohmann::ordered_json served_json(const Served& served);
 
+/// {columns: [names], rows: [[numbers]]}: every executed step, its totals, predicted and executed time; null where
+/// nothing was executed
+nlohmann::ordered_json executed_steps_json(const ServingResult& serving);
+
 /// For a terminal: aligned columns.
 std::string text_of(const Table& table);
 
