@@ -24,10 +24,12 @@ constexpr double natural_log(double x) {
 }
 
 /// e^x likewise.   requires  |x| < 700
+/// source  e^x = 2^n e^(x - n ln 2), ln 2 in two parts of which n times the first is exact (Cody, Waite 1980)
 constexpr double exponential_of(double x) {
   const double scaled = x * 1.4426950408889634;
   const auto whole = static_cast<std::int64_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
-  const double rest = x - static_cast<double>(whole) * 0.6931471805599453;
+  const auto n = static_cast<double>(whole);
+  const double rest = x - n * 0x1.62e42feep-1 - n * 0x1.a39ef35793c76p-33;
   double sum = 1;
   for (int k = 18; k >= 1; --k) sum = 1 + sum * rest / k;
   return sum * std::bit_cast<double>(static_cast<std::uint64_t>(whole + 1023) << 52);
