@@ -87,7 +87,7 @@ std::string resolved(const std::string& file, const std::filesystem::path& folde
 }  // namespace
 
 TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
-  TrafficSpec spec{.where = in.where()};
+  TrafficSpec spec;
   const std::size_t before = in.errors().size();
   if (const auto file = in.maybe<std::string>("file"); file && !file->empty()) {
     spec.file = resolved(*file, folder);

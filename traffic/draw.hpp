@@ -39,9 +39,9 @@ constexpr double exponential_of(double x) {
 class Draws64 {
  public:
   Draws64(std::uint64_t seed, std::string_view name) : key_(tensor_key(seed, name)) {}
-  /// In (0, 1).
+  /// In (0, 1), both ends left out.
   double uniform() {
-    return (static_cast<double>(mix(key_ + counter_++ * 0x9e3779b97f4a7c15ULL) >> 11) + 0.5) * 0x1p-53;
+    return (static_cast<double>(mix(key_ + counter_++ * 0x9e3779b97f4a7c15ULL) >> 12) + 0.5) * 0x1p-52;
   }
   /// Mean 1.
   double exponential() { return -natural_log(uniform()); }

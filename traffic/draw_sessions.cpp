@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "traffic/draw.hpp"
+#include "traffic/row.hpp"
 
 namespace inferometer {
 namespace {
@@ -34,7 +35,7 @@ class Drawing {
       end = begin + std::min(spec_.sessions ? drawn_turns(*spec_.sessions, turns_) : 1, all - begin);
       const bool shares = spec_.shared_prefix && shares_.uniform() < spec_.shared_prefix->share;
       if (!join_turns(begin, end, shares ? spec_.shared_prefix->tokens : 0))
-        return failure("a session's prompt grows beyond 100000000 tokens", spec_.where);
+        return failure("a session's prompt grows beyond 100000000 tokens");
       identify(begin, end, shares ? spec_.shared_prefix->tokens : 0);
     }
     return std::monostate{};
@@ -45,7 +46,7 @@ class Drawing {
     for (std::size_t i = begin; i < end; ++i) {
       Request& r = traffic_.requests[i];
       history += r.prompt_tokens;
-      if (history > 100'000'000) return false;
+      if (history > most_prompt_tokens) return false;
       r.prompt_tokens = static_cast<std::int32_t>(history);
       history += r.output_tokens;
       if (i == begin) continue;

@@ -11,7 +11,8 @@
 namespace inferometer {
 namespace {
 
-/// Lognormal lengths of a mean and a coefficient of variation, at least one token.
+/// Lognormal lengths of a mean and a coefficient of variation, rounded, at least one
+/// token (which raises the mean where that is near 1).
 void draw_lengths(const LengthSpec& spec, Draws64 draws, std::vector<Request>& requests,
                   std::int32_t Request::*length) {
   const double variance = natural_log(1 + spec.cv * spec.cv);
@@ -23,12 +24,12 @@ void draw_lengths(const LengthSpec& spec, Draws64 draws, std::vector<Request>& r
 }
 
 /// Of the requests that wait for no other.
-Done draw_arrivals(const ArrivalSpec& spec, Draws64 draws, std::vector<Request>& requests, Location where) {
+Done draw_arrivals(const ArrivalSpec& spec, Draws64 draws, std::vector<Request>& requests) {
   const double mean_gap = 1e9 / spec.rate, shape = 1 / (spec.cv * spec.cv);
   double now = 0;
   for (Request& r : requests) {
     if (r.after >= 0) continue;
-    if (now > 8e18) return failure("the requests arrive over more than 250 years", std::move(where));
+    if (now > 8e18) return failure("the requests arrive over more than 250 years");
     r.arrival = Nanoseconds{static_cast<std::int64_t>(now)};
     const double gap = spec.process == ArrivalProcess::poisson ? draws.exponential()
                        : spec.process == ArrivalProcess::gamma ? draws.gamma(shape) / shape
@@ -77,8 +78,7 @@ Done replace_lengths(const TrafficSpec& spec, std::uint64_t seed, Traffic& traff
   std::vector<Request>& requests = traffic.requests;
   if (!spec.file.empty() && (spec.prompt || spec.output) &&
       std::any_of(requests.begin(), requests.end(), [](const Request& r) { return r.after >= 0; }))
-    return failure("the file has sessions, whose prompts hold what was said before; drawn lengths would not",
-                   spec.where);
+    return failure("the file has sessions, whose prompts hold what was said before; drawn lengths would not");
   if (spec.prompt) {
     draw_lengths(*spec.prompt, Draws64(seed, "prompt tokens"), requests, &Request::prompt_tokens);
     for (Request& r : requests) r.first_block = 0, r.blocks = 0;  // other prompts than the file's
@@ -96,30 +96,27 @@ Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t
   Traffic& traffic = trace.traffic;
   if (spec.file.empty()) {
     if (!spec.prompt || !spec.output || spec.requests == 0)
-      return failure("without a file, prompt_tokens, output_tokens and requests are needed", spec.where);
+      return failure("without a file, prompt_tokens, output_tokens and requests are needed");
     traffic.requests.resize(static_cast<std::size_t>(spec.requests));
   } else if (spec.requests > 0 && spec.requests < std::ssize(traffic.requests)) {
     traffic.requests.resize(static_cast<std::size_t>(spec.requests));
   }
   if (Done done = replace_lengths(spec, seed, traffic); !done) return failure(done.error());
   if (spec.sessions || spec.shared_prefix) {
-    if (!spec.file.empty())
-      return failure("sessions and shared_prefix are drawn; a file has its own", spec.where);
+    if (!spec.file.empty()) return failure("sessions and shared_prefix are drawn; a file has its own");
     if (Done done = draw_sessions(spec, seed, traffic); !done) return failure(done.error());
   }
   switch (spec.arrivals.process) {
     case ArrivalProcess::recorded:
       if (!trace.has_arrivals)
         return failure(
-            "the file has no arrivals; set arrivals.process to poisson, gamma, deterministic or closed",
-            spec.where);
+            "the file has no arrivals; set arrivals.process to poisson, gamma, deterministic or closed");
       break;
     case ArrivalProcess::closed:
       traffic.concurrency = spec.arrivals.concurrency;
       break;
     default:
-      if (Done done = draw_arrivals(spec.arrivals, Draws64(seed, "arrivals"), traffic.requests, spec.where);
-          !done)
+      if (Done done = draw_arrivals(spec.arrivals, Draws64(seed, "arrivals"), traffic.requests); !done)
         return failure(done.error());
   }
   traffic.source = described(spec, trace);

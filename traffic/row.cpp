@@ -28,9 +28,9 @@ void Row::set(const Column& column, std::string_view text, std::size_t at) {
   const auto tokens = [&](std::int64_t least) -> std::optional<std::int64_t> {
     // In thousandths, so that parts of a token are seen.
     const std::optional<std::int64_t> value = parse_scaled(text, 1'000);
-    if (value && *value % 1'000 == 0 && *value >= 1'000 * least && *value <= 100'000'000'000)
+    if (value && *value % 1'000 == 0 && *value >= 1'000 * least && *value <= 1'000 * most_prompt_tokens)
       return *value / 1'000;
-    wrong(least == 0 ? "no number of tokens" : "no number of tokens from 1 on");
+    wrong(least == 0 ? "no whole number" : "no number of tokens from 1 on");
     return std::nullopt;
   };
   switch (column.role) {
@@ -70,7 +70,7 @@ void Row::set(const Column& column, std::string_view text, std::size_t at) {
       if (!text.empty()) prefix_length = tokens(0).value_or(0);
       break;
     case Role::images:
-      if (!text.empty()) images = number(1).value_or(0);
+      if (!text.empty()) images = tokens(0).value_or(0);
       break;
     case Role::seconds:
       seconds = true;
@@ -90,7 +90,7 @@ void Row::clear() {
 
 /// Numbers and inclusive ranges a-b, apart by spaces, commas or vertical bars.
 bool Row::read_blocks(std::string_view text) {
-  constexpr std::uint64_t most = 10'000'000;  // more than the longest prompt has
+  constexpr std::uint64_t most = 1'000'000;  // more than any prompt has
   const char *p = text.data(), *last = p + text.size();
   while (true) {
     while (p != last && (*p == ' ' || *p == ',' || *p == '|')) ++p;

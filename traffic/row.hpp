@@ -8,6 +8,9 @@
 
 namespace inferometer {
 
+/// Of a request; a session's history counts.
+inline constexpr std::int64_t most_prompt_tokens = 100'000'000;
+
 /// One row of a trace while it is read; texts point into the file. Times in ns.
 struct Row {
   std::optional<std::int64_t> arrival, prompt, output, elapsed, end;

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "model/names.hpp"
-#include "model/result.hpp"
 #include "model/units.hpp"
 
 namespace inferometer {
@@ -70,7 +69,6 @@ struct TrafficSpec {
   std::optional<SessionSpec> sessions;        ///< without a file
   std::optional<SharedPrefix> shared_prefix;  ///< without a file
   std::int64_t block_tokens = 0;  ///< of an identity of a block; 0: as the file's format says, 16 where drawn
-  Location where;                 ///< of the section, for messages
 };
 
 }  // namespace inferometer

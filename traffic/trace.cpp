@@ -1,12 +1,10 @@
 #include "traffic/trace.hpp"
 
-#include <unordered_map>
+#include <algorithm>
 
-#include "model/seeded.hpp"
+#include "traffic/collection.hpp"
 #include "traffic/csv_line.hpp"
 #include "traffic/json_line.hpp"
-#include "traffic/recorded.hpp"
-#include "traffic/row.hpp"
 
 namespace inferometer {
 namespace {
@@ -16,7 +14,7 @@ using Role = Column::Role;
 class Reading {
  public:
   Reading(std::string_view text, const std::string& file, std::int64_t block_tokens)
-      : text_(text), file_(file), stated_block_tokens_(block_tokens) {}
+      : text_(text), file_(file), collection_(block_tokens) {}
 
   Result<Trace> read() {
     if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
@@ -37,16 +35,19 @@ class Reading {
       } else {
         read_csv(line);
       }
-      if (unsized_) return failure(unsized_->message, unsized_->where);
+      if (collection_.lacks_block_tokens())
+        return failure(
+            "the format does not say how many tokens an identity of a block stands for; block_tokens is "
+            "needed",
+            here(0));
     }
-    if (recorded_.empty()) {
-      if (!trace_.first_bad.empty()) return failure(trace_.first_bad);
-      return failure("no request is in it", {file_, 1, 1});
+    Result<Trace> trace = collection_.finish();
+    if (trace) return trace;
+    Errors errors = trace.error();
+    for (Error& e : errors) {
+      if (e.where.line == 0) e.where = {file_, 1, 1};
     }
-    if (stated_block_tokens_ > 0 && trace_.traffic.block_tokens == 0)
-      return failure("no identities of blocks are in it, but a size of them is given", {file_, 1, 1});
-    trace_.traffic.requests = in_order(std::move(recorded_));
-    return std::move(trace_);
+    return failure(std::move(errors));
   }
 
  private:
@@ -87,10 +88,10 @@ class Reading {
     } else if (i != header_.size()) {
       row_.refuse("has " + std::to_string(i) + " cells, the header " + std::to_string(header_.size()), 0);
     }
-    if (check(row_)) {
-      keep(row_);
+    if (collection_.settle(row_)) {
+      collection_.keep(row_);
     } else {
-      count_bad(row_);
+      collection_.count_bad(row_, here(row_.bad_at));
     }
   }
 
@@ -100,10 +101,10 @@ class Reading {
     std::size_t turns_at = 0;
     read_members(line, 0, row_,
                  [&](std::string_view value, std::size_t at) { turns = value, turns_at = at; });
-    if (turns.empty() && check(row_)) {
-      keep(row_);
+    if (turns.empty() && collection_.settle(row_)) {
+      collection_.keep(row_);
     } else if (turns.empty() || !read_turns(turns, turns_at)) {
-      count_bad(row_);
+      collection_.count_bad(row_, here(row_.bad_at));
     }
   }
 
@@ -133,115 +134,21 @@ class Reading {
       read_members(item, begin + at, turn, none);
       if (turn.arrival) turn.refuse("a request of a session has an arrival of its own", begin + at);
       turn.arrival = row_.arrival;
-      if (!check(turn)) row_.refuse(turn.bad, turn.bad_at);
+      if (!collection_.settle(turn)) row_.refuse(turn.bad, turn.bad_at);
     });
     if (broken) row_.refuse("is no JSON: " + std::string{broken->what} + " is needed", begin + broken->at);
     if (turns.empty()) row_.refuse("sub_requests has none", begin);
     if (!row_.bad.empty()) return false;
-    for (std::size_t i = 0; i < turns.size(); ++i) {
-      keep(turns[i]);
-      if (i == 0) continue;
-      recorded_.back().request.after = static_cast<std::int32_t>(recorded_.size()) - 2;
-      recorded_.back().request.arrival = Nanoseconds{turns[i - 1].pause};
-    }
+    collection_.keep_session(turns);
     return true;
-  }
-
-  /// Whether a row is a request; it says why not.
-  bool check(Row& row) {
-    if (!row.prompt) row.refuse("has no prompt tokens", 0);
-    if (!row.output) row.refuse("has no output tokens", 0);
-    if (row.seconds && row.arrival) {
-      constexpr std::int64_t most = 8'000'000'000'000'000;
-      if (*row.arrival > most) row.refuse("arrives too late", 0);
-      row.arrival = std::min(*row.arrival, most) * 1000;
-    }
-    if (!recorded_.empty() && trace_.has_arrivals != row.arrival.has_value())
-      row.refuse(row.arrival ? "has an arrival, others have none" : "has no arrival", 0);
-    if (!row.bad.empty()) return false;
-    const bool prefix = row.begins_with_prefix();
-    if (prefix) *row.prompt += row.prefix_length;
-    if (*row.prompt > 100'000'000) row.refuse("has a prompt of more than 100000000 tokens", 0);
-    if (prefix || !row.blocks.empty()) check_blocks(row, block_size(prefix ? 16 : row.block_tokens));
-    return row.bad.empty();
-  }
-
-  void check_blocks(Row& row, std::int64_t size) {
-    row.block_tokens = size;
-    if (size == 0) return;
-    const std::int64_t count = std::ssize(row.blocks), earlier = trace_.traffic.block_tokens;
-    if (count > (*row.prompt + size - 1) / size)
-      row.refuse("has " + std::to_string(count) + " blocks of " + std::to_string(size) +
-                     " tokens, more than its prompt of " + std::to_string(*row.prompt) +
-                     " tokens; is block_tokens another?",
-                 0);
-    if (earlier != 0 && earlier != size)
-      row.refuse("has blocks of " + std::to_string(size) + " tokens, others of " + std::to_string(earlier),
-                 0);
-  }
-
-  /// Tokens of an identity where the format says `format`; where nobody says it, the reading fails.
-  std::int64_t block_size(std::int64_t format) {
-    const std::int64_t size = stated_block_tokens_ > 0 ? stated_block_tokens_ : format;
-    if (size == 0)
-      unsized_ = Error{
-          "the format does not say how many tokens an identity of a block stands for; block_tokens "
-          "is needed",
-          here(0)};
-    return size;
-  }
-
-  void keep(const Row& row) {
-    trace_.has_arrivals = row.arrival.has_value();
-    trace_.images += row.images;
-    Request request{.arrival = Nanoseconds{row.arrival.value_or(0)},
-                    .prompt_tokens = static_cast<std::int32_t>(*row.prompt),
-                    .output_tokens = static_cast<std::int32_t>(*row.output)};
-    std::vector<std::uint64_t>& blocks = trace_.traffic.blocks;
-    if (!row.blocks.empty()) {
-      trace_.traffic.block_tokens = row.block_tokens;
-      request.first_block = std::ssize(blocks);
-      request.blocks = static_cast<std::int32_t>(row.blocks.size());
-      blocks.insert(blocks.end(), row.blocks.begin(), row.blocks.end());
-    } else if (row.begins_with_prefix()) {
-      share_prefix(row, request);
-    }
-    std::optional<Nanoseconds> end;
-    if (row.arrival && row.elapsed) end = Nanoseconds{*row.arrival + *row.elapsed};
-    if (row.arrival && row.end && *row.end >= *row.arrival) end = Nanoseconds{*row.end};
-    recorded_.push_back({request, row.session, end});
-  }
-
-  /// The identities of a group's prefix. Rows share their storage.
-  void share_prefix(const Row& row, Request& request) {
-    trace_.traffic.block_tokens = row.block_tokens;
-    std::vector<std::uint64_t>& blocks = trace_.traffic.blocks;
-    request.blocks = static_cast<std::int32_t>(row.prefix_length / row.block_tokens);
-    auto& [first, count] = prefixes_[row.prefix_group];
-    if (request.blocks > count) {
-      first = std::ssize(blocks), count = request.blocks;
-      const std::uint64_t key = tensor_key(0, row.prefix_group);
-      for (std::int32_t i = 0; i < count; ++i) blocks.push_back(mix(key + static_cast<std::uint64_t>(i)));
-    }
-    request.first_block = first;
-  }
-
-  void count_bad(Row& row) {
-    constexpr std::size_t listed = 5;
-    ++trace_.bad_rows;
-    if (trace_.first_bad.size() < listed) trace_.first_bad.push_back({row.bad, here(row.bad_at)});
   }
 
   std::string_view text_;
   const std::string& file_;
-  std::int64_t stated_block_tokens_;
+  Collection collection_;
   std::vector<const Column*> header_;
   int line_ = 1;
   Row row_;
-  std::optional<Error> unsized_;
-  std::unordered_map<std::string_view, std::pair<std::int64_t, std::int32_t>> prefixes_;
-  std::vector<Recorded> recorded_;
-  Trace trace_;
 };
 
 }  // namespace

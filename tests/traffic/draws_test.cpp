@@ -158,23 +158,28 @@ TEST(MakeTraffic, SaysWhatOfTheFileIsLeftOut) {
             "line 3: TIMESTAMP: \"x\" is no time such as 2023-11-16 18:15:46.6805900");
 }
 
-TEST(MakeTraffic, FailsAtTheSection) {
+TEST(MakeTraffic, FailsOnWhatCannotBe) {
   const auto told_of = [](const TrafficSpec& spec, Trace trace = {}) {
     const Result<Traffic> traffic = make_traffic(spec, std::move(trace), 1);
     return traffic ? "made" : told(traffic.error());
   };
   TrafficSpec spec = drawn(100);
-  spec.where = {"s.yaml", 4, 3};
   spec.arrivals.rate = 1e-9;
-  EXPECT_EQ(told_of(spec), "s.yaml:4:3: error: the requests arrive over more than 250 years");
+  EXPECT_EQ(told_of(spec), "error: the requests arrive over more than 250 years");
   spec.arrivals.rate = 1;
   spec.prompt->mean = 1e7;
   spec.sessions = SessionSpec{.turns = 100};
-  EXPECT_EQ(told_of(spec), "s.yaml:4:3: error: a session's prompt grows beyond 100000000 tokens");
-  TrafficSpec file{.file = "t", .where = {"s.yaml", 4, 3}};
-  EXPECT_EQ(told_of(file, read("input_tokens,output_tokens\n1,1\n")),
-            "s.yaml:4:3: error: the file has no arrivals; set arrivals.process to poisson, gamma, "
-            "deterministic or closed");
+  EXPECT_EQ(told_of(spec), "error: a session's prompt grows beyond 100000000 tokens");
+  TrafficSpec file;
+  file.file = "t";
+  EXPECT_EQ(
+      told_of(file, read("input_tokens,output_tokens\n1,1\n")),
+      "error: the file has no arrivals; set arrivals.process to poisson, gamma, deterministic or closed");
+  file.output = LengthSpec{.mean = 3};
+  EXPECT_EQ(
+      told_of(file, read("{\"arrival_time_ns\":5,\"sub_requests\":[{\"input_toks\":1,\"output_toks\":1},"
+                         "{\"input_toks\":2,\"output_toks\":1}]}")),
+      "error: the file has sessions, whose prompts hold what was said before; drawn lengths would not");
 }
 
 }  // namespace
