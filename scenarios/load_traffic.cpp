@@ -125,11 +125,11 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
 }
 
 Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed) {
-  Trace trace;
+  RequestTrace trace;
   if (!spec.file.empty()) {
     const Result<std::string> text = read_file(spec.file);
     if (!text) return failure(text.error());
-    Result<Trace> read = read_trace(*text, spec.file, spec.block_tokens);
+    Result<RequestTrace> read = read_trace(*text, spec.file, spec.block_tokens);
     if (!read) return failure(read.error());
     trace = std::move(*read);
   }

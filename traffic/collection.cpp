@@ -6,7 +6,7 @@
 
 namespace inferometer {
 
-bool Collection::settle(Row& row) {
+bool Collection::settle(TraceRow& row) {
   if (!row.prompt) row.refuse("has no prompt tokens", 0);
   if (!row.output) row.refuse("has no output tokens", 0);
   if (row.seconds && row.arrival) {
@@ -23,7 +23,7 @@ bool Collection::settle(Row& row) {
   return row.bad.empty();
 }
 
-void Collection::check_blocks(Row& row) {
+void Collection::check_blocks(TraceRow& row) {
   constexpr std::int64_t of_prefixes = 16;
   if (row.begins_with_prefix()) row.block_tokens = of_prefixes;
   if (stated_ > 0) row.block_tokens = stated_;
@@ -43,7 +43,7 @@ void Collection::check_blocks(Row& row) {
         0);
 }
 
-void Collection::keep(const Row& row) {
+void Collection::keep(const TraceRow& row) {
   trace_.has_arrivals = row.arrival.has_value();
   trace_.images += row.images;
   Request request{.arrival = Nanoseconds{row.arrival.value_or(0)},
@@ -64,7 +64,7 @@ void Collection::keep(const Row& row) {
   recorded_.push_back({request, row.session, end});
 }
 
-void Collection::keep_session(std::span<const Row> turns) {
+void Collection::keep_session(std::span<const TraceRow> turns) {
   for (std::size_t i = 0; i < turns.size(); ++i) {
     keep(turns[i]);
     if (i == 0) continue;
@@ -74,7 +74,7 @@ void Collection::keep_session(std::span<const Row> turns) {
 }
 
 /// The identities of a group's prefix. Rows share their storage.
-void Collection::share_prefix(const Row& row, Request& request) {
+void Collection::share_prefix(const TraceRow& row, Request& request) {
   trace_.traffic.block_tokens = row.block_tokens;
   std::vector<std::uint64_t>& blocks = trace_.traffic.blocks;
   request.blocks = static_cast<std::int32_t>(row.prefix_length / row.block_tokens);
@@ -87,13 +87,13 @@ void Collection::share_prefix(const Row& row, Request& request) {
   request.first_block = first;
 }
 
-void Collection::count_bad(const Row& row, Location where) {
+void Collection::count_bad(const TraceRow& row, Location where) {
   constexpr std::size_t listed = 5;
   ++trace_.bad_rows;
   if (trace_.first_bad.size() < listed) trace_.first_bad.push_back({row.bad, std::move(where)});
 }
 
-Result<Trace> Collection::finish() {
+Result<RequestTrace> Collection::finish() {
   if (recorded_.empty() && !trace_.first_bad.empty()) return failure(trace_.first_bad);
   if (recorded_.empty()) return failure("no request is in it");
   if (stated_ > 0 && trace_.traffic.block_tokens == 0)

@@ -39,7 +39,7 @@ Done draw_arrivals(const ArrivalSpec& spec, Draws64 draws, std::vector<Request>&
   return std::monostate{};
 }
 
-std::string described(const TrafficSpec& spec, const Trace& trace) {
+std::string described(const TrafficSpec& spec, const RequestTrace& trace) {
   const std::vector<Request>& requests = trace.traffic.requests;
   std::string text = fmt::format("{} requests", requests.size());
   text += spec.file.empty() ? " drawn" : " of " + spec.file.substr(spec.file.find_last_of('/') + 1);
@@ -92,7 +92,7 @@ Done replace_lengths(const TrafficSpec& spec, std::uint64_t seed, Traffic& traff
 
 }  // namespace
 
-Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t seed) {
+Result<Traffic> make_traffic(const TrafficSpec& spec, RequestTrace trace, std::uint64_t seed) {
   Traffic& traffic = trace.traffic;
   if (spec.file.empty()) {
     if (!spec.prompt || !spec.output || spec.requests == 0)

@@ -10,6 +10,6 @@ namespace inferometer {
 /// errors  arrivals asked for that the trace does not have, nothing to draw from, drawn
 /// lengths or
 ///         sessions on a file that has its own, times and prompts beyond any range
-[[nodiscard]] Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t seed);
+[[nodiscard]] Result<Traffic> make_traffic(const TrafficSpec& spec, RequestTrace trace, std::uint64_t seed);
 
 }  // namespace inferometer

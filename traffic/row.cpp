@@ -8,7 +8,7 @@ namespace inferometer {
 
 using Role = Column::Role;
 
-void Row::set(const Column& column, std::string_view text, std::size_t at) {
+void TraceRow::set(const Column& column, std::string_view text, std::size_t at) {
   const auto wrong = [&](const char* what) {
     refuse(std::string{column.name} + ": \"" + std::string{text.substr(0, 40)} + "\" is " + what, at);
   };
@@ -81,7 +81,7 @@ void Row::set(const Column& column, std::string_view text, std::size_t at) {
   }
 }
 
-void Row::clear() {
+void TraceRow::clear() {
   std::vector<std::uint64_t> kept = std::move(blocks);
   kept.clear();
   *this = {};
@@ -89,7 +89,7 @@ void Row::clear() {
 }
 
 /// Numbers and inclusive ranges a-b, apart by spaces, commas or vertical bars.
-bool Row::read_blocks(std::string_view text) {
+bool TraceRow::read_blocks(std::string_view text) {
   constexpr std::uint64_t most = 1'000'000;  // more than any prompt has
   const char *p = text.data(), *last = p + text.size();
   while (true) {

@@ -12,7 +12,7 @@ namespace inferometer {
 inline constexpr std::int64_t most_prompt_tokens = 100'000'000;
 
 /// One row of a trace while it is read; texts point into the file. Times in ns.
-struct Row {
+struct TraceRow {
   std::optional<std::int64_t> arrival, prompt, output, elapsed, end;
   std::int64_t pause = 0, prefix_length = 0, images = 0;
   std::string_view session, prefix_group;

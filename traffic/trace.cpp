@@ -16,7 +16,7 @@ class Reading {
   Reading(std::string_view text, const std::string& file, std::int64_t block_tokens)
       : text_(text), file_(file), collection_(block_tokens) {}
 
-  Result<Trace> read() {
+  Result<RequestTrace> read() {
     if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
     const std::size_t first = text_.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos) return failure("there is nothing in it", {file_, 1, 1});
@@ -41,7 +41,7 @@ class Reading {
             "needed",
             here(0));
     }
-    Result<Trace> trace = collection_.finish();
+    Result<RequestTrace> trace = collection_.finish();
     if (trace) return trace;
     Errors errors = trace.error();
     for (Error& e : errors) {
@@ -110,7 +110,7 @@ class Reading {
 
   /// Takes the members of an object that begins at `begin` of its line.
   template <class Turns>
-  static void read_members(std::string_view object, std::size_t begin, Row& row, Turns turns) {
+  static void read_members(std::string_view object, std::size_t begin, TraceRow& row, Turns turns) {
     const auto broken =
         for_each_json<'{'>(object, [&](std::string_view key, std::string_view value, std::size_t at) {
           const Column* column = column_named(key);
@@ -127,10 +127,10 @@ class Reading {
 
   /// The requests of a session, each after the one before. returns  whether all are some; row_ says why not
   bool read_turns(std::string_view list, std::size_t begin) {
-    std::vector<Row> turns;
+    std::vector<TraceRow> turns;
     const auto none = [](std::string_view, std::size_t) {};
     const auto broken = for_each_json<'['>(list, [&](std::string_view item, std::size_t at) {
-      Row& turn = turns.emplace_back();
+      TraceRow& turn = turns.emplace_back();
       read_members(item, begin + at, turn, none);
       if (turn.arrival) turn.refuse("a request of a session has an arrival of its own", begin + at);
       turn.arrival = row_.arrival;
@@ -148,12 +148,12 @@ class Reading {
   Collection collection_;
   std::vector<const Column*> header_;
   int line_ = 1;
-  Row row_;
+  TraceRow row_;
 };
 
 }  // namespace
 
-Result<Trace> read_trace(std::string_view text, const std::string& file, std::int64_t block_tokens) {
+Result<RequestTrace> read_trace(std::string_view text, const std::string& file, std::int64_t block_tokens) {
   return Reading(text, file, block_tokens).read();
 }
 

@@ -8,7 +8,7 @@
 namespace inferometer {
 
 /// Requests of a file, and what of it is none.
-struct Trace {
+struct RequestTrace {
   Traffic traffic;
   bool has_arrivals = false;
   std::int64_t images = 0;    ///< that prompts came with and that are left out
@@ -29,7 +29,7 @@ struct Trace {
 /// ignores       what images cost; that turns of sub_requests share their history, which the format does not
 ///               say
 /// cost          about 0.1 us a number
-[[nodiscard]] Result<Trace> read_trace(std::string_view text, const std::string& file,
-                                       std::int64_t block_tokens);
+[[nodiscard]] Result<RequestTrace> read_trace(std::string_view text, const std::string& file,
+                                              std::int64_t block_tokens);
 
 }  // namespace inferometer

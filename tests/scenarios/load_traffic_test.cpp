@@ -37,15 +37,17 @@ TEST_F(TrafficSection, SaysSessionsAndASharedPrefix) {
 }
 
 TEST_F(TrafficSection, TellsMistakesWithTheirPlaces) {
-  read(drawn + "sessions: {turns: 2.5, thinking: 1 s}\n");
-  EXPECT_EQ(told_,
-            "s.yaml:5:19: error: traffic.sessions.turns: must be a whole number where it is fixed\n"
-            "s.yaml:5:24: error: traffic.sessions: unknown key \"thinking\"; did you mean \"think_time\"?\n");
+  read(drawn + "sessions: {turns: 2.5, think_tim: 1 s}\n");
+  EXPECT_EQ(
+      told_,
+      "s.yaml:5:19: error: traffic.sessions.turns: must be a whole number where it is fixed\n"
+      "s.yaml:5:24: error: traffic.sessions: unknown key \"think_tim\"; did you mean \"think_time\"?\n");
   read(drawn + "sessions: {turns: 0, distribution: normal, think_time: 5}\n");
   EXPECT_EQ(told_,
             "s.yaml:5:19: error: traffic.sessions.turns: must be 1 to 10000\n"
             "s.yaml:5:36: error: traffic.sessions.distribution: \"normal\" is not one of fixed, geometric\n"
-            "s.yaml:5:56: error: traffic.sessions.think_time: \"5\" has no unit; a time is needed, such as "
+            "s.yaml:5:56: error: traffic.sessions.think_time: \"5\" has no unit (ns, us, ms, s); a time is "
+            "needed, such as "
             "\"3 us\"\n");
   read(drawn + "shared_prefix: {tokens: 0, share: 0}\n");
   EXPECT_EQ(told_,

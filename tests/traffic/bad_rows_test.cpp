@@ -7,7 +7,7 @@ using namespace traffic_test;
 
 /// What is told of the one row beside a good one.
 std::string csv(const std::string& row) {
-  const Trace trace = read("arrival_s,input_tokens,output_tokens,block_ids\n1,600,2,5\n" + row + "\n");
+  const RequestTrace trace = read("arrival_s,input_tokens,output_tokens,block_ids\n1,600,2,5\n" + row + "\n");
   EXPECT_EQ(trace.bad_rows, 1);
   EXPECT_EQ(trace.traffic.requests.size(), 1U);
   EXPECT_EQ(trace.traffic.blocks.size(), 1U);
@@ -15,8 +15,9 @@ std::string csv(const std::string& row) {
 }
 
 std::string json(const std::string& row) {
-  const Trace trace = read("{\"timestamp\":1,\"input_length\":600,\"output_length\":2,\"hash_ids\":[5]}\n" +
-                           row + "\n{\"timestamp\":1,\"input_length\":2,\"output_length\":2}");
+  const RequestTrace trace =
+      read("{\"timestamp\":1,\"input_length\":600,\"output_length\":2,\"hash_ids\":[5]}\n" + row +
+           "\n{\"timestamp\":1,\"input_length\":2,\"output_length\":2}");
   EXPECT_EQ(trace.bad_rows, 1);
   EXPECT_EQ(trace.traffic.requests.size(), 2U);
   return told(trace.first_bad);
@@ -44,7 +45,7 @@ TEST(BadRow, HasIdentitiesThatCannotBe) {
 }
 
 TEST(BadRow, MayEndARangeAtTheLastIdentity) {
-  const Trace trace =
+  const RequestTrace trace =
       read("input_tokens,output_tokens,block_ids\n1024,1,18446744073709551614-18446744073709551615\n");
   EXPECT_EQ(blocks(trace.traffic, 0).size(), 2U);
 }
@@ -67,7 +68,7 @@ TEST(BadRow, IsToldAtItsPlaceInJson) {
 }
 
 TEST(BadRow, IsAWholeSessionWhereOneOfItsRequestsIsNone) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "{\"input_toks\":1,\"output_toks\":1,\"arrival_time_ns\":0}\n"
       "{\"arrival_time_ns\":5,\"sub_requests\":[{\"input_toks\":1,\"output_toks\":1},{\"input_toks\":0}]}\n"
       "{\"arrival_time_ns\":5,\"sub_requests\":[]}\n"
@@ -85,7 +86,7 @@ TEST(BadRow, IsAWholeSessionWhereOneOfItsRequestsIsNone) {
 TEST(BadRow, AllAreCountedAndTheFirstFiveListed) {
   std::string text = "input_tokens,output_tokens\n1,1\n";
   for (int i = 0; i < 20; ++i) text += "1,0\n";
-  const Trace trace = read(text);
+  const RequestTrace trace = read(text);
   EXPECT_EQ(trace.bad_rows, 20);
   ASSERT_EQ(trace.first_bad.size(), 5U);
   EXPECT_EQ(trace.first_bad.back().where.line, 7);

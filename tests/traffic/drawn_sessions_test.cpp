@@ -18,7 +18,7 @@ TrafficSpec fixed_lengths(std::int64_t requests) {
 TEST(DrawnSessions, EachTurnsPromptIsWhatWasSaidBeforeAndTheNewTokens) {
   TrafficSpec spec = fixed_lengths(5);
   spec.sessions = SessionSpec{.turns = 3};
-  Trace trace;
+  RequestTrace trace;
   trace.traffic = *make_traffic(spec, {}, 1);
   EXPECT_EQ(shown(trace), "0:40:10 0:90:10:0 0:140:10:1 1000000000:40:10 0:90:10:3");
 }

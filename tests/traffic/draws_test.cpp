@@ -32,7 +32,7 @@ TrafficSpec drawn(std::int64_t requests) {
   return spec;
 }
 
-Traffic made(const TrafficSpec& spec, std::uint64_t seed = 1, Trace trace = {}) {
+Traffic made(const TrafficSpec& spec, std::uint64_t seed = 1, RequestTrace trace = {}) {
   Result<Traffic> traffic = make_traffic(spec, std::move(trace), seed);
   if (traffic) return std::move(*traffic);
   ADD_FAILURE() << to_string(traffic.error());
@@ -159,7 +159,7 @@ TEST(MakeTraffic, SaysWhatOfTheFileIsLeftOut) {
 }
 
 TEST(MakeTraffic, FailsOnWhatCannotBe) {
-  const auto told_of = [](const TrafficSpec& spec, Trace trace = {}) {
+  const auto told_of = [](const TrafficSpec& spec, RequestTrace trace = {}) {
     const Result<Traffic> traffic = make_traffic(spec, std::move(trace), 1);
     return traffic ? "made" : told(traffic.error());
   };

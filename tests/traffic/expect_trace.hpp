@@ -5,8 +5,8 @@
 
 namespace inferometer::traffic_test {
 
-inline Trace read(std::string_view text, std::int64_t block_tokens = 0) {
-  Result<Trace> trace = read_trace(text, "t", block_tokens);
+inline RequestTrace read(std::string_view text, std::int64_t block_tokens = 0) {
+  Result<RequestTrace> trace = read_trace(text, "t", block_tokens);
   if (trace) return std::move(*trace);
   ADD_FAILURE() << to_string(trace.error());
   return {};
@@ -20,12 +20,12 @@ inline std::string told(const Errors& errors) {
 }
 
 inline std::string errors(std::string_view text, std::int64_t block_tokens = 0) {
-  const Result<Trace> trace = read_trace(text, "t", block_tokens);
+  const Result<RequestTrace> trace = read_trace(text, "t", block_tokens);
   return trace ? "read" : told(trace.error());
 }
 
 /// "arrival in ns:prompt:output[:after]" of each request.
-inline std::string shown(const Trace& trace) {
+inline std::string shown(const RequestTrace& trace) {
   std::string text;
   for (const Request& r : trace.traffic.requests) {
     text += (text.empty() ? "" : " ") + std::to_string(r.arrival.count()) + ":" +

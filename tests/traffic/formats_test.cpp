@@ -11,13 +11,14 @@ TEST(TraceFormat, Splitwise) {
 }
 
 TEST(TraceFormat, VidurLengthsHaveNoArrivals) {
-  const Trace trace = read("num_prefill_tokens,num_decode_tokens,num_total_tokens,pd_ratio\n7,2,9,3.5\n");
+  const RequestTrace trace =
+      read("num_prefill_tokens,num_decode_tokens,num_total_tokens,pd_ratio\n7,2,9,3.5\n");
   EXPECT_FALSE(trace.has_arrivals);
   EXPECT_EQ(shown(trace), "0:7:2");
 }
 
 TEST(TraceFormat, FrontierWithSessionsAndBlocks) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "arrived_at,num_prefill_tokens,num_decode_tokens,session_id,block_hash_ids\n"
       "0.0,32,30,7,11|22\n0.5,40,3,7,11|22|5\n1,8,3,7,\n",
       16);
@@ -29,7 +30,7 @@ TEST(TraceFormat, FrontierWithSessionsAndBlocks) {
 }
 
 TEST(TraceFormat, MooncakeJson) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "{\"timestamp\": 27482, \"input_length\": 1500, \"output_length\": 52, \"hash_ids\": [46, 47, 2366]}\n"
       "{\"timestamp\":27480,\"input_length\":600,\"output_length\":26,\"hash_ids\":[46,9]}\r\n");
   EXPECT_EQ(shown(trace), "0:600:26 2000000:1500:52");
@@ -38,7 +39,7 @@ TEST(TraceFormat, MooncakeJson) {
 }
 
 TEST(TraceFormat, MooncakeAsCsvHasRanges) {
-  const Trace trace =
+  const RequestTrace trace =
       read("arrival_ms,input_tokens,output_tokens,block_ids\n0,7322,490,0 14-27\n1,5,6,\"7\"\n");
   EXPECT_EQ(blocks(trace.traffic, 0).size(), 15U);
   EXPECT_EQ(blocks(trace.traffic, 0).back(), 27U);
@@ -64,7 +65,7 @@ TEST(TraceFormat, AzureLlm) {
 }
 
 TEST(TraceFormat, AzureLmmCountsImages) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2025-01-01 00:00:00,2,10,4\n"
       "2025-01-01 00:00:01,0,10,4\n2025-01-01 00:00:02,3,10,4\n");
   EXPECT_EQ(trace.images, 5);
@@ -72,7 +73,7 @@ TEST(TraceFormat, AzureLmmCountsImages) {
 }
 
 TEST(TraceFormat, BurstGptFailuresAreBadRows) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
       "5,ChatGPT,472,18,490,Conversation log\n45,ChatGPT,1087,0,1087,Conversation log\n"
       "118,GPT-4,417,276,693,API log\n");
@@ -82,7 +83,7 @@ TEST(TraceFormat, BurstGptFailuresAreBadRows) {
 }
 
 TEST(TraceFormat, BurstGptSessionsWaitAsLongAsTheyDid) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
       "10,a,2.5,GPT-4,5,1,6,c\n11,b,1,GPT-4,7,1,8,c\n20,a,1,GPT-4,9,1,10,c\n20.5,a,1,GPT-4,11,1,12,c\n"
       "12,,1,GPT-4,13,1,14,c\n12,,1,GPT-4,15,1,16,c\n");
@@ -92,7 +93,7 @@ TEST(TraceFormat, BurstGptSessionsWaitAsLongAsTheyDid) {
 }
 
 TEST(TraceFormat, LlmServingSimFlatAndAgentic) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "{\"session_id\": \"s0\", \"arrival_time_ns\": 1000, \"sub_requests\": [{\"input_toks\": 100, "
       "\"output_toks\": 1, \"tool_duration_ns\": 50}, {\"input_toks\": 108, \"output_toks\": 2, "
       "\"tool_duration_ns\": 70}, {\"output_toks\": 3, \"input_toks\": 120}]}\n"
@@ -108,7 +109,7 @@ TEST(TraceFormat, Apex) {
 }
 
 TEST(TraceFormat, BlisPrefixGroupsShareBlocksBeforeThePrompt) {
-  const Trace trace = read(
+  const RequestTrace trace = read(
       "request_id,session_id,prefix_group,prefix_length,input_tokens,output_tokens,arrival_time_us,"
       "last_chunk_time_us,error_message\n"
       "0,s,g,40,10,4,100,150,\n1,,g,40,20,4,110,0,\"bad, gateway\"\n2,,h,40,5,4,120,0,\n3,s,,0,6,4,180,0,\n");

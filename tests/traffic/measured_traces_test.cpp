@@ -27,7 +27,7 @@ TEST_P(MeasuredTrace, IsReadCompletely) {
   ASSERT_TRUE(in) << facts.file;
   std::stringstream text;
   text << in.rdbuf();
-  const Trace trace = read(text.view());
+  const RequestTrace trace = read(text.view());
   EXPECT_EQ(trace.bad_rows, 0) << to_string(trace.first_bad);
   EXPECT_EQ(trace.traffic.requests.size(), facts.rows);
   EXPECT_EQ(trace.has_arrivals, facts.arrivals);
@@ -53,7 +53,7 @@ TEST(MeasuredTraces, ShareGptSharesWhatItsSourceSays) {
   std::ifstream in(std::string{data} + "/traces/sharegpt_llama31_300.csv", std::ios::binary);
   std::stringstream text;
   text << in.rdbuf();
-  const Trace trace = read(text.view());
+  const RequestTrace trace = read(text.view());
   std::vector<std::uint64_t> seen;
   double shared = 0, all = 0;
   int requests = 0;

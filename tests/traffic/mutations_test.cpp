@@ -34,7 +34,7 @@ TEST(AnyText, IsReadOrRefusedAndWhatIsReadIsInRange) {
       if (kind == 1) text.insert(at, 1, letter);
       if (kind == 2) text.erase(at, 1 + below(3));
     }
-    const Result<Trace> trace = read_trace(text, "t", 0);
+    const Result<RequestTrace> trace = read_trace(text, "t", 0);
     if (!trace) {
       for (const Error& e : trace.error()) ASSERT_GT(e.where.line, 0) << text;
       continue;
