@@ -31,7 +31,7 @@ constexpr std::array list{
     Column{Role::blocks, "hash_ids", 512},
     Column{Role::seconds, "chat_id"},
     // Azure LLM 2023, 2024; LMM 2025
-    Column{Role::timestamp, "TIMESTAMP"},
+    Column{Role::arrival, "TIMESTAMP", 0},
     Column{Role::prompt, "ContextTokens"},
     Column{Role::output, "GeneratedTokens"},
     Column{Role::images, "NumImages"},

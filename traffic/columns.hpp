@@ -7,8 +7,7 @@ namespace inferometer {
 /// What a column of a trace means.
 struct Column {
   enum class Role : std::uint8_t {
-    arrival,        ///< a number; `scale` ns of one unit
-    timestamp,      ///< a date and time
+    arrival,        ///< a number; `scale` ns of one unit, 0: a date and time
     prompt,         ///< tokens
     output,         ///< tokens
     blocks,         ///< identities of the prompt's blocks; `scale` tokens of each, 0: the format does not say

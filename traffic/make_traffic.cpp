@@ -55,7 +55,7 @@ std::string described(const TrafficSpec& spec, const RequestTrace& trace) {
   lengths(spec.sessions ? "new tokens of a prompt" : "prompts", spec.prompt);
   lengths("outputs", spec.output);
   if (spec.shared_prefix)
-    text += fmt::format(", {} % begin with the same {} tokens", 100 * spec.shared_prefix->share,
+    text += fmt::format(", {:.6g} % begin with the same {} tokens", 100 * spec.shared_prefix->share,
                         spec.shared_prefix->tokens);
   const ArrivalSpec& a = spec.arrivals;
   text += fmt::format(", arrivals {}", name(a.process));

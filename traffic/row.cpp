@@ -35,11 +35,8 @@ void TraceRow::set(const Column& column, std::string_view text, std::size_t at) 
   };
   switch (column.role) {
     case Role::arrival:
-      arrival = number(column.scale);
-      break;
-    case Role::timestamp:
-      arrival = parse_timestamp(text);
-      if (!arrival) wrong("no time such as 2023-11-16 18:15:46.6805900");
+      arrival = column.scale == 0 ? parse_timestamp(text) : number(column.scale);
+      if (!arrival && column.scale == 0) wrong("no time such as 2023-11-16 18:15:46.6805900");
       break;
     case Role::prompt:
       prompt = tokens(1);
