@@ -106,7 +106,7 @@ TEST(Trace, FailsOnAHeaderThatIsNone) {
   EXPECT_EQ(errors("input_tokens,output_tokens,prompt_len\n1,2,3\n"),
             "t:1:28: error: column \"prompt_len\" says what another one says");
   EXPECT_EQ(errors("TIMESTAMP,input_tokens,output_tokens,arrival_s\n"),
-            "t:1:40: error: column \"arrival_s\" says what another one says");
+            "t:1:38: error: column \"arrival_s\" says what another one says");
   EXPECT_EQ(errors("[\n{\"timestamp\": 1}]"),
             "t:1:1: error: a JSON list; a trace is CSV with a header, or JSON objects, one a line");
 }
