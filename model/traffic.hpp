@@ -26,7 +26,7 @@ struct Traffic {
   std::vector<std::uint64_t> blocks;
   std::int64_t block_tokens = 0;  ///< of one identity; 0: prompts share nothing
   /// Closed loop: so many requests are in the system while there are any, in the order of `requests`; their
-  /// arrivals are then ignored. 0: open loop.
+  /// arrivals are then ignored. Of sessions so many go on, those that think included. 0: open loop.
   std::int64_t concurrency = 0;
   std::string source;  ///< for reports: file and what was read of it, or how it was drawn
 

@@ -1,5 +1,6 @@
 #include "scenarios/load_traffic.hpp"
 
+#include <cmath>
 #include <cstdlib>
 
 #include "scenarios/files.hpp"
@@ -13,8 +14,8 @@ std::optional<LengthSpec> read_length(Reader& in, const char* key) {
   auto section = in.maybe_mapping(key);
   if (!section) return std::nullopt;
   const LengthSpec spec{.mean = section->required<double>("mean"), .cv = section->optional<double>("cv", 0)};
-  if (spec.mean < 1 || spec.mean > 1e7) section->error("mean", "must be 1 to 10000000 tokens");
-  if (spec.cv < 0 || spec.cv > 10) section->error("cv", "must be 0 to 10");
+  if (!(spec.mean >= 1 && spec.mean <= 1e7)) section->error("mean", "must be 1 to 10000000 tokens");
+  if (!(spec.cv >= 0 && spec.cv <= 10)) section->error("cv", "must be 0 to 10");
   section->reject_unknown_keys();
   return spec;
 }
@@ -31,17 +32,46 @@ ArrivalSpec read_arrivals(Reader in) {
                      spec.process == ArrivalProcess::deterministic;
   if (drawn) {
     spec.rate = in.required<double>("requests_per_second");
-    if (spec.rate <= 0 || spec.rate > 1e9) in.error("requests_per_second", "must be above 0, up to 1e9");
+    if (!(spec.rate > 0 && spec.rate <= 1e9)) in.error("requests_per_second", "must be above 0, up to 1e9");
   }
   if (spec.process == ArrivalProcess::gamma) {
     spec.cv = in.required<double>("cv");
-    if (spec.cv < 0.01 || spec.cv > 100) in.error("cv", "must be 0.01 to 100");
+    if (!(spec.cv >= 0.01 && spec.cv <= 100)) in.error("cv", "must be 0.01 to 100");
   }
   if (spec.process == ArrivalProcess::closed) {
     spec.concurrency = in.required<std::int64_t>("concurrency");
     if (spec.concurrency < 1 || spec.concurrency > most_requests)
       in.error("concurrency", "must be 1 to 100000000");
   }
+  in.reject_unknown_keys();
+  return spec;
+}
+
+SessionSpec read_sessions(Reader in) {
+  SessionSpec spec{.turns = in.required<double>("turns")};
+  const std::string distribution = in.optional<std::string>("distribution", "fixed");
+  if (const auto known = value_named<TurnCount>(distribution)) {
+    spec.distribution = *known;
+  } else {
+    in.error("distribution", "\"" + distribution + "\" is not one of " + expected_names<TurnCount>());
+  }
+  if (!(spec.turns >= 1 && spec.turns <= 10'000)) {
+    in.error("turns", "must be 1 to 10000");
+  } else if (spec.distribution == TurnCount::fixed && spec.turns != std::floor(spec.turns)) {
+    in.error("turns", "must be a whole number where it is fixed");
+  }
+  spec.think_time = in.optional<Seconds>("think_time", Seconds{0});
+  if (!(spec.think_time.count() >= 0 && spec.think_time.count() <= 1e6))
+    in.error("think_time", "must be 0 s to 1000000 s");
+  in.reject_unknown_keys();
+  return spec;
+}
+
+SharedPrefix read_shared_prefix(Reader in) {
+  const SharedPrefix spec{.tokens = in.required<std::int64_t>("tokens"),
+                          .share = in.optional<double>("share", 1)};
+  if (spec.tokens < 1 || spec.tokens > 10'000'000) in.error("tokens", "must be 1 to 10000000");
+  if (!(spec.share > 0 && spec.share <= 1)) in.error("share", "must be above 0, up to 1");
   in.reject_unknown_keys();
   return spec;
 }
@@ -62,13 +92,27 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
   if (const auto file = in.maybe<std::string>("file"); file && !file->empty()) {
     spec.file = resolved(*file, folder);
     std::error_code ignored;
-    if (!std::filesystem::exists(spec.file, ignored)) in.error("file", "no such file: " + spec.file);
+    if (!std::filesystem::is_regular_file(spec.file, ignored)) in.error("file", "no such file: " + spec.file);
   }
   spec.requests = in.optional<std::int64_t>("requests", 0);
   if (spec.requests < 0 || spec.requests > most_requests) in.error("requests", "must be 1 to 100000000");
   spec.prompt = read_length(in, "prompt_tokens");
   spec.output = read_length(in, "output_tokens");
   if (auto arrivals = in.maybe_mapping("arrivals")) spec.arrivals = read_arrivals(*arrivals);
+  if (auto sessions = in.maybe_mapping("sessions")) spec.sessions = read_sessions(*sessions);
+  if (auto prefix = in.maybe_mapping("shared_prefix")) spec.shared_prefix = read_shared_prefix(*prefix);
+  const bool has_blocks = !spec.file.empty() || spec.sessions || spec.shared_prefix;
+  if (const auto tokens = in.maybe<std::int64_t>("block_tokens")) {
+    spec.block_tokens = *tokens;
+    if (*tokens < 1 || *tokens > 1'000'000) in.error("block_tokens", "must be 1 to 1000000");
+    if (!has_blocks)
+      in.error("block_tokens", "without a file, sessions or shared_prefix no blocks are shared");
+  }
+  if (!spec.file.empty()) {
+    for (const char* key : {"sessions", "shared_prefix"}) {
+      if (in.has(key)) in.error(key, "is drawn; a file has its own");
+    }
+  }
   if (spec.file.empty() && in.errors().size() == before) {
     if (!spec.prompt) in.error("prompt_tokens", "without a file, {mean, cv} are needed");
     if (!spec.output) in.error("output_tokens", "without a file, {mean, cv} are needed");
@@ -81,11 +125,11 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
 }
 
 Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed) {
-  Trace trace;
+  RequestTrace trace;
   if (!spec.file.empty()) {
     const Result<std::string> text = read_file(spec.file);
     if (!text) return failure(text.error());
-    Result<Trace> read = read_trace(*text, spec.file);
+    Result<RequestTrace> read = read_trace(*text, spec.file, spec.block_tokens);
     if (!read) return failure(read.error());
     trace = std::move(*read);
   }

@@ -12,7 +12,10 @@ namespace inferometer {
 ///                    INFEROMETER_DATA names where it begins with $INFEROMETER_DATA/
 ///   requests         at most so many
 ///   prompt_tokens, output_tokens   {mean, cv}: drawn, lognormal, instead of the file's
-///   arrivals         {process, requests_per_second, cv, concurrency}
+///   arrivals         {process, requests_per_second, cv, concurrency}; of sessions, of their first requests
+///   sessions         {turns, distribution, think_time}: drawn prompts are what each turn adds
+///   shared_prefix    {tokens, share}: comes before the drawn prompt of a share of requests, or sessions
+///   block_tokens     of one identity of a block: where a file does not say it, 16 otherwise
 /// Mistakes are in the reader's list afterwards.
 TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder);
 

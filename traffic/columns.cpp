@@ -2,49 +2,62 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 
 namespace inferometer {
 namespace {
 
 using Role = Column::Role;
-constexpr std::int64_t ns = 1, ms = 1'000'000, s = 1'000'000'000;
+constexpr std::int64_t ns = 1, us = 1'000, ms = 1'000'000, s = 1'000'000'000;
 
 constexpr std::array list{
-    Column{Role::arrival, "arrival_s", s, "splitwise"},
-    Column{Role::arrival, "arrival_ms", ms, "Mooncake as CSV"},
-    Column{Role::arrival, "arrived_at", s, "Vidur"},
-    Column{Role::arrival, "timestamp", ms, "Mooncake"},
-    Column{Role::arrival, "Timestamp", s, "BurstGPT"},
-    Column{Role::arrival, "arrival_time_ns", ns, "LLMServingSim"},
-    Column{Role::timestamp, "TIMESTAMP", 1, "Azure LLM"},
-    Column{Role::prompt, "input_tokens", 1, "splitwise"},
-    Column{Role::prompt, "num_prefill_tokens", 1, "Vidur"},
-    Column{Role::prompt, "ContextTokens", 1, "Azure LLM"},
-    Column{Role::prompt, "Request tokens", 1, "BurstGPT"},
-    Column{Role::prompt, "input_length", 1, "Mooncake"},
-    Column{Role::prompt, "input_toks", 1, "LLMServingSim"},
-    Column{Role::prompt, "prompt_len", 1, "ShareGPT lengths"},
-    Column{Role::output, "output_tokens", 1, "splitwise"},
-    Column{Role::output, "num_decode_tokens", 1, "Vidur"},
-    Column{Role::output, "GeneratedTokens", 1, "Azure LLM"},
-    Column{Role::output, "Response tokens", 1, "BurstGPT"},
-    Column{Role::output, "output_length", 1, "Mooncake"},
-    Column{Role::output, "output_toks", 1, "LLMServingSim"},
-    Column{Role::output, "output_len", 1, "ShareGPT lengths"},
-    Column{Role::blocks, "hash_ids", 512, "Mooncake"},
-    Column{Role::blocks, "block_ids", 512, "Mooncake as CSV"},
-    Column{Role::blocks, "block_ids_16tok", 16, "ShareGPT as CSV"},
+    // Splitwise, and others as CSV with units in the names
+    Column{Role::arrival, "arrival_s", s},
+    Column{Role::arrival, "arrival_ms", ms},
+    Column{Role::prompt, "input_tokens"},
+    Column{Role::output, "output_tokens"},
+    Column{Role::blocks, "block_ids", 512},
+    Column{Role::blocks, "block_ids_16tok", 16},
+    // Vidur, Frontier
+    Column{Role::arrival, "arrived_at", s},
+    Column{Role::prompt, "num_prefill_tokens"},
+    Column{Role::output, "num_decode_tokens"},
+    Column{Role::session, "session_id"},
+    Column{Role::blocks, "block_hash_ids", 0},
+    // Mooncake; Bailian, which tells its conversations, has blocks of 16 and counts seconds
+    Column{Role::arrival, "timestamp", ms},
+    Column{Role::prompt, "input_length"},
+    Column{Role::output, "output_length"},
+    Column{Role::blocks, "hash_ids", 512},
+    Column{Role::seconds, "chat_id"},
+    // Azure LLM 2023, 2024; LMM 2025
+    Column{Role::arrival, "TIMESTAMP", 0},
+    Column{Role::prompt, "ContextTokens"},
+    Column{Role::output, "GeneratedTokens"},
+    Column{Role::images, "NumImages"},
+    // APEX+, otherwise as Azure
+    Column{Role::arrival, "StartTimeOffset", ns},
+    // BurstGPT
+    Column{Role::arrival, "Timestamp", s},
+    Column{Role::prompt, "Request tokens"},
+    Column{Role::output, "Response tokens"},
+    Column{Role::session, "Session ID"},
+    Column{Role::elapsed, "Elapsed time", s},
+    // LLMServingSim
+    Column{Role::arrival, "arrival_time_ns", ns},
+    Column{Role::prompt, "input_toks"},
+    Column{Role::output, "output_toks"},
+    Column{Role::turns, "sub_requests"},
+    Column{Role::pause, "tool_duration_ns", ns},
+    // BLIS TraceV2
+    Column{Role::arrival, "arrival_time_us", us},
+    Column{Role::end, "last_chunk_time_us", us},
+    Column{Role::prefix_group, "prefix_group"},
+    Column{Role::prefix_length, "prefix_length"},
+    // ShareGPT lengths
+    Column{Role::prompt, "prompt_len"},
+    Column{Role::output, "output_len"},
 };
-
-/// Days since 1970-01-01. source  Hinnant, "chrono-compatible low-level date algorithms"
-constexpr std::int64_t days(std::int64_t y, std::int64_t m, std::int64_t d) {
-  y -= m <= 2;
-  const std::int64_t era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
-  const std::int64_t of_year = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-  return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
 
 }  // namespace
 
@@ -60,26 +73,6 @@ std::string_view known_columns() {
     return text;
   }();
   return all;
-}
-
-std::optional<std::int64_t> parse_timestamp(std::string_view t) {
-  const auto part = [&](std::size_t at, std::size_t length) -> std::optional<std::int64_t> {
-    std::int64_t value = 0;
-    if (t.size() < at + length) return std::nullopt;
-    const auto [end, error] = std::from_chars(t.data() + at, t.data() + at + length, value);
-    if (error != std::errc{} || end != t.data() + at + length) return std::nullopt;
-    return value;
-  };
-  const auto year = part(0, 4), month = part(5, 2), day = part(8, 2);
-  const auto hour = part(11, 2), minute = part(14, 2), second = part(17, 2);
-  if (!year || !month || !day || !hour || !minute || !second || *month < 1 || *month > 12)
-    return std::nullopt;
-  std::int64_t fraction = 0, unit = 100'000'000;
-  for (std::size_t i = 20; t.size() > 19 && t[19] == '.' && i < t.size() && t[i] >= '0' && t[i] <= '9'; ++i) {
-    fraction += (t[i] - '0') * unit;
-    unit /= 10;
-  }
-  return ((days(*year, *month, *day) * 24 + *hour) * 60 + *minute) * 60 * s + *second * s + fraction;
 }
 
 }  // namespace inferometer

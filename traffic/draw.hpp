@@ -24,10 +24,12 @@ constexpr double natural_log(double x) {
 }
 
 /// e^x likewise.   requires  |x| < 700
+/// source  e^x = 2^n e^(x - n ln 2), ln 2 in two parts of which n times the first is exact (Cody, Waite 1980)
 constexpr double exponential_of(double x) {
   const double scaled = x * 1.4426950408889634;
   const auto whole = static_cast<std::int64_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
-  const double rest = x - static_cast<double>(whole) * 0.6931471805599453;
+  const auto n = static_cast<double>(whole);
+  const double rest = x - n * 0x1.62e42feep-1 - n * 0x1.a39ef35793c76p-33;
   double sum = 1;
   for (int k = 18; k >= 1; --k) sum = 1 + sum * rest / k;
   return sum * std::bit_cast<double>(static_cast<std::uint64_t>(whole + 1023) << 52);
@@ -37,9 +39,9 @@ constexpr double exponential_of(double x) {
 class Draws64 {
  public:
   Draws64(std::uint64_t seed, std::string_view name) : key_(tensor_key(seed, name)) {}
-  /// In (0, 1).
+  /// In (0, 1), both ends left out.
   double uniform() {
-    return (static_cast<double>(mix(key_ + counter_++ * 0x9e3779b97f4a7c15ULL) >> 11) + 0.5) * 0x1p-53;
+    return (static_cast<double>(mix(key_ + counter_++ * 0x9e3779b97f4a7c15ULL) >> 12) + 0.5) * 0x1p-52;
   }
   /// Mean 1.
   double exponential() { return -natural_log(uniform()); }

@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "traffic/draw.hpp"
+#include "traffic/draw_sessions.hpp"
 
 namespace inferometer {
 namespace {
 
-/// Lognormal lengths of a mean and a coefficient of variation, at least one token.
+/// Lognormal lengths of a mean and a coefficient of variation, rounded, at least one
+/// token (which raises the mean where that is near 1).
 void draw_lengths(const LengthSpec& spec, Draws64 draws, std::vector<Request>& requests,
                   std::int32_t Request::*length) {
   const double variance = natural_log(1 + spec.cv * spec.cv);
@@ -19,61 +23,89 @@ void draw_lengths(const LengthSpec& spec, Draws64 draws, std::vector<Request>& r
   }
 }
 
-void draw_arrivals(const ArrivalSpec& spec, Draws64 draws, std::vector<Request>& requests) {
+/// Of the requests that wait for no other.
+Done draw_arrivals(const ArrivalSpec& spec, Draws64 draws, std::vector<Request>& requests) {
   const double mean_gap = 1e9 / spec.rate, shape = 1 / (spec.cv * spec.cv);
   double now = 0;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    requests[i].arrival = Nanoseconds{static_cast<std::int64_t>(now)};
+  for (Request& r : requests) {
+    if (r.after >= 0) continue;
+    if (now > 8e18) return failure("the requests arrive over more than 250 years");
+    r.arrival = Nanoseconds{static_cast<std::int64_t>(now)};
     const double gap = spec.process == ArrivalProcess::poisson ? draws.exponential()
                        : spec.process == ArrivalProcess::gamma ? draws.gamma(shape) / shape
                                                                : 1.0;
     now += gap * mean_gap;
   }
+  return std::monostate{};
 }
 
-std::string number(double value) {
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text;
-}
-
-std::string described(const TrafficSpec& spec, const Trace& trace, std::size_t requests) {
-  std::string text = std::to_string(requests) + " requests";
+std::string described(const TrafficSpec& spec, const RequestTrace& trace) {
+  const std::vector<Request>& requests = trace.traffic.requests;
+  std::string text = fmt::format("{} requests", requests.size());
   text += spec.file.empty() ? " drawn" : " of " + spec.file.substr(spec.file.find_last_of('/') + 1);
+  const auto turns =
+      std::count_if(requests.begin(), requests.end(), [](const Request& r) { return r.after >= 0; });
+  if (turns > 0) text += fmt::format(" in {} sessions", std::ssize(requests) - turns);
+  if (spec.sessions)
+    text += fmt::format(" of {} turns ({}), think time {} s", spec.sessions->turns,
+                        name(spec.sessions->distribution), spec.sessions->think_time.count());
   const auto lengths = [&](const char* what, const std::optional<LengthSpec>& l) {
-    if (l) text += ", " + std::string{what} + " of " + number(l->mean) + " tokens (cv " + number(l->cv) + ")";
+    if (l) text += fmt::format(", {} of {} tokens (cv {})", what, l->mean, l->cv);
   };
-  lengths("prompts", spec.prompt);
+  lengths(spec.sessions ? "new tokens of a prompt" : "prompts", spec.prompt);
   lengths("outputs", spec.output);
+  if (spec.shared_prefix)
+    text += fmt::format(", {:.6g} % begin with the same {} tokens", 100 * spec.shared_prefix->share,
+                        spec.shared_prefix->tokens);
   const ArrivalSpec& a = spec.arrivals;
-  text += ", arrivals " + std::string{name(a.process)};
-  if (a.rate > 0) text += " at " + number(a.rate) + "/s";
-  if (a.process == ArrivalProcess::gamma) text += " (cv " + number(a.cv) + ")";
-  if (a.concurrency > 0) text += " with " + std::to_string(a.concurrency) + " in the system";
-  if (trace.bad_rows > 0)
-    text += "; " + std::to_string(trace.bad_rows) +
-            " rows of the file are no requests, the first: " + to_string(trace.first_bad.front());
+  text += fmt::format(", arrivals {}", name(a.process));
+  if (a.rate > 0) text += fmt::format(" at {}/s", a.rate);
+  if (a.process == ArrivalProcess::gamma) text += fmt::format(" (cv {})", a.cv);
+  if (a.concurrency > 0) text += fmt::format(" with {} in the system", a.concurrency);
+  if (trace.images > 0) text += fmt::format("; {} images are left out", trace.images);
+  if (trace.bad_rows > 0) {
+    text += fmt::format("; {} rows of the file are no requests", trace.bad_rows);
+    for (const Error& e : trace.first_bad)
+      text +=
+          fmt::format("{}line {}: {}", &e == &trace.first_bad.front() ? ": " : ", ", e.where.line, e.message);
+    if (trace.bad_rows > std::ssize(trace.first_bad)) text += ", ...";
+  }
   return text;
+}
+
+/// Lengths instead of the file's, or where there is no file.
+Done replace_lengths(const TrafficSpec& spec, std::uint64_t seed, Traffic& traffic) {
+  std::vector<Request>& requests = traffic.requests;
+  if (!spec.file.empty() && (spec.prompt || spec.output) &&
+      std::any_of(requests.begin(), requests.end(), [](const Request& r) { return r.after >= 0; }))
+    return failure("the file has sessions, whose prompts hold what was said before; drawn lengths would not");
+  if (spec.prompt) {
+    draw_lengths(*spec.prompt, Draws64(seed, "prompt tokens"), requests, &Request::prompt_tokens);
+    for (Request& r : requests) r.first_block = 0, r.blocks = 0;  // other prompts than the file's
+    traffic.blocks.clear();
+    traffic.block_tokens = 0;
+  }
+  if (spec.output)
+    draw_lengths(*spec.output, Draws64(seed, "output tokens"), requests, &Request::output_tokens);
+  return std::monostate{};
 }
 
 }  // namespace
 
-Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t seed) {
-  std::vector<Request>& requests = trace.traffic.requests;
+Result<Traffic> make_traffic(const TrafficSpec& spec, RequestTrace trace, std::uint64_t seed) {
+  Traffic& traffic = trace.traffic;
   if (spec.file.empty()) {
     if (!spec.prompt || !spec.output || spec.requests == 0)
       return failure("without a file, prompt_tokens, output_tokens and requests are needed");
-    requests.resize(static_cast<std::size_t>(spec.requests));
-  } else if (spec.requests > 0 && static_cast<std::size_t>(spec.requests) < requests.size()) {
-    requests.resize(static_cast<std::size_t>(spec.requests));
+    traffic.requests.resize(static_cast<std::size_t>(spec.requests));
+  } else if (spec.requests > 0 && spec.requests < std::ssize(traffic.requests)) {
+    traffic.requests.resize(static_cast<std::size_t>(spec.requests));
   }
-  if (spec.prompt) {
-    draw_lengths(*spec.prompt, Draws64(seed, "prompt tokens"), requests, &Request::prompt_tokens);
-    for (Request& r : requests) r.blocks = 0;  // other prompts than the file's
+  if (Done done = replace_lengths(spec, seed, traffic); !done) return failure(done.error());
+  if (spec.sessions || spec.shared_prefix) {
+    if (!spec.file.empty()) return failure("sessions and shared_prefix are drawn; a file has its own");
+    if (Done done = draw_sessions(spec, seed, traffic); !done) return failure(done.error());
   }
-  if (spec.output)
-    draw_lengths(*spec.output, Draws64(seed, "output tokens"), requests, &Request::output_tokens);
   switch (spec.arrivals.process) {
     case ArrivalProcess::recorded:
       if (!trace.has_arrivals)
@@ -81,13 +113,14 @@ Result<Traffic> make_traffic(const TrafficSpec& spec, Trace trace, std::uint64_t
             "the file has no arrivals; set arrivals.process to poisson, gamma, deterministic or closed");
       break;
     case ArrivalProcess::closed:
-      trace.traffic.concurrency = spec.arrivals.concurrency;
+      traffic.concurrency = spec.arrivals.concurrency;
       break;
     default:
-      draw_arrivals(spec.arrivals, Draws64(seed, "arrivals"), requests);
+      if (Done done = draw_arrivals(spec.arrivals, Draws64(seed, "arrivals"), traffic.requests); !done)
+        return failure(done.error());
   }
-  trace.traffic.source = described(spec, trace, requests.size());
-  return std::move(trace.traffic);
+  traffic.source = described(spec, trace);
+  return std::move(traffic);
 }
 
 }  // namespace inferometer

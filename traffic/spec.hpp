@@ -8,7 +8,7 @@
 
 namespace inferometer {
 
-/// When requests arrive.
+/// When requests arrive; of sessions, their first ones.
 enum class ArrivalProcess : std::uint8_t {
   recorded,       ///< as the file says
   poisson,        ///< at random, at a rate
@@ -28,7 +28,7 @@ struct Names<ArrivalProcess> {
 
 struct ArrivalSpec {
   ArrivalProcess process = ArrivalProcess::recorded;
-  double rate = 0;               ///< [requests/s]
+  double rate = 0;               ///< [1/s]
   double cv = 1;                 ///< of the gaps (gamma)
   std::int64_t concurrency = 0;  ///< (closed)
 };
@@ -39,12 +39,36 @@ struct LengthSpec {
   double cv = 0;
 };
 
+/// How the numbers of turns are distributed.
+enum class TurnCount : std::uint8_t { fixed, geometric };
+template <>
+struct Names<TurnCount> {
+  static constexpr std::array list{std::pair{TurnCount::fixed, std::string_view{"fixed"}},
+                                   std::pair{TurnCount::geometric, std::string_view{"geometric"}}};
+};
+
+/// Conversations: each turn's prompt is all that was said before and the drawn prompt.
+struct SessionSpec {
+  double turns = 1;  ///< mean
+  TurnCount distribution = TurnCount::fixed;
+  Seconds think_time{0};  ///< mean, exponential: from the end of a turn to the next one
+};
+
+/// A system prompt before the drawn one.
+struct SharedPrefix {
+  std::int64_t tokens = 0;
+  double share = 1;  ///< of requests, or of sessions, that begin with it
+};
+
 /// Requests from a file or drawn.
 struct TrafficSpec {
   std::string file;                          ///< empty: lengths are drawn
   std::optional<LengthSpec> prompt, output;  ///< instead of the file's
   std::int64_t requests = 0;                 ///< at most; 0: all of the file
   ArrivalSpec arrivals;
+  std::optional<SessionSpec> sessions;        ///< without a file
+  std::optional<SharedPrefix> shared_prefix;  ///< without a file
+  std::int64_t block_tokens = 0;  ///< of an identity of a block; 0: as the file's format says, 16 where drawn
 };
 
 }  // namespace inferometer

@@ -40,11 +40,11 @@ class Arrivals {
     return followers_.pop().payload;
   }
   void ended(std::int32_t r, Nanoseconds when) {
-    if (!next_.empty()) {
-      for (std::int32_t f = first_[index(r)]; f >= 0; f = next_[index(f)])
-        followers_.post(when + request(f).arrival, f);
-    }
-    if (traffic_.concurrency > 0) issue_next(when);
+    const std::int32_t follower = next_.empty() ? -1 : first_[index(r)];
+    for (std::int32_t f = follower; f >= 0; f = next_[index(f)])
+      followers_.post(when + request(f).arrival, f);
+    // A session that goes on keeps its place in a closed loop.
+    if (traffic_.concurrency > 0 && follower < 0) issue_next(when);
   }
 
  private:

@@ -300,6 +300,21 @@ TEST(Serving, TurnsOfASessionWaitForTheOneBefore) {
   EXPECT_TRUE(run.requests[2].completed());
 }
 
+TEST(Serving, ASessionKeepsItsPlaceInAClosedLoopUntilItsLastTurn) {
+  Traffic traffic;
+  for (std::int32_t session = 0; session < 3; ++session) {
+    traffic.requests.push_back({.prompt_tokens = 50, .output_tokens = 10});
+    traffic.requests.push_back(
+        {.arrival = Nanoseconds{5'000'000}, .prompt_tokens = 80, .output_tokens = 10, .after = 2 * session});
+  }
+  traffic.concurrency = 1;
+  LinearTimer timer;
+  const ServingRun run = *simulate(server(BatchingPolicy::vllm_v1), traffic, timer);
+  for (std::size_t i = 1; i < 6; ++i)
+    EXPECT_EQ(run.requests[i].arrival,
+              run.requests[i - 1].last_token + Nanoseconds{i % 2 == 1 ? 5'000'000 : 0});
+}
+
 TEST(Serving, PrefixesThatAreCachedAreNotComputedAgain) {
   Traffic traffic;
   traffic.block_tokens = 32;
