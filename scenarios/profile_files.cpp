@@ -2,9 +2,11 @@
 
 #include <functional>
 
+#include "model/reader.hpp"
 #include "roofline/profiles/profile_layers.hpp"
 #include "scenarios/csv_row.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/yaml_document.hpp"
 
 namespace inferometer {
 namespace {
@@ -43,6 +45,11 @@ struct ProfileFolder {
   std::string prefix;
   Errors errors;
 
+  /// Adds errors. returns  a value that is never used then
+  bool fail(const Errors& more) {
+    errors.insert(errors.end(), more.begin(), more.end());
+    return true;
+  }
   std::optional<fs::path> find(std::string_view table) const {
     for (const std::string& name : {std::string{table}, prefix + std::string{table}}) {
       if (fs::path file = folder / (name + ".csv"); fs::exists(file)) return file;
@@ -53,8 +60,7 @@ struct ProfileFolder {
     return find(table).value_or(folder / (std::string{table} + ".csv"));
   }
   /// Rows with a time in one of the two columns that have had it.
-  void timed(const fs::path& file, const Columns& columns,
-             const std::function<void(Row&, Seconds)>& take) {
+  void timed(const fs::path& file, const Columns& columns, const std::function<void(Row&, Seconds)>& take) {
     const auto time_column = [](const auto& there) { return there("time_us") ? "time_us" : "latency_us"; };
     read_table(
         file,
@@ -77,7 +83,8 @@ struct ProfileFolder {
         std::string known;
         for (const ProfileLayer& l : profile_layers)
           known += (known.empty() ? "" : ", ") + std::string{l.name};
-        row.error(row.field("layer"), fmt::format("layer: \"{}\" is not one of {}", row.field("layer").text, known));
+        row.error(row.field("layer"),
+                  fmt::format("layer: \"{}\" is not one of {}", row.field("layer").text, known));
       }
     });
   }
@@ -97,6 +104,22 @@ void read_skew(ProfileFolder& in, const fs::path& file, std::vector<ProfileTable
                        microseconds(row, "t_max_us"), microseconds(row, "t_skew_us")});
       },
       in.errors);
+}
+
+/// Whether the profile's owner lets simulations use its skew.
+bool skew_applies(ProfileFolder& in) {
+  for (const fs::path& file :
+       {in.folder / "meta.yaml", in.folder / "profile_meta.yaml", in.folder.parent_path() / "meta.yaml"}) {
+    if (!fs::exists(file)) continue;
+    const Result<std::string> text = read_file(file);
+    if (!text) return in.fail(text.error());
+    const Result<Document> document = parse_yaml(*text, file.string());
+    if (!document) return in.fail(document.error());
+    Reader meta(*document, "", in.errors);
+    std::optional<Reader> fit = meta.maybe_mapping("skew_fit");
+    return !fit || fit->optional<bool>("enabled", true);
+  }
+  return true;
 }
 
 std::string median_of(std::string_view op) { return fmt::format("time_stats.{}.median", op); }
@@ -123,6 +146,7 @@ Result<ProfileTables> read_llmservingsim_profile(const fs::path& folder, std::in
   for (const char* name : {"skew", "decode_skew"}) {
     if (const auto file = in.find(name)) read_skew(in, *file, tables.skew);
   }
+  tables.skew_applies = skew_applies(in);
   if (const auto file = in.find("moe")) {
     in.timed(*file, {"tokens", "activated_experts"}, [&](Row& row, Seconds time) {
       tables.experts.push_back(
@@ -168,11 +192,10 @@ Result<ProfileTables> read_vidur_profile(const fs::path& mlp, const fs::path& at
         if (!time) return row.error(row.field(median_of(op)), median_of(op) + ": is empty");
         const Seconds whole = *time + median(row, "attn_kv_cache_save").value_or(Seconds{0});
         const double cached = count(row, "kv_cache_size");
-        tables.attention.push_back(prefill
-                                       ? ProfileTables::Attention{row.positive<double>("prefill_chunk_size"),
-                                                                  cached, 0, 0, whole}
-                                       : ProfileTables::Attention{0, 0, row.positive<double>("batch_size"),
-                                                                  cached, whole});
+        tables.attention.push_back(
+            prefill
+                ? ProfileTables::Attention{row.positive<double>("prefill_chunk_size"), cached, 0, 0, whole}
+                : ProfileTables::Attention{0, 0, row.positive<double>("batch_size"), cached, whole});
       },
       errors);
   const auto none = [&](const fs::path& file) {

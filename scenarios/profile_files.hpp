@@ -14,6 +14,9 @@ namespace inferometer {
 ///   attention     prefill_chunk,kv_prefill,n_decode,kv_decode
 ///   skew, decode_skew   regime (pure or mixed),n,t_mean_us,t_max_us,t_skew_us    may be missing
 ///   moe           tokens,activated_experts                                      may be missing
+///   meta.yaml     beside them, above them, or as profile_meta.yaml; its skew_fit.enabled says whether skew
+///   applies
+///                 to steps, which it does where nothing says so
 ///
 /// errors  all files' at file:line:column: missing tables and columns, layers that profile_layers does not
 ///         have, what is no number or not positive

@@ -12,8 +12,7 @@ namespace inferometer {
 namespace {
 
 /// The sum of several layers, each a piecewise linear function, is one with all of their corners.
-Table sum_of(const std::vector<ProfileTables::Layer>& points,
-             std::int64_t ProfileLayer::*times) {
+Table sum_of(const std::vector<ProfileTables::Layer>& points, std::int64_t ProfileLayer::*times) {
   std::map<std::string_view, std::vector<Table::Value>> by_name;
   std::set<double> corners;
   for (const ProfileTables::Layer& p : points) {
@@ -62,7 +61,7 @@ LayerProfile::LayerProfile(const ProfileTables& tables, const ProfiledNetwork& n
       dense_in_layer_(sum_of(tables.dense, &ProfileLayer::in_layer)),
       dense_in_step_(sum_of(tables.dense, &ProfileLayer::in_step)),
       per_sequence_(sum_of(tables.per_sequence, &ProfileLayer::in_step)),
-      skew_(fit_skew(tables.skew)) {
+      skew_(tables.skew_applies ? fit_skew(tables.skew) : Table()) {
   std::vector<Table::Value> attention, experts;
   for (const ProfileTables::Attention& a : tables.attention) {
     attention.push_back({{a.prefill_chunk, a.kv_prefill, a.decodes, a.kv_decode}, a.time.count()});
@@ -79,7 +78,8 @@ Seconds LayerProfile::time(const StepTotals& totals, const DecodeSpread& spread,
   const auto tokens = static_cast<double>(padded_tokens);
   double layer = dense_in_layer_.at({tokens}) + attention(totals, spread).count();
   if (!experts_.empty()) {
-    const auto all = static_cast<double>(network_.experts), each = static_cast<double>(network_.experts_per_token);
+    const auto all = static_cast<double>(network_.experts),
+               each = static_cast<double>(network_.experts_per_token);
     layer += experts_.at({tokens, all * (1 - std::pow(1 - each / all, tokens))});
   }
   return Seconds{static_cast<double>(network_.layers) * layer + dense_in_step_.at({tokens}) +
@@ -111,8 +111,7 @@ double LayerProfile::skew(bool mixed, std::int64_t decodes) const {
 }
 
 double LayerProfile::attention_at(double chunk, double kv_prefill, double decodes, double kv_decode) const {
-  if (mixed_ || chunk == 0 || decodes == 0)
-    return attention_.at({chunk, kv_prefill, decodes, kv_decode});
+  if (mixed_ || chunk == 0 || decodes == 0) return attention_.at({chunk, kv_prefill, decodes, kv_decode});
   return attention_.at({chunk, kv_prefill, 0, 0}) + attention_.at({0, 0, decodes, kv_decode});
 }
 

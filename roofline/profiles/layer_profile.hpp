@@ -36,6 +36,7 @@ struct ProfileTables {
   std::vector<Layer> per_sequence;  ///< by logit rows
   std::vector<Attention> attention;
   std::vector<Skew> skew;        ///< may be empty: unequal lengths then cost what equal ones do
+  bool skew_applies = true;      ///< to the engine of the steps; if not they cost that as well
   std::vector<Experts> experts;  ///< of a layer of experts, where there are any
 };
 
@@ -56,11 +57,12 @@ struct DecodeSpread {
 /// adds its own time less that of an empty launch. With unequal decodes it takes
 ///   t_mean + alpha (t_longest - t_mean)
 /// with alpha of the same number of decodes, with or without a prompt, by least squares of relative errors
-/// over the profile's skewed batches. A profile without mixed batches has its prompts and decodes summed.
-/// Experts that m tokens activate: E (1 - (1 - k/E)^m).
+/// over the profile's skewed batches, where they apply. A profile without mixed batches has its prompts and
+/// decodes summed. Experts that m tokens activate: E (1 - (1 - k/E)^m).
 ///
 /// ignores  gaps between kernels, the host, communication
-/// source   LLMServingSim 2.0 (casys-kaist) for the tables and for alpha; Vidur (arXiv 2405.05465) for the sum
+/// source   LLMServingSim 2.0 (casys-kaist) for the tables and for alpha; Vidur (arXiv 2405.05465) for the
+/// sum
 class LayerProfile {
  public:
   /// requires  names of profile_layers
@@ -81,8 +83,8 @@ class LayerProfile {
   bool mixed_ = false;
 };
 
-/// The graph that a step of so many tokens is replayed in: the smallest recorded size that holds them; as many
-/// as they are where none does.
+/// The graph that a step of so many tokens is replayed in: the smallest recorded size that holds them; as
+/// many as they are where none does.
 std::int64_t padded(std::int64_t tokens, const std::vector<std::int64_t>& graph_sizes);
 
 }  // namespace inferometer

@@ -5,8 +5,7 @@
 namespace inferometer {
 
 Table::Table(std::vector<Value> values) {
-  std::stable_sort(values.begin(), values.end(),
-                   [](const Value& a, const Value& b) { return a.at < b.at; });
+  std::stable_sort(values.begin(), values.end(), [](const Value& a, const Value& b) { return a.at < b.at; });
   for (auto first = values.begin(); first != values.end();) {
     const auto last =
         std::find_if(first, values.end(), [&](const Value& other) { return other.at != first->at; });
@@ -25,12 +24,10 @@ double Table::between(Iterator begin, Iterator end, const Point& point, std::siz
   if (dimension == dimensions) return begin->value;
   const double wanted = point[dimension];
   const auto from = [&](Iterator after, double x) {
-    return std::lower_bound(after, end, x,
-                            [&](const Value& v, double key) { return v.at[dimension] < key; });
+    return std::lower_bound(after, end, x, [&](const Value& v, double key) { return v.at[dimension] < key; });
   };
   const auto behind = [&](Iterator after, double x) {
-    return std::upper_bound(after, end, x,
-                            [&](double key, const Value& v) { return key < v.at[dimension]; });
+    return std::upper_bound(after, end, x, [&](double key, const Value& v) { return key < v.at[dimension]; });
   };
   // The groups of points around the wanted coordinate: [low, high) below it, [high, high_end) above.
   Iterator high = from(begin, wanted);

@@ -6,10 +6,10 @@
 namespace inferometer {
 
 /// Values that were measured at points of up to four dimensions, and what lies between them: linear in each
-/// coordinate, so never beyond the values around it. Points may be ragged: those that share a first coordinate
-/// have an axis of their own for the second, and so on. Points that are equal count once, with their mean.
-/// Below an axis its first value holds (a kernel has a floor); above it the last two go on in a line, which is
-/// not let fall.
+/// coordinate, so never beyond the values around it. Points may be ragged: those that share a first
+/// coordinate have an axis of their own for the second, and so on. Points that are equal count once, with
+/// their mean. Below an axis its first value holds (a kernel has a floor); above it the last two go on in a
+/// line, which is not let fall.
 class Table {
  public:
   static constexpr std::size_t dimensions = 4;

@@ -8,8 +8,9 @@ namespace inferometer {
 
 /// What an engine adds to the kernels of a profile.
 struct ProfiledEngine {
-  std::vector<std::int64_t> graph_sizes;  ///< tokens of the recorded graphs, ascending; none: nothing is padded
-  Seconds per_step{0}, per_sequence{0};   ///< host time that the device waits for
+  std::vector<std::int64_t>
+      graph_sizes;  ///< tokens of the recorded graphs, ascending; none: nothing is padded
+  Seconds per_step{0}, per_sequence{0};  ///< host time that the device waits for
 };
 
 /// Steps take what a measured profile says, and the engine's host beside it.

@@ -84,17 +84,19 @@ TEST(Replay, OfARealEnginesRunTakesWhatItTook) {
   const RequestLatencies predicted = latencies_of(*run, trace->traffic);
   const Latencies real = measured(run_folder / "vllm_requests.csv");
   ASSERT_EQ(predicted.ttft.size(), real.ttft.size());
-  const auto within = [&](std::string_view what, const std::vector<double>& ours, const std::vector<double>& theirs,
-                          double percent) {
+  const auto within = [&](std::string_view what, const std::vector<double>& ours,
+                          const std::vector<double>& theirs, double percent) {
     EXPECT_LT(std::abs(off(mean(ours), mean(theirs))), percent) << what;
     for (const double q : {0.0, 0.5, 0.9, 0.95, 0.99})
-      fmt::print("{} {:4} {:10.4f} {:10.4f} {:+.2f} %\n", what, q, q > 0 ? nearest_rank(ours, q) : mean(ours), q > 0 ? nearest_rank(theirs, q) : mean(theirs),
+      fmt::print("{} {:4} {:10.4f} {:10.4f} {:+.2f} %\n", what, q, q > 0 ? nearest_rank(ours, q) : mean(ours),
+                 q > 0 ? nearest_rank(theirs, q) : mean(theirs),
                  q > 0 ? off(nearest_rank(ours, q), nearest_rank(theirs, q)) : off(mean(ours), mean(theirs)));
   };
   within("TTFT", predicted.ttft, real.ttft, 4);
   within("TPOT", predicted.tpot, real.tpot, 2);
   within("latency", predicted.e2el, real.e2el, 2);
-  fmt::print("end {} steps {} preempt {} hits {}\n", Seconds(run->end).count(), run->steps, run->preemptions, run->prefix_hit_tokens);
+  fmt::print("end {} steps {} preempt {} hits {}\n", Seconds(run->end).count(), run->steps, run->preemptions,
+             run->prefix_hit_tokens);
 }
 
 }  // namespace
