@@ -201,8 +201,10 @@ Result<ProfileTables> read_vidur_profile(const fs::path& mlp, const fs::path& at
   const auto none = [&](const fs::path& file) {
     errors.push_back({fmt::format("no row with {} {}", degree, tensor_parallel), {file.string(), 1, 1}});
   };
-  if (errors.empty() && tables.dense.empty()) none(mlp);
-  if (errors.empty() && tables.attention.empty()) none(attention);
+  if (errors.empty()) {
+    if (tables.dense.empty()) none(mlp);
+    if (tables.attention.empty()) none(attention);
+  }
   if (!errors.empty()) return failure(std::move(errors));
   return tables;
 }

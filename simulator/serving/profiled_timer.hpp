@@ -1,5 +1,7 @@
 #pragma once
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "roofline/profiles/layer_profile.hpp"
 #include "simulator/serving/batch_timer.hpp"

@@ -119,11 +119,7 @@ TEST(Replay, TheCacheOfARealEngineIsWhatItsMemoryHasLeft) {
   ASSERT_TRUE(structure) << to_string(structure.error());
   const KvBudget budget = kv_budget(c, *structure);
   EXPECT_EQ(budget.block, Bytes{2 << 20});
-  EXPECT_LT(std::abs(off(static_cast<double>(budget.blocks), 2588)), 5)
-      << budget.blocks << " blocks, activations " << budget.activations.value << ", sampler "
-      << budget.sampler.value << ", weights " << budget.weights.value;
-  printf("%ld blocks act %ld sampler %ld weights %ld\n", budget.blocks, budget.activations.value,
-         budget.sampler.value, budget.weights.value);
+  EXPECT_LT(std::abs(off(static_cast<double>(budget.blocks), 2588)), 5) << budget.blocks << " blocks";
 }
 
 }  // namespace
