@@ -69,6 +69,7 @@ LayerProfile::LayerProfile(const ProfileTables& tables, const ProfiledNetwork& n
   }
   for (const ProfileTables::Experts& e : tables.experts)
     experts.push_back({{e.tokens, e.activated}, e.time.count()});
+  require(experts.empty() || network.experts > 0, "a profile times experts of a network that has none");
   attention_ = Table(std::move(attention));
   experts_ = Table(std::move(experts));
 }

@@ -65,7 +65,7 @@ struct DecodeSpread {
 /// sum
 class LayerProfile {
  public:
-  /// requires  names of profile_layers
+  /// requires  names of profile_layers, and experts in the network where the profile has any
   LayerProfile(const ProfileTables& tables, const ProfiledNetwork& network);
 
   /// padded_tokens  that the dense layers run over: those of the step, or of the graph that holds it
