@@ -48,6 +48,9 @@ struct Engine {
   Seconds per_step{0};
   Seconds per_sequence{0};
   Bytes memory_reserve{0};  ///< of the device, beside weights, activations and cache
+  /// What sampling takes of memory at once, for each logit of its rows: copies in f32, sorted ones with their
+  /// indices, probabilities. 0: the logits alone.
+  std::int64_t sampler_bytes_per_logit = 0;
   std::string source = "none assumed";
 };
 

@@ -27,9 +27,11 @@ KvBudget kv_budget(const Case& c, const Structure& structure) {
   KvBudget budget{.usable = Bytes{static_cast<std::int64_t>(memory * share)},
                   .weights = weight_bytes(structure),
                   .activations = plan_memory(structure, step).total + workspace_bytes(structure, step),
+                  .sampler = Bytes{c.engine.sampler_bytes_per_logit * step.logit_rows * c.model().vocab},
                   .reserve = c.engine.memory_reserve,
                   .block = kv_bytes(structure, c.plan, 1, c.plan.kv.block_tokens)};
-  const Bytes left = budget.usable - budget.weights - budget.activations - budget.reserve;
+  const Bytes left =
+      budget.usable - budget.weights - std::max(budget.activations, budget.sampler) - budget.reserve;
   budget.blocks = c.serving.kv_blocks > 0
                       ? c.serving.kv_blocks
                       : std::max<std::int64_t>(0, left.value / std::max<std::int64_t>(1, budget.block.value));

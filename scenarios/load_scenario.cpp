@@ -68,7 +68,9 @@ Engine read_engine(Reader in) {
   Engine engine{.per_step = in.optional<Seconds>("per_step", Seconds{0}),
                 .per_sequence = in.optional<Seconds>("per_sequence", Seconds{0}),
                 .memory_reserve = in.optional<Bytes>("memory_reserve", Bytes{0}),
+                .sampler_bytes_per_logit = in.optional<std::int64_t>("sampler_bytes_per_logit", 0),
                 .source = in.required<std::string>("source")};
+  if (engine.sampler_bytes_per_logit < 0) in.error("sampler_bytes_per_logit", "must not be negative");
   in.reject_unknown_keys();
   return engine;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/kv_capacity.hpp"
 
 namespace inferometer {
@@ -51,7 +53,7 @@ Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
         fmt::format("no room for a KV cache: of {:.2f} GiB that the engine uses on {}, weights take "
                     "{:.2f}, activations {:.2f}, the engine {:.2f}",
                     in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
-                    in_gib(budget.activations), in_gib(budget.reserve)));
+                    in_gib(std::max(budget.activations, budget.sampler)), in_gib(budget.reserve)));
   }
   ServerSettings s{.replicas = c.serving.replicas, .router = c.serving.router};
   s.instance.serving = c.serving;

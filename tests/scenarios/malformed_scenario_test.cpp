@@ -122,6 +122,8 @@ const std::vector<Malformed> table{
     {with("execute: {backend: \"cuda:\", weights: none.safetensors}\n"),
      "s.yaml:5:20: error: execute.backend: \"cuda:\" is not cpu or cuda:N\n"
      "s.yaml:5:38: error: execute.weights: no such file or folder: none.safetensors\n"},
+    {with("engine: {sampler_bytes_per_logit: -1, source: s}\n"),
+     "s.yaml:5:35: error: engine.sampler_bytes_per_logit: must not be negative\n"},
     {with("engine: {per_step: 10, per_sequence: 1 MB}\n"),
      "s.yaml:5:9: error: engine: missing key \"source\"\n"
      "s.yaml:5:20: error: engine.per_step: \"10\" has no unit (ns, us, ms, s); a time is needed, such as \"3 "
