@@ -29,11 +29,14 @@ struct DecodeAttention {
   std::span<const KernelParameter> parameters() const;
 
   /// A floor, and the longer of thread blocks in turns (one for each head of K and V and part of the keys)
-  /// and the cache's way from memory or L2, a part of the shorter; the joining of the parts.
+  /// and the cache's way from memory or L2, a part of the shorter; the joining of the parts. What blocks take
+  /// depends on their multiprocessors alone: faster memory on the same ones does not make them faster.
   ///
   /// returns  the time with its parts [us]
+  /// ignores  contexts so long that their scores do not fit in shared memory
   /// source   parts of the keys: Dao et al., "Flash-Decoding for long-context inference", 2023; their number:
-  ///          how FlashAttention-2 chooses parts (its source); the others are read off measured times
+  ///          how FlashAttention-2 and TensorRT-LLM choose them (their sources); the others are read off
+  ///          measured times
   KernelTime time(const Chip& chip, Values p) const;
 };
 

@@ -7,7 +7,7 @@
 namespace inferometer {
 namespace {
 
-enum P : std::size_t { floor_, full, mem, hot, fits, gone, row, byte };
+enum P : std::size_t { floor_, full, mem, hot, fits, gone, row, byte, piece, idle };
 
 constexpr std::array specs{
     KernelParameter{"floor", "us", "a call of no size", 0.2, 20, 1.8},
@@ -19,7 +19,22 @@ constexpr std::array specs{
     KernelParameter{"gone", "1", "beyond this part of L2, counted from there, none does", 0.1, 3, 0.4},
     KernelParameter{"row", "us", "a row on one multiprocessor, however short", 0.0001, 2, 0.02},
     KernelParameter{"bytes", "B/cycle", "that a multiprocessor works on each cycle", 0.5, 200, 60},
+    KernelParameter{"piece", "us", "each further piece of a row that a thread block holds", 0.001, 2, 0.13},
+    KernelParameter{"idle", "1", "longer for each piece that a block is made for and its row does not fill",
+                    0.001, 1, 0.12},
 };
+
+/// A row that weights of its width go with is held by one thread block: in pieces of a vector of 16 B for
+/// each of 256 threads. Blocks are made for one, two, four pieces.
+struct Pieces {
+  double held = 1, made = 1;
+};
+Pieces pieces_of(const Elementwise& e) {
+  const std::int64_t vectors = e.fixed_bytes / 16;  // a scale beside them is none
+  if (vectors == 0 || e.fixed_bytes > e.row_bytes) return {};
+  const double held = static_cast<double>(vectors) / 256;
+  return {held, std::max(1.0, std::exp2(std::ceil(std::log2(held))))};
+}
 
 }  // namespace
 
@@ -42,8 +57,10 @@ KernelTime Elementwise::time(const Chip& c, Values p) const {
   const double slots = std::min(r, c.sms);  // a row is not spread over multiprocessors
   const double compute = r * p[row] / c.sms + streamed / (p[byte] * c.clock * slots);
   const double filled = streamed / (streamed + c.sms * 4096);
-  const double floor = p[floor_] + p[full] * filled;
-  return {floor + std::max(memory, compute), floor, compute, memory};
+  const Pieces pieces = pieces_of(*this);
+  const double floor = p[floor_] + p[full] * filled + p[piece] * (pieces.made - 1);
+  const double longer = 1 + p[idle] * (pieces.made - pieces.held);
+  return {floor + longer * std::max(memory, compute), floor, longer * compute, longer * memory};
 }
 
 }  // namespace inferometer

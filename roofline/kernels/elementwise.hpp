@@ -30,7 +30,8 @@ struct Elementwise {
   DType multiplied() const { return DType::bf16; }
   std::span<const KernelParameter> parameters() const;
 
-  /// A floor, and the longer of memory or cache and of the multiprocessors' work on rows and elements.
+  /// A floor, and the longer of memory or cache and of the multiprocessors' work on rows and elements; rows
+  /// that a thread block holds, such as a norm's, take longer where they do not fill what it is made for.
   ///
   /// returns  the time with its parts [us]
   /// source   Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009

@@ -30,6 +30,21 @@ DecodeAttention decode(std::int64_t batch, std::int64_t kv_len, std::int64_t win
           .head_dim = 128,
           .window = window};
 }
+/// A query head for each head of keys.
+DecodeAttention lone(std::int64_t batch, std::int64_t kv_len, Format kv) {
+  DecodeAttention a = decode(batch, kv_len);
+  a.num_kv_heads = a.num_q_heads;
+  a.kv = kv;
+  return a;
+}
+double time_at(const DecodeAttention& a, double bandwidth) {
+  std::vector<double> values;
+  for (const KernelParameter& p : DecodeAttention{}.parameters()) values.push_back(p.generic);
+  Chip c = chip();
+  c.bandwidth = bandwidth;
+  return a.time(c, values).total;
+}
+
 ContextAttention context(std::int64_t q_len, std::int64_t kv_len, std::int64_t window = 0) {
   return {.batch = 1,
           .q_len = q_len,
@@ -71,6 +86,31 @@ TEST(DecodeAttention, ACacheInFp8TakesHalfTheBytes) {
   DecodeAttention half = decode(64, 65536);
   half.kv = Format::fp8;
   EXPECT_LT(time_of_generic(half), 0.7 * time_of_generic(decode(64, 65536)));
+}
+
+TEST(DecodeAttention, FasterMemoryOnTheSameMultiprocessorsDoesNotMakeTheirBlocksFaster) {
+  EXPECT_NEAR(time_at(decode(64, 65536), 1e9) / time_at(decode(64, 65536), 1e10), 1, 0.01);
+  const DecodeAttention bound = lone(64, 2048, Format::fp8);  // 11 B/cycle of 20
+  EXPECT_NEAR(time_at(bound, 4e6) / time_at(bound, 8e6), 1, 0.01);
+  EXPECT_GT(time_at(bound, 5e5), 2 * time_at(bound, 4e6));
+}
+
+TEST(DecodeAttention, BlocksOfOneQueryHeadTakeAsManyElementsWhateverTheirWidth) {
+  EXPECT_NEAR(time_at(lone(64, 2048, Format::fp8), 1e9) / time_at(lone(64, 2048, Format::bf16), 1e9), 1,
+              0.01);
+}
+
+TEST(DecodeAttention, BlocksOfOneQueryHeadAreCompiledForPowersOfTwo) {
+  DecodeAttention odd = lone(64, 2048, Format::bf16), even = odd;
+  odd.head_dim = 192;
+  even.head_dim = 256;
+  EXPECT_NEAR(time_at(odd, 1e9) / time_at(even, 1e9), 1, 0.01);
+}
+
+TEST(DecodeAttention, FewHeadsOfLongContextsAreSplitOverTheDevice) {
+  DecodeAttention few = lone(1, 65536, Format::bf16), one_each = lone(4, 16384, Format::bf16);
+  few.num_q_heads = few.num_kv_heads = one_each.num_q_heads = one_each.num_kv_heads = 25;
+  EXPECT_LT(time_at(few, 4e6), 1.2 * time_at(one_each, 4e6));  // 25 heads in 4 parts, 100 heads
 }
 
 TEST(ContextAttention, LongPromptsStayBelowTheMatrixPeak) {
