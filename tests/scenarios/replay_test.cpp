@@ -78,7 +78,7 @@ TEST(Replay, OfARealEnginesRunTakesWhatItTook) {
   const fs::path trace_file = fs::path{data} / "traces" / "sharegpt_llama31_300.csv";
   const auto text = read_file(trace_file);
   ASSERT_TRUE(text) << to_string(text.error());
-  const auto trace = read_trace(*text, trace_file.string());
+  const auto trace = read_trace(*text, trace_file.string(), 0);
   ASSERT_TRUE(trace) << to_string(trace.error());
   // Asynchronous scheduling hides the host: nothing is added to the kernels.
   ProfiledTimer timer(LayerProfile(*tables, {.layers = 32}), {.graph_sizes = graph_sizes()});
