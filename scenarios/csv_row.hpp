@@ -93,4 +93,40 @@ class Row {
   Errors& errors_;
 };
 
+/// Reads CSV: one header line, no quotes, empty lines skipped.
+///
+/// refuse  what is wrong with these columns; empty where nothing is
+/// take    is given each row and its line; what it tells the row is an error of the file
+template <class Refuse, class Take>
+Done for_each_row(const std::string& text, const std::string& file, const Refuse& refuse, const Take& take) {
+  Errors errors;
+  std::vector<std::string> columns;
+  int line = 0;
+  bool any = false;
+  for (std::size_t start = 0; start < text.size();) {
+    const std::size_t end = std::min(text.find('\n', start), text.size());
+    const std::string_view of_line = std::string_view{text}.substr(start, end - start);
+    start = end + 1;
+    std::vector<Field> fields = fields_of(of_line);
+    if (++line == 1) {
+      for (const Field& f : fields) columns.emplace_back(f.text);
+      if (std::string why = refuse(columns); !why.empty()) return failure(std::move(why), {file, 1, 1});
+      continue;
+    }
+    if (fields.size() == 1 && fields[0].text.empty()) continue;
+    if (fields.size() != columns.size()) {
+      errors.push_back({fmt::format("{} fields where the header names {}", fields.size(), columns.size()),
+                        {file, line, 1}});
+      continue;
+    }
+    Row row(columns, std::move(fields), file, line, errors);
+    take(row, line);
+    any = true;
+  }
+  if (line == 0) return failure("the file is empty; a header line is needed", {file, 1, 1});
+  if (!errors.empty()) return failure(std::move(errors));
+  if (!any) return failure("the file has no rows", {file, 1, 1});
+  return std::monostate{};
+}
+
 }  // namespace inferometer

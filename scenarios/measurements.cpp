@@ -39,35 +39,18 @@ bool times_known_kernels(const std::string& text) {
 
 Result<std::vector<Measurement>> read_measurements(const std::string& text, const std::string& file) {
   std::vector<Measurement> rows;
-  Errors errors;
-  std::vector<std::string> columns;
   const MeasuredKind* kind = nullptr;
-  int line = 0;
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    const std::string_view of_line = std::string_view{text}.substr(start, end - start);
-    start = end + 1;
-    if (++line == 1) {
-      columns = columns_of(of_line);
-      kind = kind_of(columns);
-      if (kind == nullptr)
-        return failure("no kernel has these columns; expected " + expected_columns(), {file, 1, 1});
-      continue;
-    }
-    std::vector<Field> fields = fields_of(of_line);
-    if (fields.size() == 1 && fields[0].text.empty()) continue;
-    if (fields.size() != columns.size()) {
-      errors.push_back({fmt::format("{} fields where the header names {}", fields.size(), columns.size()),
-                        {file, line, 1}});
-      continue;
-    }
-    Row row(columns, std::move(fields), file, line, errors);
-    KernelCall call = kind->read(row);
-    rows.push_back({std::move(call), row.positive<double>("latency_us"), line, kind->resolution});
-  }
-  if (kind == nullptr) return failure("the file is empty; a header line is needed", {file, 1, 1});
-  if (!errors.empty()) return failure(std::move(errors));
-  if (rows.empty()) return failure("the file has no rows", {file, 1, 1});
+  const Done read = for_each_row(
+      text, file,
+      [&](const std::vector<std::string>& columns) -> std::string {
+        kind = kind_of(columns);
+        return kind != nullptr ? "" : "no kernel has these columns; expected " + expected_columns();
+      },
+      [&](Row& row, int line) {
+        KernelCall call = kind->read(row);
+        rows.push_back({std::move(call), row.positive<double>("latency_us"), line, kind->resolution});
+      });
+  if (!read) return failure(read.error());
   return rows;
 }
 
