@@ -66,6 +66,12 @@ struct ValidatePapersOptions {
   std::vector<std::string> papers;  ///< names, or files; empty: all that ship
   std::string require;              ///< file of limits; empty: none
 };
+struct ValidateServingOptions {
+  std::string data;  ///< folder with e2e_serving/; empty: what INFEROMETER_DATA names
+  std::string fit_on = "20%";
+  std::string require;  ///< file of limits; empty: none
+  std::uint64_t seed = 1;
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
@@ -87,6 +93,8 @@ int validate_transfer_command(const Context& context, const TransferCommandOptio
 int validate_steps_command(const Context& context, const ValidateStepsOptions& options);
 /// `validate papers`: published tables, predicted
 int validate_papers_command(const Context& context, const ValidatePapersOptions& options);
+/// `validate serving`: measured serving points, predicted
+int validate_serving_command(const Context& context, const ValidateServingOptions& options);
 int graph_command(const Context& context, const GraphOptions& options);
 /// what: models, devices, operators, optimizations, settings, kernels, parameters
 int list_command(const Context& context, const std::string& what);

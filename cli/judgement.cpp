@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include <algorithm>
 
 #include "cli/edges.hpp"
@@ -12,6 +14,16 @@ namespace inferometer {
 std::optional<Level> level_named(std::string text) {
   std::replace(text.begin(), text.end(), '-', '_');
   return value_named<Level>(text);
+}
+
+std::optional<double> fraction_of(std::string_view text) {
+  const bool percent = text.ends_with('%');
+  if (percent) text.remove_suffix(1);
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (percent) value /= 100;
+  return value > 0 && value < 1 ? std::optional{value} : std::nullopt;
 }
 
 Result<std::vector<AccuracyLimit>> limits_in(const std::string& file) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <string_view>
 
 #include "cli/commands.hpp"
 #include "cli/measured_files.hpp"
@@ -9,6 +10,9 @@ namespace inferometer {
 
 /// A level as it is written on the command line: "residual-corrected".
 std::optional<Level> level_named(std::string text);
+
+/// A part between 0 and 1: "20%" or "0.2".
+std::optional<double> fraction_of(std::string_view text);
 
 /// The limits in `file`, none where it is empty.
 Result<std::vector<AccuracyLimit>> limits_in(const std::string& file);

@@ -169,6 +169,22 @@ int main(int argc, char** argv) {
                          "limits that errors must stay within, such as scenarios/limits/papers.yaml");
   papers_app->callback([&] { code = validate_papers_command(context, papers); });
 
+  ValidateServingOptions serving;
+  auto* serving_app = json_flag(validate_app->add_subcommand(
+      "serving",
+      "predict serving points of real engines, without anything fitted and with a profile of each engine"));
+  serving_app->add_option("--data", serving.data,
+                          "folder with e2e_serving/*.csv; if not given, what the environment variable\n"
+                          "INFEROMETER_DATA names");
+  serving_app
+      ->add_option("--fit-on", serving.fit_on,
+                   "part of an engine's configurations that its profile is fitted to")
+      ->capture_default_str();
+  serving_app->add_option("--seed", serving.seed, "of the choice of configurations")->capture_default_str();
+  serving_app->add_option("--require", serving.require,
+                          "limits that errors must stay within, such as scenarios/limits/serving.yaml");
+  serving_app->callback([&] { code = validate_serving_command(context, serving); });
+
   GraphOptions graph;
   auto* graph_app =
       json_flag(app.add_subcommand("graph", "the operators of one step, as a table or for Graphviz"));

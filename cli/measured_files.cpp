@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/files.hpp"
 #include "scenarios/measured_samples.hpp"
@@ -22,6 +24,16 @@ Result<MeasuredFiles> read_measured_files(const std::vector<std::string>& files,
         {std::filesystem::path{file}.filename().string(), content_hash(*text), std::move(*rows)});
   }
   return read;
+}
+
+Result<std::filesystem::path> data_folder(const std::string& given) {
+  const char* const named = std::getenv("INFEROMETER_DATA");
+  const std::filesystem::path folder = !given.empty() ? given : named != nullptr ? named : "";
+  if (folder.empty())
+    return failure(
+        "no measurements: --data FOLDER is needed, or a folder named by the environment variable "
+        "INFEROMETER_DATA");
+  return folder;
 }
 
 void warn_of_few(const std::string& op, const std::string& variant, std::size_t rows,

@@ -1,4 +1,6 @@
 #pragma once
+#include <filesystem>
+
 #include "model/device.hpp"
 #include "roofline/fitting/sample.hpp"
 #include "scenarios/measurements.hpp"
@@ -16,6 +18,9 @@ struct MeasuredFiles {
   std::vector<Sample> samples;
 };
 Result<MeasuredFiles> read_measured_files(const std::vector<std::string>& files, const Device& device);
+
+/// The folder of measured data: `given`, or what the environment variable INFEROMETER_DATA names.
+Result<std::filesystem::path> data_folder(const std::string& given);
 
 /// Says on stderr that `rows` do not determine a model's parameters.
 void warn_of_few(const std::string& op, const std::string& variant, std::size_t rows, std::size_t parameters);

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "cli/edges.hpp"
 #include "cli/judgement.hpp"
 #include "scenarios/calibration_file.hpp"
@@ -8,17 +6,6 @@
 
 namespace inferometer {
 namespace {
-
-/// "20%" or "0.2".
-std::optional<double> fraction_of(std::string_view text) {
-  const bool percent = text.ends_with('%');
-  if (percent) text.remove_suffix(1);
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  if (percent) value /= 100;
-  return value > 0 && value < 1 ? std::optional{value} : std::nullopt;
-}
 
 Result<ValidationOptions> options_of(const ValidateOptions& o) {
   const auto named = level_named(o.level);

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "cli/edges.hpp"
@@ -12,16 +11,6 @@
 
 namespace inferometer {
 namespace {
-
-Result<std::filesystem::path> data_folder(const std::string& given) {
-  const char* const named = std::getenv("INFEROMETER_DATA");
-  const std::filesystem::path folder = !given.empty() ? given : named != nullptr ? named : "";
-  if (folder.empty())
-    return failure(
-        "no measurements: --data FOLDER is needed, or a folder named by the environment variable "
-        "INFEROMETER_DATA");
-  return folder;
-}
 
 /// The files of a device in `data` that time kernels which have a model; the others are said on stderr.
 Result<std::vector<std::string>> files_of(const std::filesystem::path& data, std::string device) {

@@ -35,6 +35,21 @@ PaperLimit read_paper_limit(Reader in) {
   return limit;
 }
 
+ServingLimit read_serving_limit(Reader in) {
+  ServingLimit limit{.tpot_mape = in.required<double>("tpot_mape"),
+                     .ttft_mape = in.required<double>("ttft_mape"),
+                     .where = in.where()};
+  const std::string level = in.required<std::string>("level");
+  const auto named = value_named<ServingLevel>(level);
+  if (named) limit.level = *named;
+  if (!named && !level.empty())
+    in.error("level", "\"" + level + "\" is not one of " + expected_names<ServingLevel>());
+  if (in.has("tpot_mape") && limit.tpot_mape <= 0) in.error("tpot_mape", "must be positive");
+  if (in.has("ttft_mape") && limit.ttft_mape <= 0) in.error("ttft_mape", "must be positive");
+  in.reject_unknown_keys();
+  return limit;
+}
+
 /// The list under `limits`, each read by `read_one`.
 template <class ReadOne>
 auto read_list(const std::string& text, const std::filesystem::path& file, ReadOne read_one)
@@ -61,6 +76,11 @@ auto read_list(const std::string& text, const std::filesystem::path& file, ReadO
 
 Result<std::vector<AccuracyLimit>> read_limits(const std::string& text, const std::filesystem::path& file) {
   return read_list(text, file, read_limit);
+}
+
+Result<std::vector<ServingLimit>> read_serving_limits(const std::string& text,
+                                                      const std::filesystem::path& file) {
+  return read_list(text, file, read_serving_limit);
 }
 
 Result<std::vector<PaperLimit>> read_paper_limits(const std::string& text,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/names.hpp"
 #include "model/result.hpp"
 #include "roofline/estimate.hpp"
 
@@ -26,6 +27,26 @@ struct PaperLimit {
   double mape = 0;  ///< highest mean absolute error of its scored rows
   Location where;
 };
+
+/// Whether predictions of serving know anything of the engine.
+enum class ServingLevel : std::uint8_t { generic, profiled };
+template <>
+struct Names<ServingLevel> {
+  static constexpr std::array list{std::pair{ServingLevel::generic, std::string_view{"generic"}},
+                                   std::pair{ServingLevel::profiled, std::string_view{"profiled"}}};
+};
+
+/// What errors of serving points must stay within, in percent.
+struct ServingLimit {
+  ServingLevel level = ServingLevel::generic;
+  double tpot_mape = 0, ttft_mape = 0;  ///< highest mean absolute errors of scored points
+  Location where;
+};
+
+/// Reads {limits: [{level, tpot_mape, ttft_mape}]}.
+/// errors  as read_limits()
+[[nodiscard]] Result<std::vector<ServingLimit>> read_serving_limits(const std::string& text,
+                                                                    const std::filesystem::path& file);
 
 /// Reads {limits: [{paper, mape}]}.
 /// errors  as read_limits()

@@ -36,7 +36,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Published{"mistral-7b", 7'241'732'096}, Published{"mixtral-8x7b", 46'702'792'704},
                       Published{"qwen3-0.6b", 596'049'920}, Published{"qwen3-14b", 14'768'307'200},
                       Published{"qwen3-32b", 32'762'123'264}, Published{"qwen3-30b-a3b", 30'532'122'624},
-                      Published{"gpt-oss-20b", 20'914'757'184}, Published{"gpt-oss-120b", 116'829'156'672},
+                      Published{"qwen3-235b-a22b", 235'093'634'560}, Published{"gpt-oss-20b", 20'914'757'184},
+                      Published{"gpt-oss-120b", 116'829'156'672},
                       // The main model of 671 B, without the multi-token prediction layer.
                       Published{"deepseek-v3", 671'026'404'352}, Published{"smollm2-135m", 134'515'008}),
     [](const auto& test) {
