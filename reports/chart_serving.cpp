@@ -174,7 +174,9 @@ std::string step_scatter(const VariantResult& v) {
     most = std::max({most, seconds(s.predicted), seconds(s.executed)});
   }
   const LogAxis axis{least, std::max(most, 1.01 * least)};
-  const auto y = [&](double t) { return height - bottom - (axis.at(t) - left) / inner * (height - top - bottom); };
+  const auto y = [&](double t) {
+    return height - bottom - (axis.at(t) - left) / inner * (height - top - bottom);
+  };
   std::string content = axis.lines();
   content += svg_line(left, y(least), left + inner, y(axis.most), "grid");
   constexpr std::size_t most_drawn = 2000;

@@ -90,30 +90,31 @@ std::string serving_section(const StudyResult& study) {
   std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
                      html(serving_latencies(study)) + html(serving_capacity(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += html(errors);
+  for (const std::string& note : serving_notes(study))
+    text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
+  std::vector<const VariantResult*> served;
   for (const VariantResult& v : study.variants) {
-    if (!v.not_measured.empty())
-      text += "<p class=\"soft\">" + escape_html(v.name + ": not executed: " + v.not_measured) + "</p>\n";
+    if (v.serving) served.push_back(&v);
   }
   text +=
       "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
   text += figure(tpot_cdf(study), "time per output token");
-  for (const VariantResult& v : study.variants) {
-    if (!v.serving->executed) continue;
-    text += "<h3>Each step, " + escape_html(v.name) + "</h3>\n";
-    text += figure(step_scatter(v), "on the line: predicted as executed" + key("prefill", "with prompts") +
-                                        key("decode", "decodes only"));
+  for (const VariantResult* v : served) {
+    if (!v->serving->executed) continue;
+    text += "<h3>Each step, " + escape_html(v->name) + "</h3>\n";
+    text += figure(step_scatter(*v), "on the line: predicted as executed" + key("prefill", "with prompts") +
+                                         key("decode", "decodes only"));
   }
   text += "<h2>Load over time</h2>\n";
-  for (const VariantResult& v : study.variants)
-    text += figure(load_chart(v),
-                   escape_html(v.name) + ": of an instance at work, predicted; each curve by its own scale");
-  if (study.scenario.level.ttft && study.scenario.level.tpot) {
-    text += "<h2>Requests and the service level</h2>\n";
-    for (const VariantResult& v : study.variants)
-      text += figure(slo_chart(v), escape_html(v.name) +
-                                       ": time to first token and per output token of requests, predicted" +
-                                       key("decode", "within both") + key("prefill", "not"));
-  }
+  for (const VariantResult* v : served)
+    text += figure(load_chart(*v),
+                   escape_html(v->name) + ": of an instance at work, predicted; each curve by its own scale");
+  if (!study.scenario.level.ttft || !study.scenario.level.tpot) return text;
+  text += "<h2>Requests and the service level</h2>\n";
+  for (const VariantResult* v : served)
+    text += figure(slo_chart(*v), escape_html(v->name) +
+                                      ": time to first token and per output token of requests, predicted" +
+                                      key("decode", "within both") + key("prefill", "not"));
   return text;
 }
 

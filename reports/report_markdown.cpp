@@ -47,6 +47,7 @@ std::string serving_sections(const StudyResult& study) {
   std::string text = escaped(study.scenario.traffic->source) + "\n\n" + markdown(serving_latencies(study)) +
                      markdown(serving_capacity(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += markdown(errors);
+  for (const std::string& note : serving_notes(study)) text += "* " + escaped(note) + "\n";
   return text;
 }
 
@@ -56,7 +57,7 @@ std::string report_markdown(const StudyResult& study) {
   std::string text = "# " + escaped(study.scenario.name) + "\n\n" + escaped(study.scenario.description) +
                      "\n\n" + (study.scenario.traffic ? serving_sections(study) : step_sections(study));
   for (const VariantResult& v : study.variants) {
-    if (!v.not_measured.empty())
+    if (!v.not_measured.empty() && !study.scenario.traffic)
       text += "* " + escaped(v.name) + ": not measured: " + escaped(v.not_measured) + "\n";
   }
   const VariantResult& baseline = study.variants.front();

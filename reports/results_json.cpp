@@ -164,6 +164,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
       {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
       {"phases", Json::array()}};
   for (const Setting& s : settings(v.settings)) json["settings"][s.path] = s.value;
+  if (!v.not_served.empty()) json["not_served"] = v.not_served;
   if (v.serving) {
     json["traffic"] = v.serving->traffic->source;
     json["predicted"] = served_json(v.serving->predicted);

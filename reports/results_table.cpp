@@ -43,11 +43,7 @@ std::string serving_text(const StudyResult& study) {
                   base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
   text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
-  for (const VariantResult& v : study.variants) {
-    const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
-    if (!v.not_measured.empty() && !same)
-      text += fmt::format("\n{}: not executed: {}\n", v.name, v.not_measured);
-  }
+  for (const std::string& note : serving_notes(study)) text += "\n" + note + "\n";
   return text;
 }
 

@@ -159,8 +159,19 @@ Table serving_errors(const StudyResult& study) {
   return t;
 }
 
+std::vector<std::string> serving_notes(const StudyResult& study) {
+  std::vector<std::string> notes;
+  for (const VariantResult& v : study.variants) {
+    if (!v.not_served.empty()) notes.push_back(v.name + ": not served: " + v.not_served);
+    const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
+    if (!v.not_measured.empty() && !same) notes.push_back(v.name + ": not executed: " + v.not_measured);
+  }
+  return notes;
+}
+
 std::string serving_verdict(const StudyResult& study) {
   const auto good = [](const VariantResult& v) {
+    if (!v.serving) return -1.0;
     const ServingMetrics& m = v.serving->predicted.metrics;
     return m.goodput.value_or(m.request_throughput);
   };
@@ -168,6 +179,7 @@ std::string serving_verdict(const StudyResult& study) {
   const auto best =
       std::max_element(all.begin(), all.end(),
                        [&](const VariantResult& a, const VariantResult& b) { return good(a) < good(b); });
+  if (!best->serving) return "No variant could be served.";
   const ServingMetrics& m = best->serving->predicted.metrics;
   const std::string latencies = fmt::format("mean TTFT {} ms, TPOT {} ms", ms(m.ttft.mean), ms(m.tpot.mean));
   if (m.goodput)
@@ -208,8 +220,8 @@ Json executed_steps_json(const ServingResult& serving) {
   Json rows = Json::array();
   for (const ServingResult::StepPair& p : serving.steps) {
     const AttendedLengths &one = p.totals.attended.single, &more = p.totals.attended.prompts;
-    rows.push_back({one.count, one.all, more.count, more.fresh, more.all, p.predicted.count(),
-                    p.executed.count()});
+    rows.push_back(
+        {one.count, one.all, more.count, more.fresh, more.all, p.predicted.count(), p.executed.count()});
   }
   return {{"columns",
            {"decoding_sequences", "decoding_tokens", "prompts", "prompt_new_tokens", "prompt_tokens",

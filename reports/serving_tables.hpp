@@ -13,6 +13,8 @@ Table serving_capacity(const StudyResult& study);
 /// How near predicted steps and latencies came to executed ones; empty where nothing was executed.
 Table serving_errors(const StudyResult& study);
 
+/// What was not served or not executed, and why.
+std::vector<std::string> serving_notes(const StudyResult& study);
 /// A sentence: which variant keeps the most requests within the service level, or is fastest.
 std::string serving_verdict(const StudyResult& study);
 
@@ -21,8 +23,8 @@ std::string serving_verdict(const StudyResult& study);
 /// ...}, the names of vLLM's benchmark
 nlohmann::ordered_json served_json(const Served& served);
 
-/// {columns: [names], rows: [[numbers]]}: every executed step, its totals, predicted and executed time; null where
-/// nothing was executed
+/// {columns: [names], rows: [[numbers]]}: every executed step, its totals, predicted and executed time; null
+/// where nothing was executed
 nlohmann::ordered_json executed_steps_json(const ServingResult& serving);
 
 /// For a terminal: aligned columns.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "roofline/support.hpp"
+#include "simulator/serving/server.hpp"
 
 namespace inferometer {
 namespace {
@@ -84,6 +85,7 @@ Errors check_case(const Case& c, const std::vector<Edit>& edits, const Location&
   Errors errors = check_sizes(c);
   for (Error& e : check_rules(c)) errors.push_back(std::move(e));
   for (Error& e : check_copy(c)) errors.push_back(std::move(e));
+  for (Error& e : check_serving(c)) errors.push_back(std::move(e));
   if (errors.empty()) errors = check_network(c);
   for (Error& e : errors) {
     e.where = where;

@@ -145,7 +145,10 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
   Result<ServingResult> serving =
       predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress);
-  if (!serving) return failure(serving.error());
+  if (!serving) {  // the others are still served
+    variant.not_served = serving.error().front().message;
+    return variant;
+  }
   variant.memory = memory_of(serving->budget, c.cluster.device);
   if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
     if (auto done = execute_serving(c, variant.structure, calibration, *backend, *serving, progress); !done)

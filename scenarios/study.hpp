@@ -43,6 +43,7 @@ struct VariantResult {
   std::optional<MemoryUse> memory_used;  ///< allocated by the backend
   std::vector<PhaseResult> phases;       ///< of the workload; none with traffic
   std::optional<ServingResult> serving;  ///< with traffic
+  std::string not_served;                ///< why, where traffic could not be served
   std::string not_measured;              ///< why, where there is no measurement
 
   Seconds predicted_total() const;                ///< all steps

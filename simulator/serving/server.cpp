@@ -38,13 +38,16 @@ Errors check_limits(const Serving& s) {
 
 }  // namespace
 
-Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
+Errors check_serving(const Case& c) {
   Errors errors = check_limits(c.serving);
-  const bool swaps = c.serving.preemption == Preemption::swap;
-  if (swaps && !c.cluster.device.host_link_bandwidth)
+  if (c.serving.preemption == Preemption::swap && !c.cluster.device.host_link_bandwidth)
     errors.push_back({fmt::format("serving.preemption: {} has no host_link_bandwidth to swap over",
                                   c.cluster.device.name)});
-  if (!errors.empty()) return failure(std::move(errors));
+  return errors;
+}
+
+Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
+  if (Errors errors = check_serving(c); !errors.empty()) return failure(std::move(errors));
   const KvBudget budget = kv_budget(c, structure);
   if (budget.blocks < 1) {
     constexpr double gib = 1 << 30;
@@ -60,7 +63,8 @@ Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
   s.instance.kv_blocks = budget.blocks;
   s.instance.block_tokens = c.plan.kv.block_tokens;
   s.instance.seed = c.draws.seed;
-  if (swaps) s.instance.swap_block = budget.block / c.cluster.device.host_link_bandwidth->value;
+  if (c.serving.preemption == Preemption::swap)
+    s.instance.swap_block = budget.block / c.cluster.device.host_link_bandwidth->value;
   return s;
 }
 

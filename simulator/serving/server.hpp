@@ -5,9 +5,12 @@
 
 namespace inferometer {
 
+/// Limits of Case::serving that are out of range or contradict each other, by their paths.
+Errors check_serving(const Case& c);
+
 /// The server that a Case describes: blocks from its memory budget, swapping over the host link.
 ///
-/// errors  no room for the cache, limits that contradict each other, swapping without a host link
+/// errors  those of check_serving(), no room for the cache
 [[nodiscard]] Result<ServerSettings> server_of(const Case& c, const Structure& structure);
 
 }  // namespace inferometer

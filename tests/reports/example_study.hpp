@@ -4,8 +4,8 @@
 namespace inferometer {
 
 /// Measures by rule: node i takes (i % 7 + 1) us, set-up 3 us, a step timed from outside 2 us less than its
-/// profile, or as long where a copy runs beside it, which takes 20 us alone and 25 us beside; watches see what
-/// their number says.
+/// profile, or as long where a copy runs beside it, which takes 20 us alone and 25 us beside; watches see
+/// what their number says.
 class RuleBackend final : public Backend {
  public:
   std::string name() const override { return "rule"; }

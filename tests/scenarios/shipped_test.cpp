@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <iostream>
+
 #include "model/memory.hpp"
 #include "scenarios/device_file.hpp"
 #include "tests/scenarios/files_for_tests.hpp"
@@ -28,6 +31,11 @@ TEST_F(Shipped, EveryScenarioLoads) {
   std::size_t loaded = 0;
   for (const auto& entry : std::filesystem::directory_iterator(root_)) {
     if (entry.path().extension() != ".yaml") continue;
+    const bool needs_data = read_file(entry.path())->find("$INFEROMETER_DATA") != std::string::npos;
+    if (needs_data && std::getenv("INFEROMETER_DATA") == nullptr) {
+      std::cout << entry.path().filename() << " is not loaded: INFEROMETER_DATA is not set\n";
+      continue;
+    }
     const auto scenario = load_scenario(entry.path(), library_);
     EXPECT_TRUE(scenario) << to_string(scenario.error());
     if (scenario) {

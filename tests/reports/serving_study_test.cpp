@@ -1,0 +1,111 @@
+#include <nlohmann/json.hpp>
+
+#include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
+#include "tests/reports/example_study.hpp"
+#include "tests/scenarios/files_for_tests.hpp"
+
+namespace inferometer {
+namespace {
+
+const std::string served =
+    "name: served\n"
+    "model: tiny\n"
+    "device: unit-gpu\n"
+    "traffic:\n"
+    "  requests: 40\n"
+    "  prompt_tokens: {mean: 20, cv: 0.5}\n"
+    "  output_tokens: {mean: 8, cv: 0.5}\n"
+    "  arrivals: {process: poisson, requests_per_second: 2000}\n"
+    "slo: {ttft: 2 ms, tpot: 1 ms}\n"
+    "serving: {kv_blocks: 64, max_num_seqs: 8, max_num_batched_tokens: 64}\n"
+    "execute: {backend: \"cuda:0\"}\n"
+    "variants:\n"
+    "  - {name: twice the load, set: {serving.load_percent: 200}}\n"
+    "  - {name: one at a time, set: {serving.max_num_seqs: 1}}\n";
+
+using ServingStudy = InFolder;
+const Progress silent = [](const std::string&, double) {};
+
+TEST_F(ServingStudy, PredictsAndExecutesEveryVariantByTheSameLoop) {
+  const Result<Scenario> scenario = load_scenario(write("s.yaml", served), library_);
+  ASSERT_TRUE(scenario) << told(scenario.error());
+  RuleBackend backend;
+  const Result<StudyResult> study = run_study(*scenario, scenario->calibration, &backend, "", silent);
+  ASSERT_TRUE(study);
+  ASSERT_EQ(study->variants.size(), 3U);
+  for (const VariantResult& v : study->variants) {
+    ASSERT_TRUE(v.serving) << v.not_served;
+    ASSERT_TRUE(v.serving->executed) << v.not_measured;
+    EXPECT_EQ(v.serving->predicted.metrics.completed, 40);
+    EXPECT_EQ(v.serving->executed->metrics.completed, 40);
+    EXPECT_EQ(static_cast<std::int64_t>(v.serving->steps.size()), v.serving->executed->metrics.steps);
+    // Every step of this backend takes the same time: each token comes that much after the one before.
+    EXPECT_EQ(v.serving->executed->run.itl.quantile(0.0), v.serving->executed->run.itl.quantile(0.5));
+  }
+  const auto arrival = [&](std::size_t variant, std::size_t request) {
+    return study->variants[variant].serving->traffic->requests[request].arrival;
+  };
+  EXPECT_NEAR(static_cast<double>(arrival(0, 39).count()) / static_cast<double>(arrival(1, 39).count()), 2,
+              1e-4);
+  const auto wait = [&](std::size_t variant) {
+    return study->variants[variant].serving->predicted.metrics.queue.mean;
+  };
+  EXPECT_GT(wait(2), wait(0));
+}
+
+TEST_F(ServingStudy, ItsJsonHasTheNamesThatBenchmarksHave) {
+  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  const StudyResult study = *run_study(scenario, scenario.calibration, nullptr, "--predict-only", silent);
+  const auto json = nlohmann::json::parse(results_json(study));
+  const auto& one = json.at("variants").at(0);
+  for (const char* latency : {"ttft_ms", "tpot_ms", "itl_ms", "e2el_ms"}) {
+    for (const char* of : {"mean", "p50", "p90", "p95", "p99"})
+      EXPECT_TRUE(one.at("predicted").at(latency).at(of).is_number()) << latency << of;
+  }
+  for (const char* key : {"request_throughput", "output_throughput", "goodput", "completed", "rejected",
+                          "preemptions", "kv_blocks", "utilisation", "steps", "simulated_s", "wall_s"})
+    EXPECT_TRUE(one.at("predicted").at(key).is_number()) << key;
+  EXPECT_TRUE(one.at("executed").is_null());
+  const std::string html = report_html(study);
+  for (const char* part : {"Latencies", "Load over time", "Requests and the service level", "twice the load"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  EXPECT_NE(results_table(study).find("TTFT mean"), std::string::npos);
+}
+
+TEST_F(ServingStudy, AVariantWithoutRoomDoesNotStopTheOthers) {
+  const std::string small =
+      served +
+      "  - {name: no room, set: {serving.kv_blocks: 0, "
+      "serving.gpu_memory_utilization_percent: 1, architecture.intermediate: 1000000}}\n";
+  const Scenario scenario = *load_scenario(write("s.yaml", small), library_);
+  const StudyResult study = *run_study(scenario, scenario.calibration, nullptr, "--predict-only", silent);
+  ASSERT_EQ(study.variants.size(), 4U);
+  EXPECT_TRUE(study.variants[0].serving);
+  EXPECT_FALSE(study.variants[3].serving);
+  EXPECT_NE(results_table(study).find("no room: not served: no room for a KV cache"), std::string::npos);
+}
+
+TEST_F(ServingStudy, MistakesAreToldWhereTheyAre) {
+  const auto says = [&](const std::string& text, const std::string& expected) {
+    const Result<Scenario> scenario = load_scenario(write("s.yaml", text), library_);
+    ASSERT_FALSE(scenario);
+    EXPECT_NE(told(scenario.error()).find(expected), std::string::npos) << told(scenario.error());
+  };
+  const std::string head = "name: x\nmodel: tiny\ndevice: unit-gpu\n";
+  says(right_scenario + "serving: {max_num_seqs: 4}\n",
+       "s.yaml:5:10: error: serving: says how traffic: is served");
+  says(right_scenario + "slo: {ttft: 1 s}\n",
+       "s.yaml:5:6: error: slo: requests of traffic: are judged by it");
+  says(served + "workload: {batch: 1, prompt_tokens: 4, output_tokens: 4}\n", "a static batch and traffic:");
+  says(served + "  - {name: v, set: {serving.policy: fifo}}\n",
+       "serving.policy: \"fifo\" is not one of static, orca, vllm-v0, vllm-v1, sarathi, decode-first");
+  says(served + "  - {name: v, set: {serving.max_num_batched_tokens: 4}}\n",
+       "serving.max_num_batched_tokens: 4 leaves no token for some of 8 sequences");
+  says(head + "traffic: {requests: 5, arrivals: {process: poisson, requests_per_second: 0}}\n",
+       "requests_per_second: must be above 0");
+  says(head + "traffic: {file: none.csv}\n", "s.yaml:4:17: error: traffic.file: no such file");
+}
+
+}  // namespace
+}  // namespace inferometer
