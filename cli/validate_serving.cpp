@@ -43,6 +43,12 @@ int validate_serving_command(const Context& context, const ValidateServingOption
   ServingValidation validation{.file = file.filename().string(),
                                .options = {.fit_on = *fit_on, .seed = options.seed}};
   validation.judged = judge_points(*points, *conventions, context.library, validation.options);
+  const std::filesystem::path run = *data / "e2e_vllm_rtx4090_llama31_8b";
+  if (std::filesystem::exists(run)) {
+    Result<Replay> replay = replay_run(run, *data / "traces" / "sharegpt_llama31_300.csv", context.library);
+    if (!replay) return tell(replay.error(), wrong_input);
+    validation.replay = std::move(*replay);
+  }
   fmt::print("{}", context.json ? serving_json(validation) : serving_table(validation));
   const Errors errors = unmet(validation, *limits);
   return errors.empty() ? done : tell(errors, failed);

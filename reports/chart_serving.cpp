@@ -11,7 +11,7 @@
 namespace inferometer {
 namespace {
 
-constexpr double width = 1000, left = 64, right = 210, top = 12, height = 240, bottom = 34;
+constexpr double width = 1000, left = 64, right = 250, top = 12, height = 240, bottom = 34;
 constexpr double inner = width - left - right;
 
 /// A colour for each variant; dashes tell executed from predicted.

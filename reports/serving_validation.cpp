@@ -133,6 +133,20 @@ std::string left_out(const JudgedPoints& judged) {
   return text;
 }
 
+
+std::string replay_text(const Replay& r) {
+  std::string text = fmt::format(
+      "\nreplay of one run: {}, {} requests, kernels as profiled on that device, nothing fitted\n"
+      "  KV blocks from its memory {}, the engine's {} ({:+.1f} %)\n  {:<6} {:<5} {:>12} {:>12} {:>8}\n",
+      r.engine, r.requests, r.blocks_computed, r.blocks_of_engine,
+      100 * (static_cast<double>(r.blocks_computed) / static_cast<double>(r.blocks_of_engine) - 1), "", "",
+      "predicted ms", "engine ms", "error %");
+  for (const Replay::Figure& f : r.figures)
+    text += fmt::format("  {:<6} {:<5} {:>12.2f} {:>12.2f} {:>+8.2f}\n", f.latency, f.statistic,
+                        f.predicted_ms, f.engine_ms, f.error_percent());
+  return text;
+}
+
 }  // namespace
 
 std::string serving_table(const ServingValidation& validation) {
@@ -154,7 +168,8 @@ std::string serving_table(const ServingValidation& validation) {
   }
   constexpr std::size_t most = 10;
   text += worst_rows(judged, ServingLevel::generic, most) + worst_rows(judged, ServingLevel::profiled, most);
-  return text + left_out(judged);
+  text += left_out(judged);
+  return validation.replay ? text + replay_text(*validation.replay) : text;
 }
 
 std::string serving_json(const ServingValidation& validation) {
@@ -181,6 +196,20 @@ std::string serving_json(const ServingValidation& validation) {
       constants.push_back(
           {{"name", c.name}, {"value", c.get(profile)}, {"unit", c.unit}, {"meaning", c.meaning}});
     out["profiles"].push_back({{"engine", engine}, {"constants", std::move(constants)}});
+  }
+  out["replay"] = nullptr;
+  if (const auto& r = validation.replay) {
+    ordered_json latencies = ordered_json::array();
+    for (const Replay::Figure& f : r->figures)
+      latencies.push_back({{"latency", f.latency},
+                           {"statistic", f.statistic},
+                           {"predicted_ms", f.predicted_ms},
+                           {"engine_ms", f.engine_ms},
+                           {"error_percent", f.error_percent()}});
+    out["replay"] = {{"engine", r->engine},
+                     {"requests", r->requests},
+                     {"kv_blocks", {{"computed", r->blocks_computed}, {"engine", r->blocks_of_engine}}},
+                     {"latencies", std::move(latencies)}};
   }
   out["points"] = ordered_json::array();
   for (const JudgedPoint& p : judged.points) {

@@ -1,9 +1,11 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "scenarios/limits_file.hpp"
 #include "served/judge_points.hpp"
+#include "served/replay.hpp"
 
 namespace inferometer {
 
@@ -12,14 +14,16 @@ struct ServingValidation {
   std::string file;
   JudgeOptions options;
   JudgedPoints judged;
+  std::optional<Replay> replay;  ///< of one run of a real engine, where its files are there
 };
 
 /// For a terminal: errors of both times in percent, by engine, device, model and concurrency, without
 /// anything fitted and with a profile of each engine on what it was not fitted to; the profiles, the worst
-/// rows, and what is not predicted and why.
+/// rows, what is not predicted and why, and the replayed run.
 std::string serving_table(const ServingValidation& validation);
 /// {rows: [{level, by, name, n, ttft_mape, ttft_bias, tpot_mape, tpot_bias}], profiles: [{engine,
-/// constants}], points: [...]}, errors in percent. Summaries are of scored points; those of level "profiled"
+/// constants}], replay: {engine, requests, kv_blocks: {computed, engine}, latencies: [{latency, statistic,
+/// predicted_ms, engine_ms, error_percent}]} or null, points: [...]}, errors in percent. Summaries are of scored points; those of level "profiled"
 /// leave out what was fitted to.
 std::string serving_json(const ServingValidation& validation);
 
