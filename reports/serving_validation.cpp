@@ -133,7 +133,6 @@ std::string left_out(const JudgedPoints& judged) {
   return text;
 }
 
-
 std::string replay_text(const Replay& r) {
   std::string text = fmt::format(
       "\nreplay of one run: {}, {} requests, kernels as profiled on that device, nothing fitted\n"

@@ -23,8 +23,8 @@ struct ServingValidation {
 std::string serving_table(const ServingValidation& validation);
 /// {rows: [{level, by, name, n, ttft_mape, ttft_bias, tpot_mape, tpot_bias}], profiles: [{engine,
 /// constants}], replay: {engine, requests, kv_blocks: {computed, engine}, latencies: [{latency, statistic,
-/// predicted_ms, engine_ms, error_percent}]} or null, points: [...]}, errors in percent. Summaries are of scored points; those of level "profiled"
-/// leave out what was fitted to.
+/// predicted_ms, engine_ms, error_percent}]} or null, points: [...]}, errors in percent. Summaries are of
+/// scored points; those of level "profiled" leave out what was fitted to.
 std::string serving_json(const ServingValidation& validation);
 
 /// The limits that the errors exceed, each with both figures.

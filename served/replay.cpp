@@ -28,9 +28,10 @@ std::string preset_of(std::string model) {
   return model;
 }
 
-/// The run's engine as a Case. Device memory and limits are the run's own; what its sampler and context take is
-/// from logs of vLLM on other devices:
-///   sampling  1.26 GiB of activations of Llama-3-8B at 256 sequences, most of which only the sampler can take
+/// The run's engine as a Case. Device memory and limits are the run's own; what its sampler and context take
+/// is from logs of vLLM on other devices:
+///   sampling  1.26 GiB of activations of Llama-3-8B at 256 sequences, most of which only the sampler can
+///   take
 ///             (github.com/vllm-project/vllm/pull/10511), over 256 x 128256 logits: 41 B each
 ///   context   0.07 GiB beside PyTorch's memory (vLLM 0.10.2 on one H100); graphs are recorded outside of the
 ///             budget before vLLM 0.21

@@ -214,15 +214,18 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
     if (!inputs_of_step) return failure(inputs_of_step.error());
   }
   made.pass = pass_of(structure, *made.step, std::move(*inputs_of_step));
-  std::int64_t longest = 1, decoding = 0;
+  std::int64_t longest = 1, decoding = 0, keys = 0;
   for (const Slice& s : made.step->slices) {
     if (s.fresh * group > cuda::decode_rows) continue;
     longest = std::max(longest, s.cached + s.fresh);
+    keys += s.cached + s.fresh;
     ++decoding;
   }
+  const cuda::DecodeLoad load{
+      .pairs = decoding * kv_heads, .longest = longest, .mean = keys / std::max<std::int64_t>(1, decoding)};
   const bool octets = plan.fusion.rope_attention && decodes(made.pass.features) &&
                       cuda::attention_in_octets(state.layer(0), group * kv_heads);
-  made.decode = cuda::choose_decode(decoding * kv_heads, longest, decode_slots, gpu.processors, octets);
+  made.decode = cuda::choose_decode(load, decode_slots, gpu.processors, octets);
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;
 }

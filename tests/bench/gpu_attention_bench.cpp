@@ -75,7 +75,8 @@ void decode(benchmark::State& state) {
   const std::int64_t batch = state.range(0), context = state.range(1);
   const Attended a(batch, 1, context - 1, 16);
   const std::int64_t slots = decode_slots(a.arguments.cache, b->queue.processors);
-  const std::int32_t splits = decode_splits(batch * kv_heads, context, slots);
+  const std::int32_t splits =
+      decode_splits({.pairs = batch * kv_heads, .longest = context, .mean = context}, slots);
   const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, splits, head_dim) * 4),
                      tickets = zeros(batch * kv_heads * 4);
   b->time(state, a.work(), [&] {

@@ -83,6 +83,7 @@ BENCHMARK(predicted)
     ->Args({10'000, 16})
     ->Args({100'000, 16})
     ->Args({1'000'000, 16})
+    ->Args({10'000'000, 64})
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

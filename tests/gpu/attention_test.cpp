@@ -216,24 +216,34 @@ TEST_F(GpuAttention, NaiveWritesItsScores) {
   check({"mixed", 4, 2, 24, 4, 9, true, {{10, 20}, {1, 7}}}, true);
 }
 
+std::int32_t splits_of_equal(std::int64_t pairs, std::int64_t keys) {
+  return decode_splits({.pairs = pairs, .longest = keys, .mean = keys}, 264);
+}
+
 TEST(DecodeSplits, FillTheDeviceAndNoMore) {
-  EXPECT_EQ(decode_splits(8, 40, 264), 1);      // too short to be worth it
-  EXPECT_GE(decode_splits(8, 16384, 264), 16);  // 8 pairs of 264 slots
-  EXPECT_LE(decode_splits(8, 16384, 264), 64);
-  EXPECT_EQ(decode_splits(2048, 1024, 264), 1);  // many waves already
+  EXPECT_EQ(splits_of_equal(8, 40), 1);      // too short to be worth it
+  EXPECT_GE(splits_of_equal(8, 16384), 16);  // 8 pairs of 264 slots
+  EXPECT_LE(splits_of_equal(8, 16384), 64);
+  EXPECT_EQ(splits_of_equal(2048, 1024), 1);  // many waves already
   for (const std::int64_t pairs : {1, 8, 100, 264, 1000}) {
-    EXPECT_LE(pairs * decode_splits(pairs, 100000, 264),
-              std::max<std::int64_t>(pairs, most_decode_parts(264)));
+    EXPECT_LE(pairs * splits_of_equal(pairs, 100000), std::max<std::int64_t>(pairs, most_decode_parts(264)));
   }
+}
+
+TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
+  EXPECT_EQ(splits_of_equal(256, 540), 1);  // a block each fills the device
+  EXPECT_EQ(decode_splits({.pairs = 256, .longest = 7980, .mean = 540}, 264),
+            2);  // as many as there is room for
+  EXPECT_EQ(decode_splits({.pairs = 256, .longest = 600, .mean = 540}, 264), 1);
 }
 
 TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
   const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
-    return choose_decode(pairs, longest, 264, 132, octets);
+    return choose_decode({.pairs = pairs, .longest = longest, .mean = longest}, 264, 132, octets);
   };
   const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
   const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {
-    return DecodeChoice{FreshKernel::tiles, decode_splits(pairs, longest, 264)};
+    return DecodeChoice{FreshKernel::tiles, splits_of_equal(pairs, longest)};
   };
   EXPECT_EQ(choose(8, 1), in_octets(1));
   EXPECT_EQ(choose(8, 128), in_octets(1));   // two rounds, as long as a meeting

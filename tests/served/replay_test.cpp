@@ -15,8 +15,8 @@ TEST(Replay, OfARealEnginesRunTakesWhatItTook) {
   if (data == nullptr) GTEST_SKIP() << "INFEROMETER_DATA is not set";
   const std::filesystem::path root{data};
   const Library library{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
-  const Result<Replay> replay = replay_run(root / "e2e_vllm_rtx4090_llama31_8b",
-                                           root / "traces" / "sharegpt_llama31_300.csv", library);
+  const Result<Replay> replay =
+      replay_run(root / "e2e_vllm_rtx4090_llama31_8b", root / "traces" / "sharegpt_llama31_300.csv", library);
   ASSERT_TRUE(replay) << to_string(replay.error());
   EXPECT_EQ(replay->requests, 300);
   ASSERT_EQ(replay->figures.size(), 15U);
