@@ -38,6 +38,6 @@ struct DecodeChoice {
 DecodeChoice choose_decode(const DecodeLoad& load, std::int64_t slots, std::int64_t processors, bool octets);
 
 /// No more parts than this, unless there are more pairs.
-constexpr std::int64_t most_decode_parts(std::int64_t slots) { return 2 * slots; }
+constexpr std::int64_t most_decode_parts(std::int64_t slots) { return 8 * slots; }
 
 }  // namespace inferometer::cuda
