@@ -29,6 +29,12 @@ std::string to_string(const Errors& errors) {
   return text;
 }
 
+std::string in_a_line(const Errors& errors) {
+  std::string text;
+  for (const Error& e : errors) text += (text.empty() ? "" : "; ") + e.message;
+  return text;
+}
+
 void require(bool holds, const char* message) {
   if (holds) return;
   std::fprintf(stderr, "inferometer: internal error: %s\n", message);

@@ -45,6 +45,8 @@ using Done = Result<std::monostate>;
 std::string to_string(const Error& error);
 /// One line an error, in the order of their places.
 std::string to_string(const Errors& errors);
+/// The messages alone, "; " between them: for a cell or a note.
+std::string in_a_line(const Errors& errors);
 
 /// Aborts with `message` when a contract of this code base is broken.
 void require(bool holds, const char* message);

@@ -34,11 +34,12 @@ Traffic at_load(const Traffic& traffic, std::int64_t percent) {
 Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
                                       const Calibration& calibration, std::shared_ptr<const Traffic> traffic,
                                       const ServiceLevel& level, const ServingProgress& progress) {
-  const Result<ServerSettings> server = server_of(c, structure);
+  const KvBudget budget = kv_budget(c, structure);
+  const Result<ServerSettings> server = server_of(c, budget);
   if (!server) return failure(server.error());
   if (c.serving.load_percent != 100)
     traffic = std::make_shared<const Traffic>(at_load(*traffic, c.serving.load_percent));
-  ServingResult result{.traffic = std::move(traffic), .level = level, .budget = kv_budget(c, structure)};
+  ServingResult result{.traffic = std::move(traffic), .level = level, .budget = budget};
   PredictedTimer timer(c, structure, calibration);
   Result<Served> served = serve(*server, *result.traffic, timer, level, progress);
   if (!served) return failure(served.error());
@@ -50,7 +51,7 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
                      Backend& backend, ServingResult& result, const ServingProgress& progress) {
   if (c.serving.replicas != 1)
     return failure("serving.replicas: one is executed, not " + std::to_string(c.serving.replicas));
-  const Result<ServerSettings> server = server_of(c, structure);
+  const Result<ServerSettings> server = server_of(c, result.budget);
   if (!server) return failure(server.error());
   const std::unique_ptr<StepTimer> steps = backend.timer();
   ExecutedTimer timer(*steps, result.budget.blocks, c.plan.kv.block_tokens, c.model().vocab, c.draws.seed);

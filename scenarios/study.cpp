@@ -109,8 +109,7 @@ bool prepare(VariantResult& variant, const Case& c, Backend* backend) {
     variant.memory_used = *used;
     return true;
   }
-  for (const Error& e : used.error())
-    variant.not_measured += (variant.not_measured.empty() ? "" : "; ") + e.message;
+  variant.not_measured = in_a_line(used.error());
   return false;
 }
 
@@ -146,13 +145,13 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   Result<ServingResult> serving =
       predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress);
   if (!serving) {  // the others are still served
-    variant.not_served = serving.error().front().message;
+    variant.not_served = in_a_line(serving.error());
     return variant;
   }
   variant.memory = memory_of(serving->budget, c.cluster.device);
   if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
     if (auto done = execute_serving(c, variant.structure, calibration, *backend, *serving, progress); !done)
-      variant.not_measured = done.error().front().message;
+      variant.not_measured = in_a_line(done.error());
   }
   variant.serving = std::move(*serving);
   return variant;

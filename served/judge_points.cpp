@@ -23,12 +23,6 @@ const Calibration& generic_calibration() {
   return generic;
 }
 
-std::string in_a_line(const Errors& errors) {
-  std::string text;
-  for (const Error& e : errors) text += (text.empty() ? "" : "; ") + e.message;
-  return text;
-}
-
 std::vector<Group> groups_of(std::vector<JudgedPoint>& points, const ServingConventions& conventions,
                              const Library& library) {
   std::map<std::string, std::vector<JudgedPoint*>> by_name;

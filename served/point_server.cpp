@@ -5,7 +5,6 @@
 
 #include "model/seeded.hpp"
 #include "simulator/serving/metrics.hpp"
-#include "simulator/serving/server.hpp"
 
 namespace inferometer {
 namespace {
@@ -19,9 +18,9 @@ double drawn(std::uint64_t key, std::int64_t index) {
 }
 
 /// Steps as predicted, with what the engine's host adds.
-class ProfiledTimer final : public BatchTimer {
+class EngineTimer final : public BatchTimer {
  public:
-  ProfiledTimer(StepPredictor& predictor, const EngineProfile& profile)
+  EngineTimer(StepPredictor& predictor, const EngineProfile& profile)
       : predictor_(predictor), profile_(profile) {}
   Result<Nanoseconds> time(const Batch& batch) override {
     const auto device = std::chrono::duration_cast<Seconds>(predictor_.time(batch.totals));
@@ -58,11 +57,10 @@ Traffic closed_loop(const ServingPoint& point, std::int64_t shortest_percent, Se
 
 Result<ServedTimes> PointServer::serve(const ServingPoint& point, std::int64_t shortest_percent,
                                        const EngineProfile& profile) {
-  const Result<ServerSettings> server = server_of(deployment_.settings, deployment_.structure);
-  if (!server) return failure(server.error());
+  if (!server_) return failure(server_.error());
   const Traffic traffic = closed_loop(point, shortest_percent, profile.per_request);
-  ProfiledTimer timer(predictor_, profile);
-  const Result<ServingRun> run = simulate(*server, traffic, timer);
+  EngineTimer timer(predictor_, profile);
+  const Result<ServingRun> run = simulate(*server_, traffic, timer);
   if (!run) return failure(run.error());
   for (const RequestRecord& r : run->requests) {
     if (r.rejected) return failure("a request is longer than the cache of an instance");

@@ -2,6 +2,7 @@
 #include "model/traffic.hpp"
 #include "served/deployment.hpp"
 #include "served/engine_profile.hpp"
+#include "simulator/serving/server.hpp"
 #include "simulator/step_predictor.hpp"
 
 namespace inferometer {
@@ -25,14 +26,15 @@ class PointServer {
  public:
   /// requires  the deployment to outlive it
   PointServer(const Deployment& deployment, const Calibration& calibration)
-      : deployment_(deployment), predictor_(deployment.settings, deployment.structure, calibration) {}
+      : server_(server_of(deployment.settings, kv_budget(deployment.settings, deployment.structure))),
+        predictor_(deployment.settings, deployment.structure, calibration) {}
 
   /// errors  no room for the cache, requests that are longer than it
   [[nodiscard]] Result<ServedTimes> serve(const ServingPoint& point, std::int64_t shortest_percent,
                                           const EngineProfile& profile);
 
  private:
-  const Deployment& deployment_;
+  Result<ServerSettings> server_;
   StepPredictor predictor_;
 };
 

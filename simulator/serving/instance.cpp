@@ -165,7 +165,8 @@ bool Instance::admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget,
   Sequence& q = at(s);
   const Request& r = request_of(q);
   const bool paged = settings_.serving.allocation == KvAllocation::paged;
-  if (q.predicted_output == 0) q.predicted_output = predicted_output(r, settings_, q.request);
+  if (settings_.serving.allocation == KvAllocation::predicted && q.predicted_output == 0)
+    q.predicted_output = predicted_output(r, settings_, q.request);
   const auto ids = identities(r, q.target - 1);
   const KvPool::Found found = pool_.find(ids);
   const std::int64_t shared = found.units * pool_.unit_blocks();
@@ -247,9 +248,7 @@ Result<Instance::Jumped> Instance::jump(Nanoseconds now, Nanoseconds horizon, Ba
     const std::int64_t blocks = paged ? needed() : 0;
     if (blocks > pool_.free()) break;
     pool_.take(blocks);
-    totals.attended.single = {.count = decoding_, .fresh = decoding_, .all = decoding_cached_ + decoding_};
-    totals.attended.prompts = {};
-    totals.logit_rows = decoding_;
+    sum_up();
     const Result<Nanoseconds> time = timer.time(*this);
     if (!time) return failure(time.error());
     const Nanoseconds end = jumped.now + *time + std::exchange(swap_time_, Nanoseconds{0});

@@ -49,9 +49,8 @@ struct ServingRun {
   std::int64_t preemptions = 0;
   std::int64_t kv_blocks = 0;  ///< of one instance
   std::int64_t kv_peak = 0;    ///< blocks in use of one instance, at most
-  std::int64_t events = 0;
-  Nanoseconds busy{0};  ///< of all instances together
-  Nanoseconds end{0};   ///< of the last step
+  Nanoseconds busy{0};         ///< of all instances together
+  Nanoseconds end{0};          ///< of the last step
   std::int64_t instances = 1;
 };
 

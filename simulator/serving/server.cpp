@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "model/kv_capacity.hpp"
-
 namespace inferometer {
 namespace {
 
@@ -46,9 +44,8 @@ Errors check_serving(const Case& c) {
   return errors;
 }
 
-Result<ServerSettings> server_of(const Case& c, const Structure& structure) {
+Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {
   if (Errors errors = check_serving(c); !errors.empty()) return failure(std::move(errors));
-  const KvBudget budget = kv_budget(c, structure);
   if (budget.blocks < 1) {
     constexpr double gib = 1 << 30;
     const auto in_gib = [](Bytes b) { return static_cast<double>(b.value) / gib; };

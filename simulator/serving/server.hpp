@@ -1,6 +1,6 @@
 #pragma once
 #include "model/case.hpp"
-#include "model/structure.hpp"
+#include "model/kv_capacity.hpp"
 #include "simulator/serving/simulate.hpp"
 
 namespace inferometer {
@@ -10,7 +10,8 @@ Errors check_serving(const Case& c);
 
 /// The server that a Case describes: blocks from its memory budget, swapping over the host link.
 ///
+/// budget  kv_budget() of the Case
 /// errors  those of check_serving(), no room for the cache
-[[nodiscard]] Result<ServerSettings> server_of(const Case& c, const Structure& structure);
+[[nodiscard]] Result<ServerSettings> server_of(const Case& c, const KvBudget& budget);
 
 }  // namespace inferometer

@@ -87,7 +87,6 @@ class Server {
       const Nanoseconds arrival = arrivals_.next_time();
       const Nanoseconds step = steps_.empty() ? forever : steps_.next_time();
       if (arrival == forever && step == forever) break;
-      ++run_.events;
       if (arrival <= step) {
         arrive(arrival);
         for (const std::size_t i : std::exchange(woken_, {})) {
@@ -98,7 +97,7 @@ class Server {
       const std::size_t i = steps_.pop().payload;
       finish(i, step);
       // What follows at once is there before the next step begins.
-      while (arrivals_.next_time() <= step) arrive(step);
+      arrive(step);
       woken_.push_back(i);
       for (const std::size_t w : std::exchange(woken_, {})) {
         if (Done done = advance(w, step); !done) return failure(done.error());

@@ -69,7 +69,7 @@ void predicted(benchmark::State& state) {
   c.serving.replicas = state.range(1);
   const Structure structure = *compile(c.model(), c.plan);
   const Calibration calibration;
-  const ServerSettings s = *server_of(c, structure);
+  const ServerSettings s = *server_of(c, kv_budget(c, structure));
   const Traffic traffic = poisson(state.range(0), s.replicas);
   ServingRun run;
   for (auto _ : state) {
