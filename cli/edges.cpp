@@ -107,7 +107,12 @@ FoundBackend find_backend(const std::string& name, const std::string& weights,
         {"GPU", fmt::format("{}, compute capability {}.{}", gpu.name, gpu.major, gpu.minor)},
         {"GPU driver", "CUDA " + cuda::cuda_version(gpu.driver)},
         {"GPU runtime", "CUDA " + cuda::cuda_version(gpu.runtime)}};
-    return {std::move(*backend), "", std::move(facts), [profiler] { return profiler->why_no_counters(); }};
+    return {.backend = std::move(*backend),
+            .why_not = "",
+            .facts = std::move(facts),
+            .processors = gpu.processors,
+            .memory = gpu.memory,
+            .why_no_counters = [profiler] { return profiler->why_no_counters(); }};
 #else
     return {nullptr, "no CUDA device: this build has no CUDA backend"};
 #endif

@@ -31,6 +31,9 @@ struct FoundBackend {
   std::unique_ptr<Backend> backend;
   std::string why_not;
   std::map<std::string, std::string> facts = {};  ///< what reports say of it: GPU, driver, ...
+  /// Of a GPU, as the driver says; 0: not known.
+  std::int64_t processors = 0;
+  Bytes memory{0};
   /// Why profiles have no hardware counters; empty where they have. Asked after the work.
   std::function<std::string()> why_no_counters = [] { return "this backend has none"; };
 };
@@ -38,9 +41,9 @@ struct FoundBackend {
 FoundBackend find_backend(const std::string& name, const std::string& weights, const Tuning& tuning = {},
                           bool counters = false);
 
-/// Executes a grid of steps on a backend; its facts say on what machine it was, and what was not measured and
-/// why. title: of the progress
-Done execute_grid(StepGrid& grid, const std::string& backend, const std::string& title);
+/// Executes a grid of steps on a backend that is the device; its facts say on what machine it was, and what
+/// was not measured and why. title: of the progress
+Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend, const std::string& title);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
 /// is empty.

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "cli/edges.hpp"
 #include "reports/steps_report.hpp"
 #include "scenarios/calibration_file.hpp"
@@ -8,9 +10,28 @@
 #include "scenarios/measure_steps.hpp"
 
 namespace inferometer {
-Done execute_grid(StepGrid& grid, const std::string& backend, const std::string& title) {
+namespace {
+
+/// What tells a GPU from the one that a device file describes: its multiprocessors, or a tenth of its memory.
+/// returns  empty where it is that one, as far as the driver tells
+std::string another_than(const Device& device, const FoundBackend& found) {
+  if (found.processors == 0) return "";
+  constexpr double gib = 1 << 30;
+  const double memory = static_cast<double>(found.memory.value) / gib,
+               stated = static_cast<double>(device.memory_capacity.value.value) / gib;
+  if (found.processors == device.processors.value && std::abs(memory / stated - 1) < 0.1) return "";
+  return fmt::format("is no {}: {} with {} multiprocessors and {:.1f} GiB, not {} and {:.1f}", device.name,
+                     found.facts.at("GPU"), found.processors, memory, device.processors.value, stated);
+}
+
+}  // namespace
+
+Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend,
+                  const std::string& title) {
   FoundBackend found = find_backend(backend, "");
   if (!found.backend) return failure(found.why_not);
+  if (const std::string other = another_than(device, found); !other.empty())
+    return failure("--backend " + backend + " " + other);
   const Result<std::vector<std::string>> refused =
       measure_steps(grid, *found.backend, terminal_progress(title));
   if (!refused) return failure(refused.error());
@@ -46,7 +67,8 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   Result<StepGrid> grid = read_grid(*text, file, device->device, context.library);
   if (!grid) return tell(grid.error(), wrong_input);
   if (!options.backend.empty()) {
-    if (const Done executed = execute_grid(*grid, options.backend, "validate steps"); !executed)
+    if (const Done executed = execute_grid(*grid, device->device, options.backend, "validate steps");
+        !executed)
       return tell(executed.error(), failed);
     if (!options.out.empty()) {
       if (const Done written = write_file(options.out, print_grid(*grid)); !written)

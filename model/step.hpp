@@ -51,10 +51,12 @@ inline bool decodes(const Features& f) {
 /// Sequences that are attended together.
 struct AttendedLengths {
   std::int64_t count = 0, fresh = 0, all = 0;  ///< sequences, their new tokens, those and the cached ones
+  std::int64_t longest = 0;                    ///< new and cached tokens of the longest
   void add(const AttentionSlice& s) {
     ++count;
     fresh += s.fresh;
     all += s.fresh + s.cached;
+    longest = std::max(longest, s.fresh + s.cached);
   }
 };
 /// Those of one new token, and the others.
@@ -66,8 +68,8 @@ struct Attended {
   }
 };
 
-/// What a step's time depends on where sequences that differ count as many of their mean length: a batch that
-/// changes a little changes these a little.
+/// What a step's time depends on where sequences that differ count as many of their mean length and the
+/// longest: a batch that changes a little changes these a little.
 struct StepTotals {
   Attended attended;
   std::int64_t logit_rows = 0;
@@ -79,16 +81,24 @@ struct StepTotals {
 inline StepTotals totals_of(const Features& f) {
   return {.attended = Attended(f.slices), .logit_rows = f.logit_rows};
 }
-/// A step with these totals: equal sequences, as far as whole tokens allow.
+/// A step with these totals: the longest of the single tokens' sequences, and the others equal, as far as
+/// whole tokens allow.
 inline Features alike(const StepTotals& totals) {
   Features f{.tokens = totals.tokens(), .sequences = totals.sequences(), .logit_rows = totals.logit_rows};
-  for (const AttendedLengths& of : {totals.attended.single, totals.attended.prompts}) {
-    const std::int64_t cached = of.all - of.fresh;
-    for (std::int64_t i = 0; i < of.count; ++i) {
-      const auto part = [&](std::int64_t sum) { return sum * (i + 1) / of.count - sum * i / of.count; };
-      f.slices.push_back({part(of.fresh), part(cached)});
+  const auto add_equal = [&](std::int64_t count, std::int64_t fresh, std::int64_t cached) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto part = [&](std::int64_t sum) { return sum * (i + 1) / count - sum * i / count; };
+      f.slices.push_back({part(fresh), part(cached)});
     }
+  };
+  AttendedLengths single = totals.attended.single;
+  if (single.count > 0 && single.longest * single.count > single.all) {
+    f.slices.push_back({1, single.longest - 1});
+    single = {.count = single.count - 1, .fresh = single.fresh - 1, .all = single.all - single.longest};
   }
+  add_equal(single.count, single.fresh, single.all - single.fresh);
+  const AttendedLengths& prompts = totals.attended.prompts;
+  add_equal(prompts.count, prompts.fresh, prompts.all - prompts.fresh);
   return f;
 }
 

@@ -220,12 +220,12 @@ Json executed_steps_json(const ServingResult& serving) {
   Json rows = Json::array();
   for (const ServingResult::StepPair& p : serving.steps) {
     const AttendedLengths &one = p.totals.attended.single, &more = p.totals.attended.prompts;
-    rows.push_back(
-        {one.count, one.all, more.count, more.fresh, more.all, p.predicted.count(), p.executed.count()});
+    rows.push_back({one.count, one.all, one.longest, more.count, more.fresh, more.all, p.predicted.count(),
+                    p.executed.count()});
   }
   return {{"columns",
-           {"decoding_sequences", "decoding_tokens", "prompts", "prompt_new_tokens", "prompt_tokens",
-            "predicted_ns", "executed_ns"}},
+           {"decoding_sequences", "decoding_tokens", "longest", "prompts", "prompt_new_tokens",
+            "prompt_tokens", "predicted_ns", "executed_ns"}},
           {"rows", std::move(rows)}};
 }
 

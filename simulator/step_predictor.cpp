@@ -63,8 +63,9 @@ StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Ca
 Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, Seconds gap) const {
   double us = 0;
   if (lengths.single.count > 0)
-    us += predict_by(a.single, single_tokens(a.op, lengths.single), a.single_chip, calibration_.level)
-              .parts.total;
+    us +=
+        predict_by(a.single, single_tokens(a.op, lengths.single, a.kernel), a.single_chip, calibration_.level)
+            .parts.total;
   if (lengths.prompts.count > 0)
     us +=
         predict_by(a.prompts, prompts(a.op, lengths.prompts), a.prompts_chip, calibration_.level).parts.total;
@@ -89,9 +90,10 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
       pattern.pieces.push_back({.kernel_class = classes_.class_of(kernel)});
       continue;
     }
-    Attending attending{.op = *op};
+    Attending attending{
+        .op = *op, .kernel = {.executed = models.executed(), .appends = attention_appends(graph, kernel)}};
     attending.op.slices.clear();
-    for (const StepCall& call : step_calls(graph, kernel, case_.plan.launch.overlap)) {
+    for (const StepCall& call : step_calls(graph, kernel, case_.plan.launch.overlap, models.executed())) {
       const bool of_prompts = std::holds_alternative<ContextAttention>(call.call);
       (of_prompts ? attending.prompts : attending.single) = models.find(call);
       (of_prompts ? attending.prompts_chip : attending.single_chip) =
@@ -99,7 +101,8 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
     }
     std::vector<Attending>& known_ones = pattern.attending;
     const auto same = std::find_if(known_ones.begin(), known_ones.end(), [&](const Attending& a) {
-      return same_heads(a.op, attending.op) && a.single == attending.single && a.prompts == attending.prompts;
+      return same_heads(a.op, attending.op) && a.kernel.appends == attending.kernel.appends &&
+             a.single == attending.single && a.prompts == attending.prompts;
     });
     pattern.pieces.push_back({.attending = static_cast<std::int32_t>(same - known_ones.begin())});
     if (same == known_ones.end()) known_ones.push_back(std::move(attending));

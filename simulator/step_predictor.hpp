@@ -34,6 +34,7 @@ class StepPredictor {
   /// A kernel with attention in it.
   struct Attending {
     Attention op;  ///< without slices
+    SingleTokenKernel kernel;
     const FittedModel *single = nullptr, *prompts = nullptr;
     Chip single_chip, prompts_chip;
   };

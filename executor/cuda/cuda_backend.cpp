@@ -10,11 +10,11 @@
 #include "executor/cuda/launch_node.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/recorded_graph.hpp"
-#include "executor/cuda/splits.hpp"
 #include "executor/cuda/stream.hpp"
 #include "executor/cuda/supported.hpp"
 #include "executor/weights/checkpoint.hpp"
 #include "executor/weights/rope_table.hpp"
+#include "model/decode_splits.hpp"
 #include "model/launch.hpp"
 
 namespace inferometer {
@@ -30,7 +30,7 @@ struct Ready {
   std::unique_ptr<Step> step;
   Pass pass;
   std::int64_t rows = 0;  ///< of logits that somebody asked for
-  cuda::DecodeChoice decode;
+  DecodeChoice decode;
   bool recorded = false;
 };
 
@@ -48,8 +48,8 @@ struct CudaBackend::Impl {
   cuda::Stream stream;
   cuda::Event start, end;
   cuda::CublasLt products;
-  std::unique_ptr<cuda::PromptAttention> prompts;  ///< once a plan has asked for cuDNN's attention
-  std::int64_t decode_slots = 1;                   ///< blocks of decode attention that run at a time
+  std::unique_ptr<cuda::PromptAttention> prompts;     ///< once a plan has asked for cuDNN's attention
+  std::int64_t resident = 1, resident_appending = 1;  ///< blocks of decode attention a multiprocessor runs
 
   Plan plan;
   Structure structure;
@@ -67,7 +67,7 @@ struct CudaBackend::Impl {
   std::int64_t rope_positions = 0;
   /// By sequences, rows of logits and how attention is split: all else that launches depend on is on the
   /// device.
-  std::map<std::tuple<std::int64_t, std::int64_t, cuda::DecodeChoice>, cuda::RecordedGraph> graphs;
+  std::map<std::tuple<std::int64_t, std::int64_t, DecodeChoice>, cuda::RecordedGraph> graphs;
   NodeObserver* observer = nullptr;
   Output output;
   bool keep_logits = false;
@@ -116,7 +116,10 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   if (!cache) return failure(cache.error());
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
-  decode_slots = gpu.hopper() && cuda::attention_tiles(layer) ? cuda::decode_slots(layer, gpu.processors) : 1;
+  if (gpu.hopper() && cuda::attention_tiles(layer)) {
+    resident = cuda::resident_decode_blocks(layer, false);
+    resident_appending = cuda::resident_decode_blocks(layer, true);
+  }
   if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
     auto opened = cuda::open_cudnn();
     if (!opened) return failure(opened.error());
@@ -131,7 +134,7 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   auto second = cuda::CopyStream::of(c.workload.copy_beside, gpu);
   if (!second) return failure(second.error());
   copies = std::move(*second);
-  auto made = cuda::make_scratch(c, structure, gpu, decode_slots, planned.workspace - copies.on_device());
+  auto made = cuda::make_scratch(c, structure, gpu, planned.workspace - copies.on_device());
   if (!made) return failure(made.error());
   scratch = std::move(*made);
   return std::monostate{};
@@ -221,11 +224,14 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
     keys += s.cached + s.fresh;
     ++decoding;
   }
-  const cuda::DecodeLoad load{
-      .pairs = decoding * kv_heads, .longest = longest, .mean = keys / std::max<std::int64_t>(1, decoding)};
-  const bool octets = plan.fusion.rope_attention && decodes(made.pass.features) &&
-                      cuda::attention_in_octets(state.layer(0), group * kv_heads);
-  made.decode = cuda::choose_decode(load, decode_slots, gpu.processors, octets);
+  const cuda::KvCache& layer = state.layer(0);
+  const DecodeLoad load{.pairs = decoding * kv_heads,
+                        .longest = longest,
+                        .mean = keys / std::max<std::int64_t>(1, decoding),
+                        .key_bytes = 2 * layer.head_dim * (layer.element == cuda::CacheElement::fp8 ? 1 : 2)};
+  const bool appends = plan.fusion.rope_attention && decodes(made.pass.features);
+  made.decode = choose_decode(load, gpu.processors, appends ? resident_appending : resident,
+                              appends && cuda::attention_in_octets(layer, group * kv_heads));
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;
 }
@@ -303,6 +309,11 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
       auto made = cuda::RecordedGraph::of(stream.get(), [&] { return enqueue(ready); });
       if (!made) return failure(made.error());
       known = graphs.emplace(key, std::move(*made)).first;
+      // The first replay also brings the graph to the device; engines record and replay theirs before they
+      // serve.
+      if (observer == nullptr) {
+        if (const Done done = known->second.replay(stream.get()); !done) return failure(done.error());
+      }
     }
     graph = &known->second;
   }

@@ -6,8 +6,8 @@
 #include "executor/cuda/input_scales.hpp"
 #include "executor/cuda/inputs.hpp"
 #include "executor/cuda/scratch.hpp"
-#include "executor/cuda/splits.hpp"
 #include "executor/cuda/state.hpp"
+#include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
 

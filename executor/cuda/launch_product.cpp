@@ -37,7 +37,7 @@ Done stream(const Product& p, const CUtensorMap& w_map, const ProductTools& tool
                                             .rows = p.tokens,
                                             .columns = p.in,
                                             .stride = p.x_stride,
-                                            .box_rows = token_tile(p.tokens),
+                                            .box_rows = static_cast<std::int32_t>(p.tokens),
                                             .element_bytes = p.fp8() ? 1 : 2});
   if (!x) return failure(x.error());
   const StreamedTiles tiles{.w = w_map, .x = *x, .partial = tools.partial, .flags = tools.flags};

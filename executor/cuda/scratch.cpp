@@ -5,15 +5,14 @@
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/products.hpp"
-#include "executor/cuda/splits.hpp"
+#include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
 
-Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu,
-                             std::int64_t decode_slots, Bytes naive_scores) {
+Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu, Bytes naive_scores) {
   const std::int64_t kv_heads = c.model().kv_heads;
   const std::int64_t pairs = c.workload.batch * kv_heads;
-  const std::int64_t parts = std::max<std::int64_t>(pairs, most_decode_parts(decode_slots));
+  const std::int64_t parts = std::max<std::int64_t>(pairs, most_decode_parts(gpu.processors));
   // Padding may widen a batch to the next bucket.
   std::int64_t widest = c.workload.batch;
   for (const std::int64_t b : c.plan.launch.batch_buckets) widest = std::max(widest, b);

@@ -21,8 +21,8 @@ struct Scratch {
 };
 
 /// For the workload and the batch buckets of a Case.
-/// decode_slots: blocks of decode attention that run at a time   naive_scores: of the largest step, 0: none
+/// naive_scores: of the largest step, 0: none
 [[nodiscard]] Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu,
-                                           std::int64_t decode_slots, Bytes naive_scores);
+                                           Bytes naive_scores);
 
 }  // namespace inferometer::cuda

@@ -17,6 +17,7 @@ void add_products(std::vector<KernelCall>& all) {
     all.emplace_back(MoeLayer{.format = f, .kernel = "min_latency"});
     all.emplace_back(ContextAttention{.kv = f});
     all.emplace_back(DecodeAttention{.kv = f});
+    all.emplace_back(PagedDecode{.kv = f});
   });
 }
 

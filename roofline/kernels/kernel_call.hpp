@@ -16,6 +16,7 @@
 #include "roofline/kernels/mla_kernel.hpp"
 #include "roofline/kernels/mla_module.hpp"
 #include "roofline/kernels/moe.hpp"
+#include "roofline/kernels/paged_decode.hpp"
 #include "roofline/kernels/quantize.hpp"
 
 namespace inferometer {
@@ -32,7 +33,7 @@ namespace inferometer {
 ///   time()         the model
 using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
                                 MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv,
-                                LinearAttention, EagerCollective>;
+                                LinearAttention, EagerCollective, PagedDecode>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

@@ -49,6 +49,8 @@ std::size_t main_node(const Graph& graph, const NodeRange& kernel) {
   return attention <= kernel.last ? attention : kernel.first;
 }
 
+bool KernelTimes::executed() const { return models_of(calibration_).executed(); }
+
 const KernelTimes::Timed& KernelTimes::of(const StepCall& call) {
   const auto [known, is_new] = known_.try_emplace(
       {std::string{operator_of(call.call)} + "/" + call.variant, sizes_of(call.call)}, Timed{});
@@ -72,7 +74,7 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   KernelTime sum;
   DType multiplied = DType::bf16;
   bool link = false;
-  for (const StepCall& call : step_calls(graph, kernel, overlap)) {
+  for (const StepCall& call : step_calls(graph, kernel, overlap, times.executed())) {
     estimate.calls.push_back(&times.of(call));
     const KernelTime& t = estimate.calls.back()->prediction.parts;
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};

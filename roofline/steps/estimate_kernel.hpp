@@ -16,6 +16,7 @@ class KernelTimes {
   KernelTimes(const Device& device, const Calibration& calibration)
       : device_(device), calibration_(calibration) {}
   const Device& device() const { return device_; }
+  bool executed() const;
   struct Timed {
     KernelPrediction prediction;
     const std::string* variant = nullptr;  ///< operator and variant

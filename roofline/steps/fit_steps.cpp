@@ -28,7 +28,13 @@ std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
   return gaps;
 }
 
-/// Kernels of a step that do the same in several layers.
+/// Whether it attends single tokens and prompts, in this order.
+bool attends_both(const StepSample& kernel) {
+  return kernel.calls.size() == 2 && std::holds_alternative<PagedDecode>(kernel.calls[0].call) &&
+         std::holds_alternative<ContextAttention>(kernel.calls[1].call);
+}
+
+/// Kernels of a step that do the same in several layers, by their first call.
 struct Kind {
   const StepSample* kernel = nullptr;
   Seconds exposed{0};
@@ -37,7 +43,7 @@ struct Kind {
 std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSamples& step) {
   std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds;
   for (const StepSample& k : step.kernels) {
-    if (k.calls.size() != 1 || k.exposed <= Seconds{0}) continue;
+    if ((k.calls.size() != 1 && !attends_both(k)) || k.exposed <= Seconds{0}) continue;
     const StepCall& c = k.calls.front();
     Kind& kind = kinds[{{std::string{operator_of(c.call)}, c.variant}, label_of(c.call)}];
     kind.kernel = &k;
@@ -46,6 +52,14 @@ std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSa
   }
   return kinds;
 }
+
+/// Two calls of which the second's time is known.
+struct Beside {
+  Sample both;
+  StepCall prompts;
+};
+/// What is left of both below this is the error of the second [us].
+constexpr double shortest_left = 1;
 
 }  // namespace
 
@@ -67,16 +81,30 @@ double stretch_of(const StepSamples& step, Seconds gap) {
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {
   const StepModels between({}, gaps_of(steps));
   std::map<OperatorAndVariant, std::vector<Sample>> samples;
+  std::vector<std::pair<OperatorAndVariant, Beside>> beside;
   for (const StepSamples& step : steps) {
     const double stretch = stretch_of(step, between.gap(step.mode, device));
     for (const auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.kernel->calls.front().call;
-      samples[key.first].push_back({call, chip_of(device, multiplied_by(call)),
-                                    1e6 * (multiplies(*of.kernel) ? stretch : 1) * of.exposed.count() /
-                                        static_cast<double>(of.count)});
+      const Sample sample{
+          call, chip_of(device, multiplied_by(call)),
+          1e6 * (multiplies(*of.kernel) ? stretch : 1) * of.exposed.count() / static_cast<double>(of.count)};
+      if (attends_both(*of.kernel)) {
+        beside.push_back({key.first, {sample, of.kernel->calls[1]}});
+      } else {
+        samples[key.first].push_back(sample);
+      }
     }
   }
-  return {fit_kernels(samples), between.gaps()};
+  std::map<OperatorAndVariant, FittedModel> models = fit_kernels(samples);
+  const StepModels alone(models, between.gaps());
+  samples.clear();
+  for (auto& [key, of] : beside) {
+    of.both.measured -= alone.predict(of.prompts, device, Level::residual_corrected).time;
+    if (of.both.measured > shortest_left) samples[key].push_back(of.both);
+  }
+  models.merge(fit_kernels(samples));
+  return {std::move(models), between.gaps()};
 }
 
 }  // namespace inferometer

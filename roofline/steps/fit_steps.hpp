@@ -28,10 +28,11 @@ double stretch_of(const StepSamples& step, Seconds gap);
 /// Whether lower clocks slow a kernel down: products of tiles, attention of prompts.
 bool multiplies(const StepSample& kernel);
 
-/// Fits models of kernels and of the gaps between them to executed steps. Kernels that are two calls (prompts
-/// and single tokens attended together) are left out. A gap is the lower quartile over a mode's short steps
-/// of what the kernels leave of a step, by kernel: where the host is slower than the device it leaves more.
-/// Kernels that multiply are counted for as much longer as stretch_of() says.
+/// Fits models of kernels and of the gaps between them to executed steps. Of single tokens attended beside
+/// prompts, what the prompts' model leaves of both counts; other kernels that are two calls are left out. A
+/// gap is the lower quartile over a mode's short steps of what the kernels leave of a step, by kernel: where
+/// the host is slower than the device it leaves more. Kernels that multiply are counted for as much longer as
+/// stretch_of() says.
 ///
 /// requires  steps, each with kernels
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device);

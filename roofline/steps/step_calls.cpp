@@ -37,6 +37,9 @@ Format cache_format(DType d) {
                            : Format::bf16;
 }
 
+/// Single tokens attended in a step with prompts, whose products keep the clocks low.
+constexpr const char* beside_prompts = "/beside prompts";
+
 std::string rows_class(std::int64_t rows) {
   constexpr std::int64_t few = 64;
   return rows <= few ? "/few rows" : "";
@@ -64,14 +67,16 @@ A attention_call(const Attention& o, const AttendedLengths& of) {
   return a;
 }
 
-StepCall call_of(const KernelCall& call, const std::string& rows = "") {
-  const std::string alone = variant_of(call) + rows;
+StepCall call_of(const KernelCall& call, const std::string& kind = "") {
+  const std::string alone = variant_of(call) + kind;
   return {alone, alone, call};
 }
 
-void add_attention(std::vector<StepCall>& calls, const Attention& o) {
+void add_attention(std::vector<StepCall>& calls, const Attention& o, SingleTokenKernel kernel) {
   const Attended attended(o.slices);
-  if (attended.single.count > 0) calls.push_back(call_of(single_tokens(o, attended.single)));
+  const bool both = attended.single.count > 0 && attended.prompts.count > 0;
+  if (attended.single.count > 0)
+    calls.push_back(call_of(single_tokens(o, attended.single, kernel), both ? beside_prompts : ""));
   if (attended.prompts.count > 0) calls.push_back(call_of(prompts(o, attended.prompts)));
   if (o.kernel != AttentionKernel::naive) return;
   const std::int64_t rows = o.heads * o.tokens();
@@ -118,7 +123,13 @@ Elementwise elementwise_of(const Graph& graph, const NodeRange& kernel, std::str
 
 }  // namespace
 
-KernelCall single_tokens(const Attention& op, const AttendedLengths& of) {
+KernelCall single_tokens(const Attention& op, const AttendedLengths& of, SingleTokenKernel kernel) {
+  if (!op.v_in_k && kernel.executed) {
+    auto a = attention_call<PagedDecode>(op, of);
+    a.longest = std::max(a.kv_len, of.longest);
+    a.appends = kernel.appends;
+    return a;
+  }
   if (!op.v_in_k) return attention_call<DecodeAttention>(op, of);
   return MlaKernel{.phase = AttentionPhase::generation,
                    .kv = op.kv_dtype == DType::fp8 ? LatentFormat::fp8 : LatentFormat::bf16,
@@ -134,7 +145,11 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
   return a;
 }
 
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap) {
+bool attention_appends(const Graph& graph, const NodeRange& kernel) {
+  return std::holds_alternative<RopeApply>(graph[kernel.first].op);
+}
+
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap, bool executed) {
   std::string ops, others;
   std::vector<StepCall> calls;
   int products = 0;
@@ -170,7 +185,7 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
           .bytes = std::max<std::int64_t>(1, work_of(op).link.value)};
       calls.push_back(call_of(c));
     } else if (const auto* a = std::get_if<Attention>(&op)) {
-      add_attention(calls, *a);
+      add_attention(calls, *a, {.executed = executed, .appends = attention_appends(graph, kernel)});
     } else {
       others += " + " + op_name;
     }

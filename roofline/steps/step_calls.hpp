@@ -15,8 +15,14 @@ struct StepCall {
   KernelCall call;
 };
 
+/// The kernel that attends single tokens.
+struct SingleTokenKernel {
+  bool executed =
+      false;             ///< by the kernels that execute steps here: PagedDecode; otherwise as others have it
+  bool appends = false;  ///< rotation and the cache's new entries in it
+};
 /// Attention over as many sequences that are alike, of the mean lengths.   requires sequences
-KernelCall single_tokens(const Attention& op, const AttendedLengths& of);
+KernelCall single_tokens(const Attention& op, const AttendedLengths& of, SingleTokenKernel kernel);
 KernelCall prompts(const Attention& op, const AttendedLengths& of);
 
 /// What the nodes of one kernel ask of a GPU. Attention over prompts and single tokens together is two calls,
@@ -27,7 +33,10 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of);
 /// Products of one row, of few (up to 64) and of many are told apart, since kernels for them differ: the
 /// first two stream weights, the last has tiles of both operands.
 ///
-/// overlap  whether kernels are set up while the one before drains: what is short then shows less of itself
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap);
+/// overlap   whether kernels are set up while the one before drains: what is short then shows less of itself
+/// executed  whether the models are of steps that were executed here
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap, bool executed);
+/// Whether attention rotates and appends by itself.
+bool attention_appends(const Graph& graph, const NodeRange& kernel);
 
 }  // namespace inferometer

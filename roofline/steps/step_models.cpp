@@ -6,9 +6,10 @@ namespace inferometer {
 
 const FittedModel* StepModels::find(const StepCall& call) const {
   const std::string op{operator_of(call.call)};
-  const std::string apart = call.variant.substr(0, call.variant.rfind("/overlap"));
+  const std::string apart = call.variant.substr(0, call.variant.rfind("/overlap")),
+                    plain = variant_of(call.call);
   for (const std::string& variant :
-       {call.variant, apart, call.alone + "/overlap", call.alone, variant_of(call.call)}) {
+       {call.variant, apart, call.alone + "/overlap", call.alone, plain + "/overlap", plain}) {
     if (const auto it = models_.find({op, variant}); it != models_.end()) return &it->second;
   }
   return nullptr;

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,7 +17,10 @@ class StepModels {
  public:
   StepModels() = default;
   StepModels(std::map<OperatorAndVariant, FittedModel> models, std::map<LaunchMode, Seconds> gaps)
-      : models_(std::move(models)), gaps_(std::move(gaps)) {}
+      : models_(std::move(models)), gaps_(std::move(gaps)) {
+    executed_ = std::any_of(models_.begin(), models_.end(),
+                            [](const auto& m) { return m.first.first == PagedDecode::name; });
+  }
 
   /// Of one kernel, without the gap before it: by the model for its variant, by that for the call alone where
   /// what runs beside it was never measured (with overlap before without), and by generic values where
@@ -27,12 +31,16 @@ class StepModels {
   /// Between two kernels; as the device file says where it was not measured.
   Seconds gap(LaunchMode mode, const Device& device) const;
 
+  /// Whether they are of the kernels that execute steps here.
+  bool executed() const { return executed_; }
+
   const std::map<OperatorAndVariant, FittedModel>& models() const { return models_; }
   const std::map<LaunchMode, Seconds>& gaps() const { return gaps_; }
 
  private:
   std::map<OperatorAndVariant, FittedModel> models_;
   std::map<LaunchMode, Seconds> gaps_;
+  bool executed_ = false;
 };
 
 }  // namespace inferometer

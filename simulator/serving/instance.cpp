@@ -221,10 +221,24 @@ void Instance::publish_units(Sequence& s, std::int64_t tokens) {
   }
 }
 
+/// Tokens in the cache of the decoding sequence that has most.   requires decoding sequences
+std::int64_t Instance::longest_cached() {
+  while (true) {
+    const Longest& top = longest_.top();
+    const Sequence& s = at(top.sequence);
+    if (s.state == Sequence::State::decoding && s.target - s.joined == top.behind_clock)
+      return top.behind_clock + clock_;
+    longest_.pop();
+  }
+}
+
 void Instance::sum_up() {
   totals = {};
   if (decodes_)
-    totals.attended.single = {.count = decoding_, .fresh = decoding_, .all = decoding_cached_ + decoding_};
+    totals.attended.single = {.count = decoding_,
+                              .fresh = decoding_,
+                              .all = decoding_cached_ + decoding_,
+                              .longest = longest_cached() + 1};
   for (const Chunk& c : chunks_)
     (c.tokens == 1 ? totals.attended.single : totals.attended.prompts).add({c.tokens, c.cached});
   totals.logit_rows = totals.sequences();

@@ -86,6 +86,13 @@ class Instance final : private Batch {
     std::int32_t sequence, request;
     bool operator>(const End& o) const { return at != o.at ? at > o.at : order > o.order; }
   };
+  struct Longest {
+    std::int64_t behind_clock;  ///< tokens in the cache less decode steps: the same as long as it decodes
+    std::int32_t sequence;
+    bool operator<(const Longest& o) const {
+      return behind_clock != o.behind_clock ? behind_clock < o.behind_clock : sequence < o.sequence;
+    }
+  };
   struct Joined {
     Nanoseconds when;
     std::int64_t count;
@@ -103,6 +110,7 @@ class Instance final : private Batch {
   }
   std::span<const std::uint64_t> identities(const Request& r, std::int64_t tokens) const;
   std::int64_t cached_tokens(const Sequence& s) const { return s.target + clock_ - s.joined; }
+  std::int64_t longest_cached();
   std::int64_t own_blocks(const Sequence& s) const;
   std::int64_t reservation(const Sequence& s) const;
   /// Blocks that the decoding sequences need for their next tokens.
@@ -154,8 +162,9 @@ class Instance final : private Batch {
   std::vector<std::int64_t> needs_;   ///< decoding sequences by (cached tokens - clock) modulo the block size
   std::priority_queue<End, std::vector<End>, std::greater<>> ends_;
   std::uint64_t ends_pushed_ = 0;
-  std::optional<Nanoseconds> step_;  ///< start of the one under way
-  bool decodes_ = false;             ///< what it takes
+  std::priority_queue<Longest> longest_;  ///< the decoding sequences, and some that left
+  std::optional<Nanoseconds> step_;       ///< start of the one under way
+  bool decodes_ = false;                  ///< what it takes
   std::vector<Chunk> chunks_;
   bool preempted_ = false;  ///< in the step that is being made
   Nanoseconds swap_time_{0};

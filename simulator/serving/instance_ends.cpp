@@ -82,6 +82,7 @@ void Instance::join(std::int32_t index) {
   if (settings_.serving.allocation != KvAllocation::paged)
     s.ends = std::min(s.ends, clock_ + s.own * settings_.block_tokens - s.target);
   ends_.push({s.ends, ends_pushed_++, index, s.request});
+  longest_.push({s.target - s.joined, index});
   ++decoding_;
   decoding_cached_ += s.target;
   ++needs_of(s);

@@ -1,5 +1,5 @@
 #include "executor/cuda/inputs.hpp"
-#include "executor/cuda/splits.hpp"
+#include "model/decode_splits.hpp"
 #include "tests/bench/gpu_kernel_bench.hpp"
 
 // Attention of Llama-3.1-8B: 32 query heads and 8 key heads of 128, causal, against a paged cache in bf16.
@@ -74,9 +74,9 @@ void decode(benchmark::State& state) {
   if (b == nullptr) return;
   const std::int64_t batch = state.range(0), context = state.range(1);
   const Attended a(batch, 1, context - 1, 16);
-  const std::int64_t slots = decode_slots(a.arguments.cache, b->queue.processors);
-  const std::int32_t splits =
-      decode_splits({.pairs = batch * kv_heads, .longest = context, .mean = context}, slots);
+  const std::int32_t splits = decode_splits(
+      {.pairs = batch * kv_heads, .longest = context, .mean = context, .key_bytes = 4 * head_dim},
+      b->queue.processors, resident_decode_blocks(a.arguments.cache, false));
   const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, splits, head_dim) * 4),
                      tickets = zeros(batch * kv_heads * 4);
   b->time(state, a.work(), [&] {

@@ -70,8 +70,8 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   } else if (kernel == ProductKernel::streamed) {
     const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
     const StreamedTiles tiles{map_of(w, s.out, s.in, streamed_rows),
-                              map_of(x, s.tokens, s.in, token_tile(s.tokens)), as<float>(shared.partial),
-                              as<std::uint32_t>(shared.flags)};
+                              map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens)),
+                              as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
     b->time(state, work, [&] { product_streamed(few, tiles, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, x.data(), w.data(), y.data()); });
@@ -110,8 +110,8 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
   } else if (kernel == ProductKernel::streamed) {
     const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
     const StreamedTiles tiles{map_of(w.q, s.out, s.in, streamed_rows, 1),
-                              map_of(x.q, s.tokens, s.in, token_tile(s.tokens), 1), as<float>(shared.partial),
-                              as<std::uint32_t>(shared.flags)};
+                              map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1),
+                              as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
     b->time(state, work, [&] { product_streamed(few, tiles, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, few.x, few.w, few.y, few.x_scale, few.w_scale); });
@@ -159,7 +159,7 @@ void layers_and_head(benchmark::internal::Benchmark* b) {
 }
 
 BENCHMARK_CAPTURE(bf16, one_token, ProductKernel::one_token)->Apply(layers_and_head<1>);
-BENCHMARK_CAPTURE(bf16, streamed, ProductKernel::streamed)->Apply(layers_and_head<1, 16, 64>);
+BENCHMARK_CAPTURE(bf16, streamed, ProductKernel::streamed)->Apply(layers_and_head<1, 16, 33, 48, 64>);
 BENCHMARK_CAPTURE(bf16, cublaslt, ProductKernel::cublaslt)->Apply(layers_and_head<1, 16, 64, 256, 2048>);
 BENCHMARK_CAPTURE(fp8, one_token, ProductKernel::one_token)->Apply(layers<1>);
 BENCHMARK_CAPTURE(fp8, streamed, ProductKernel::streamed)->Apply(layers<1, 16, 64>);

@@ -1,6 +1,6 @@
 #include <cuda_fp8.h>
 
-#include "executor/cuda/splits.hpp"
+#include "model/decode_splits.hpp"
 #include "model/operators/attention.hpp"
 #include "tests/gpu/device.hpp"
 
@@ -113,7 +113,10 @@ class GpuAttention : public OnGpu {
     }
     if (longest * group > decode_rows) return;
     const auto count = static_cast<std::int64_t>(sequences.size());
-    EXPECT_GE(decode_slots(cache, queue.processors), queue.processors);  // asked before the first launch
+    for (const bool appends : {false, true})  // asked before the first launch
+      EXPECT_EQ(resident_decode_blocks(cache, appends),
+                inferometer::resident_decode_blocks(
+                    s.head_dim, 2 * s.head_dim * (s.element == CacheElement::fp8 ? 1 : 2), appends));
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
       const Array<float> partial(std::vector<float>(
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
@@ -214,50 +217,6 @@ TEST_F(GpuAttention, PrefillAndMixedSteps) {
 TEST_F(GpuAttention, NaiveWritesItsScores) {
   check({"prompt", 8, 2, 128, 16, 0, false, {{50, 0}}}, true);
   check({"mixed", 4, 2, 24, 4, 9, true, {{10, 20}, {1, 7}}}, true);
-}
-
-std::int32_t splits_of_equal(std::int64_t pairs, std::int64_t keys) {
-  return decode_splits({.pairs = pairs, .longest = keys, .mean = keys}, 264);
-}
-
-TEST(DecodeSplits, FillTheDeviceAndNoMore) {
-  EXPECT_EQ(splits_of_equal(8, 40), 1);      // too short to be worth it
-  EXPECT_GE(splits_of_equal(8, 16384), 16);  // 8 pairs of 264 slots
-  EXPECT_LE(splits_of_equal(8, 16384), 64);
-  EXPECT_EQ(splits_of_equal(2048, 1024), 1);  // many waves already
-  for (const std::int64_t pairs : {1, 8, 100, 264, 1000}) {
-    EXPECT_LE(pairs * splits_of_equal(pairs, 100000), std::max<std::int64_t>(pairs, most_decode_parts(264)));
-  }
-}
-
-TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
-  EXPECT_EQ(splits_of_equal(256, 540), 1);  // a block each fills the device
-  // In 7 parts: 7 waves of 78 keys and 96 to start, or the long one's 1140 and 96.
-  EXPECT_EQ(decode_splits({.pairs = 256, .longest = 7980, .mean = 540}, 264), 7);
-  EXPECT_EQ(decode_splits({.pairs = 256, .longest = 600, .mean = 540}, 264), 1);
-}
-
-TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
-  const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
-    return choose_decode({.pairs = pairs, .longest = longest, .mean = longest}, 264, 132, octets);
-  };
-  const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
-  const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {
-    return DecodeChoice{FreshKernel::tiles, splits_of_equal(pairs, longest)};
-  };
-  EXPECT_EQ(choose(8, 1), in_octets(1));
-  EXPECT_EQ(choose(8, 128), in_octets(1));   // two rounds, as long as a meeting
-  EXPECT_EQ(choose(8, 512), in_octets(8));   // one round
-  EXPECT_EQ(choose(8, 2048), in_octets(8));  // two rounds fewer are not worth the way through memory
-  EXPECT_EQ(choose(8, 8192), in_octets(16));
-  EXPECT_EQ(choose(32, 512), in_octets(4));  // no more than a block a multiprocessor
-  EXPECT_EQ(choose(40, 512), in_tiles(40, 512));
-  EXPECT_EQ(choose(8, 512, false), in_tiles(8, 512));
-  EXPECT_EQ(choose(0, 1), in_tiles(0, 1));
-  for (const std::int64_t pairs : {1, 3, 8, 33}) {
-    for (const std::int64_t longest : {1, 500, 100000})
-      EXPECT_LE(pairs * choose(pairs, longest).splits, 132) << pairs << " pairs, " << longest << " keys";
-  }
 }
 
 }  // namespace

@@ -148,12 +148,12 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
       std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
   const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
   for (const auto& [in, out] : extents) {
-    for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 64}) {
+    for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 40, 57, 64}) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
       const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
-      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
       const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
       product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), tiles, queue);
@@ -179,7 +179,7 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
   ASSERT_TRUE(lt);
   for (const auto& [in, out] : {std::pair{4096, 28672}, std::pair{14336, 4096}, std::pair{4096, 6144}}) {
     const Matrix w = Matrix::random(out, in, 2, 1.0F, 0);
-    for (const std::int64_t tokens : {8, 16, 32, 64}) {
+    for (const std::int64_t tokens : {8, 16, 32, 33, 40, 48, 64}) {
       const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out}, right{tokens, out};
       ASSERT_TRUE(lt->multiply({.x = x.data(),
                                 .w = w.data(),
@@ -191,7 +191,7 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .y_stride = right.out().stride},
                                nullptr));
       const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
-      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, token_tile(tokens)});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out),

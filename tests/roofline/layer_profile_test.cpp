@@ -7,7 +7,7 @@ namespace {
 
 StepTotals decodes(std::int64_t count, std::int64_t cached) {
   StepTotals t;
-  t.attended.single = {.count = count, .fresh = count, .all = count * (cached + 1)};
+  t.attended.single = {.count = count, .fresh = count, .all = count * (cached + 1), .longest = cached + 1};
   t.logit_rows = count;
   return t;
 }

@@ -75,8 +75,7 @@ TEST(StepGrid, MistakesAreToldAtTheirPlaces) {
                 .find("kv.block_tokens"),
             std::string::npos);
   EXPECT_NE(told("steps: {a: [1x1+1, a]}\nruns: []").find("\"a\" is neither a list"), std::string::npos);
-  EXPECT_NE(told("device: other\nruns: []").find("device: was measured on other"),
-            std::string::npos);
+  EXPECT_NE(told("device: other\nruns: []").find("device: was measured on other"), std::string::npos);
   EXPECT_NE(told("plans: {p: {launch.graph: true}}\nruns: []").find("grid.yaml:1:13"), std::string::npos);
   EXPECT_NE(told("runs:\n  - {model: tiny, plans: [q], formats: [none], steps: [1x1+1]}")
                 .find("\"q\" is not under plans"),
@@ -106,7 +105,7 @@ std::set<std::pair<std::string, std::vector<std::int64_t>>> shapes_in(const std:
       for (std::size_t v = 0; v < structure.nodes.size(); ++v) {
         const NodeRange kernel = kernel_of(structure, v, f);
         if (kernel.first != v) continue;
-        for (const StepCall& call : step_calls(graph, kernel, false)) {
+        for (const StepCall& call : step_calls(graph, kernel, false, true)) {
           std::string op{operator_of(call.call)};
           if (op == "gemv") op = "gemm";  // the same product of one row
           if (op != "elementwise") shapes.emplace(op, shape_of(call.call));

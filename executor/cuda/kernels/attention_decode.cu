@@ -169,17 +169,23 @@ void compiled(const KvCache& c, F f) {
 
 }  // namespace
 
-std::int64_t decode_slots(const KvCache& cache, int processors) {
+std::int64_t resident_decode_blocks(const KvCache& cache, bool appends) {
   int blocks = 0;
   compiled(cache, [&](auto element, auto width) {
     using Memory = Shared<decltype(element), decltype(width)::value>;
-    const auto kernel = &decode<decltype(element), decltype(width)::value, NoneFresh>;
-    // Never less than what a kernel may have unasked: launches in clusters take more than this.
-    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                         std::max(static_cast<int>(sizeof(Memory)), unasked_shared));
-    cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, sizeof(Memory));
+    const auto ask = [&](auto kernel) {
+      // Never less than what a kernel may have unasked: launches in clusters take more than this.
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                           std::max(static_cast<int>(sizeof(Memory)), unasked_shared));
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, sizeof(Memory));
+    };
+    if (appends) {
+      ask(&decode<decltype(element), decltype(width)::value, FreshArguments>);
+    } else {
+      ask(&decode<decltype(element), decltype(width)::value, NoneFresh>);
+    }
   });
-  return std::int64_t{std::clamp(blocks, 1, 2)} * processors;
+  return std::max(blocks, 1);
 }
 
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,

@@ -209,8 +209,8 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
 /// requires attention_tiles(cache), fresh * heads / kv_heads <= decode_rows
 void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
                       const Queue& queue);
-/// Blocks of that kernel that run at a time and each add to the bandwidth: two a multiprocessor saturate it.
-std::int64_t decode_slots(const KvCache& cache, int processors);
+/// Blocks that a multiprocessor runs at once of that kernel, or of the one that appends.
+std::int64_t resident_decode_blocks(const KvCache& cache, bool appends);
 
 /// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.
 struct FreshArguments {

@@ -54,7 +54,7 @@ struct Work {
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
 template <class Product, int N>
 __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<Product, N>& work,
-                            Range mine) {
+                            Range mine, int tokens) {
   using S = Shape<N>;
   const auto each_box = [&](std::int64_t u, auto copy) {
     const int s = static_cast<int>((u - mine.from) % S::depth);
@@ -63,7 +63,7 @@ __device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const
       copy(s, b, static_cast<int>(u % work.steps) * work.columns + b * box_columns<Product>);
   };
   const auto load_w = [&](std::int64_t u) {
-    expect_bytes(shared.full + (u - mine.from) % S::depth, S::stage_bytes);
+    expect_bytes(shared.full + (u - mine.from) % S::depth, S::boxes * 128 * (streamed_rows + tokens));
     each_box(u, [&](int s, int b, int column) {
       copy_box(shared.stage[s].w[b], &tiles.w, column, static_cast<int>(u / work.steps) * streamed_rows,
                shared.full + s);
@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(threads, 1)
   }
   __syncthreads();
   if (threadIdx.x >= consumers) {
-    if (threadIdx.x == consumers) load_stages<Product, N>(shared, tiles, work, mine);
+    if (threadIdx.x == consumers) load_stages<Product, N>(shared, tiles, work, mine, a.tokens);
     return;
   }
   wait_for_earlier();

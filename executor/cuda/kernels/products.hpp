@@ -56,7 +56,9 @@ inline constexpr std::int32_t streamed_rows = 64;
 /// multiprocessors; who begins a tile adds what the others found of it (stream-K, Osama et al., arXiv
 /// 2301.03598).
 struct StreamedTiles {
-  CUtensorMap w, x;                ///< boxes of 64 columns by streamed_rows and by token_tile(tokens) rows
+  /// Boxes of 64 columns by streamed_rows and by `tokens` rows: the tile's other columns are never stored,
+  /// and rows outside x that hardware would fill with zeros are no faster to fetch than others.
+  CUtensorMap w, x;
   float* partial = nullptr;        ///< streamed_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };

@@ -1,0 +1,115 @@
+#include "roofline/kernels/paged_decode.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace inferometer {
+namespace {
+
+enum P : std::size_t {
+  floor_,
+  start,
+  key,
+  narrow,
+  me,
+  whole,
+  skew,
+  join,
+  traffic,
+  octet_floor,
+  octet_round,
+  octet_join
+};
+
+/// source  generic values: fitted to steps that were executed on an H200
+constexpr std::array specs{
+    KernelParameter{"floor", "us", "a call of no size", -1, 6, 2},
+    KernelParameter{"start", "us", "start and end of a thread block", 0.6, 9, 2.6},
+    KernelParameter{"key", "cycle", "a key and its value in a thread block by itself", 10, 110, 34},
+    KernelParameter{"narrow", "1", "the same of heads of 64, relative to wider ones", 0.6, 1.5, 0.95},
+    KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth",
+                    0.75, 1.05, 0.89},
+    KernelParameter{"whole_waves", "1", "0: blocks are spread evenly, 1: waves are whole", 0.5, 1, 0.8},
+    KernelParameter{"skew", "1",
+                    "part of what the longest sequence's block takes beyond the waves that shows", 0.5, 1.5,
+                    0.9},
+    KernelParameter{"join", "us", "joining of the parts of split keys", 0.3, 5, 1.3},
+    KernelParameter{"join_traffic", "1", "partial outputs written and read, relative to memory", 0.5, 10,
+                    2.5},
+    KernelParameter{"octet_floor", "us", "few pairs: a call of no size", -1, 6, 2.5},
+    KernelParameter{"octet_round", "us", "few pairs: a round of 64 keys of a thread block", 0.05, 2, 0.35},
+    KernelParameter{"octet_join", "us",
+                    "few pairs: joining of the parts in a cluster; through memory 2.5 of it", 0.1, 5, 0.8},
+};
+
+}  // namespace
+
+std::span<const KernelParameter> PagedDecode::parameters() const { return specs; }
+
+std::string PagedDecode::label() const {
+  return "batch " + std::to_string(batch) + ", " + std::to_string(kv_len) + " tokens (" +
+         std::to_string(longest) + " at most), heads " + std::to_string(num_q_heads) + "/" +
+         std::to_string(num_kv_heads) + " of " + std::to_string(head_dim) + ", window " +
+         std::to_string(window);
+}
+
+DecodeLoad PagedDecode::load() const {
+  const auto seen = [&](std::int64_t keys) { return window > 0 ? std::min(keys, window) : keys; };
+  return {.pairs = batch * num_kv_heads,
+          .longest = std::max(seen(longest), seen(kv_len)),
+          .mean = seen(kv_len),
+          .key_bytes = static_cast<std::int64_t>(2 * static_cast<double>(head_dim) * info(kv).input_bytes)};
+}
+
+std::vector<double> PagedDecode::features() const {
+  const auto log = [](std::int64_t v) { return std::log2(static_cast<double>(v)); };
+  const DecodeLoad l = load();
+  return {log(l.pairs), log(l.mean), log(l.longest) - log(l.mean), log(num_q_heads) - log(num_kv_heads),
+          2 * log(head_dim)};
+}
+
+KernelTime PagedDecode::time(const Chip& c, Values p) const {
+  const DecodeLoad l = load();
+  const auto processors = static_cast<std::int64_t>(c.sms);
+  const std::int64_t resident = resident_decode_blocks(head_dim, l.key_bytes, appends);
+  const auto bytes_of_key = static_cast<double>(l.key_bytes);
+  const double all = static_cast<double>(l.pairs * l.mean) * bytes_of_key / (c.bandwidth * p[me]);
+  const DecodeChoice choice = choose_decode(l, processors, resident, appends);
+  const auto splits = static_cast<double>(choice.splits);
+  if (choice.fresh == FreshKernel::octets) {
+    const double rounds = static_cast<double>(octet_rounds(l.longest, choice.splits));
+    const double joined = choice.splits == 1                       ? 0
+                          : choice.splits <= most_clustered_splits ? p[octet_join]
+                                                                   : 2.5 * p[octet_join];
+    const double worked = rounds * p[octet_round] + joined;
+    return {std::max(0.3, p[octet_floor] + worked + all), std::max(0.0, p[octet_floor]), worked, all};
+  }
+  const double blocks = static_cast<double>(l.pairs) * splits, slots = c.sms * static_cast<double>(resident);
+  // Each of a block's warps takes tiles of 16 keys.
+  const auto part = [&](std::int64_t keys) {
+    return 16 * std::ceil(static_cast<double>(keys) / splits / 16);
+  };
+  const double mean = part(l.mean), alone = p[key] * (head_dim <= 64 ? p[narrow] : 1) / c.clock;
+  const auto wave = [&](double n) {
+    return n <= 0 ? 0 : p[start] + std::max(mean * alone, n * mean * bytes_of_key / (c.bandwidth * p[me]));
+  };
+  const double full = std::floor(blocks / slots);
+  const double waves = full * wave(slots) + wave(blocks - full * slots);
+  const double even = blocks > slots ? blocks / slots * wave(slots) : waves;
+  double joined = 0;
+  if (choice.splits > 1) {
+    // Clusters must all run at once.
+    const bool clustered = choice.splits <= most_clustered_splits && blocks <= c.sms;
+    const double partial = 8 * blocks * static_cast<double>(num_q_heads) / static_cast<double>(num_kv_heads) *
+                           static_cast<double>(head_dim);
+    joined = p[join] + (clustered ? 0 : p[traffic] * partial / c.bandwidth);
+  }
+  const double all_waves = p[whole] * waves + (1 - p[whole]) * even;
+  // The longest sequences are the oldest, whose blocks come first.
+  const double longer = std::max(0.0, p[start] + part(l.longest) * alone - all_waves);
+  const double worked = all_waves + p[skew] * longer;
+  return {std::max(0.3, p[floor_] + worked + joined), std::max(0.0, p[floor_]), worked + joined, all};
+}
+
+}  // namespace inferometer

@@ -1,0 +1,63 @@
+#include "model/decode_splits.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace inferometer {
+namespace {
+
+constexpr std::int64_t processors = 132, resident = 3, key_bytes = 512;
+
+std::int32_t splits_of(std::int64_t pairs, std::int64_t mean, std::int64_t longest) {
+  return decode_splits({.pairs = pairs, .longest = longest, .mean = mean, .key_bytes = key_bytes}, processors,
+                       resident);
+}
+std::int32_t splits_of_equal(std::int64_t pairs, std::int64_t keys) { return splits_of(pairs, keys, keys); }
+
+TEST(DecodeSplits, FillTheDeviceAndNoMore) {
+  EXPECT_EQ(splits_of_equal(8, 40), 1);      // too short to be worth it
+  EXPECT_GE(splits_of_equal(8, 16384), 16);  // 8 pairs for 396 blocks
+  EXPECT_LE(splits_of_equal(8, 16384), 64);
+  EXPECT_EQ(splits_of_equal(2048, 1024), 1);  // many waves already
+  for (const std::int64_t pairs : {1, 8, 100, 264, 1000})
+    EXPECT_LE(pairs * splits_of_equal(pairs, 100000), std::max(pairs, most_decode_parts(processors)));
+}
+
+TEST(DecodeSplits, OneWaveThatKeepsMemoryBusyIsNotSplit) {
+  for (const std::int64_t pairs : {192, 264, 288, 384, 396})
+    EXPECT_EQ(splits_of_equal(pairs, 540), 1) << pairs;
+}
+
+TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
+  EXPECT_GE(splits_of(256, 540, 7980), 4);
+  EXPECT_LE(splits_of(256, 540, 7980), 12);
+  EXPECT_EQ(splits_of(256, 540, 600), 1);
+}
+
+TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
+  const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
+    return choose_decode({.pairs = pairs, .longest = longest, .mean = longest, .key_bytes = key_bytes},
+                         processors, resident, octets);
+  };
+  const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
+  const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {
+    return DecodeChoice{FreshKernel::tiles, splits_of_equal(pairs, longest)};
+  };
+  EXPECT_EQ(choose(8, 1), in_octets(1));
+  EXPECT_EQ(choose(8, 128), in_octets(1));   // two rounds, as long as a meeting
+  EXPECT_EQ(choose(8, 512), in_octets(8));   // one round
+  EXPECT_EQ(choose(8, 2048), in_octets(8));  // two rounds fewer are not worth the way through memory
+  EXPECT_EQ(choose(8, 8192), in_octets(16));
+  EXPECT_EQ(choose(32, 512), in_octets(4));  // no more than a block a multiprocessor
+  EXPECT_EQ(choose(40, 512), in_tiles(40, 512));
+  EXPECT_EQ(choose(8, 512, false), in_tiles(8, 512));
+  EXPECT_EQ(choose(0, 1), in_tiles(0, 1));
+  for (const std::int64_t pairs : {1, 3, 8, 33}) {
+    for (const std::int64_t longest : {1, 500, 100000})
+      EXPECT_LE(pairs * choose(pairs, longest).splits, 132) << pairs << " pairs, " << longest << " keys";
+  }
+}
+
+}  // namespace
+}  // namespace inferometer
