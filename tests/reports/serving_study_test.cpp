@@ -21,7 +21,7 @@ const std::string served =
     "serving: {kv_blocks: 64, max_num_seqs: 8, max_num_batched_tokens: 64}\n"
     "execute: {backend: \"cuda:0\"}\n"
     "variants:\n"
-    "  - {name: twice the load, set: {serving.load_percent: 200}}\n"
+    "  - {name: twice the load, set: {serving.load: 2}}\n"
     "  - {name: one at a time, set: {serving.max_num_seqs: 1}}\n";
 
 using ServingStudy = InFolder;
