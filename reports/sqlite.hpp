@@ -29,6 +29,11 @@ class Statement {
     code_ = number ? sqlite3_bind_double(statement_, bound_, *number) : sqlite3_bind_null(statement_, bound_);
     return *this;
   }
+  /// To be bound and stepped anew.
+  void reset() {
+    sqlite3_reset(statement_);
+    bound_ = 0;
+  }
   /// Whether there is a further row.
   bool step() {
     if (!ready()) return false;

@@ -185,8 +185,9 @@ Done Store::keep_unlocked(const PointResult& result, const std::string& json) {
 Result<std::vector<StoredPoint>> Store::read(const std::vector<std::string>& keys) {
   const std::lock_guard lock(guard_);
   std::vector<StoredPoint> points;
+  Statement s(database_, "SELECT p.failed" + metric_columns() + " FROM points p WHERE p.key = ?");
   for (const std::string& key : keys) {
-    Statement s(database_, "SELECT p.failed" + metric_columns() + " FROM points p WHERE p.key = ?");
+    s.reset();
     if (!s.bind(key).step())
       return failure(file_.string() + ": point " + key + " is not there" +
                      (s.error().empty() ? "" : ": " + s.error()));

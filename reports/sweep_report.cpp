@@ -44,11 +44,17 @@ const StoredPoint* best(const SweepStudy& study, std::string_view column) {
   return found;
 }
 
-std::string marks(const SweepStudy& study, const StoredPoint& point) {
-  std::string text = best(study, throughput_column) == &point ? "throughput" : "";
-  if (best(study, goodput_column) == &point) text += text.empty() ? "goodput" : ", goodput";
-  return text;
-}
+struct Best {
+  explicit Best(const SweepStudy& study)
+      : throughput(best(study, throughput_column)), goodput(best(study, goodput_column)) {}
+  const StoredPoint *throughput, *goodput;
+
+  std::string marks(const StoredPoint& point) const {
+    std::string text = throughput == &point ? "best throughput" : "";
+    if (goodput == &point) text += text.empty() ? "best goodput" : ", goodput";
+    return text;
+  }
+};
 
 std::string cell(const std::optional<double>& value) {
   if (!value) return "-";
@@ -98,12 +104,13 @@ Table sweep_points(const SweepStudy& study) {
     t.columns.push_back({std::string{point_metrics()[m].title}});
   }
   t.columns.push_back({"", false});
+  const Best top(study);
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     const StoredPoint& point = study.points[p];
-    const std::string mark = marks(study, point);
+    const std::string mark = top.marks(point);
     Table::Row row{.cells = values_at(study.scenario, p), .strong = !mark.empty()};
     for (const std::size_t m : shown) row.cells.push_back(cell(point.metrics[m]));
-    row.cells.push_back(!point.failed.empty() ? point.failed : mark.empty() ? "" : "best " + mark);
+    row.cells.push_back(point.failed.empty() ? mark : point.failed);
     t.rows.push_back(std::move(row));
   }
   return t;
@@ -183,6 +190,8 @@ std::string sweep_csv(const SweepStudy& study) {
 std::string sweep_json(const SweepStudy& study) {
   const Scenario& s = study.scenario;
   const std::vector<std::string> axes = axes_of(s);
+  const std::vector<std::size_t> columns = used(study);
+  const Best top(study);
   Json points = Json::array();
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     const StoredPoint& point = study.points[p];
@@ -190,12 +199,12 @@ std::string sweep_json(const SweepStudy& study) {
     const std::vector<std::string> values = values_at(s, p);
     for (std::size_t a = 0; a < axes.size(); ++a) one["settings"][axes[a]] = values[a];
     one["failed"] = point.failed.empty() ? Json(nullptr) : Json(point.failed);
-    for (const std::size_t m : used(study)) {
+    for (const std::size_t m : columns) {
       const auto& value = point.metrics[m];
       one[std::string{point_metrics()[m].column}] = value ? Json(*value) : Json(nullptr);
     }
-    one["best_throughput"] = best(study, throughput_column) == &point;
-    one["best_goodput"] = best(study, goodput_column) == &point;
+    one["best_throughput"] = top.throughput == &point;
+    one["best_goodput"] = top.goodput == &point;
     points.push_back(std::move(one));
   }
   const Provenance& made = study.provenance;
