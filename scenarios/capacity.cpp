@@ -25,12 +25,13 @@ bool is_drawn(const TrafficSpec& spec) {
 }
 
 Errors check_scenario(const Scenario& s) {
-  if (!s.traffic) return {{"capacity is of traffic: that is served; the scenario has none"}};
-  if (!s.level.limits()) return {{"capacity is the rate up to which slo: is met; the scenario has none"}};
+  const auto refuse = [&](const char* why) { return Errors{{why, {.file = s.file.string()}}}; };
+  if (!s.traffic) return refuse("capacity is of traffic: that is served; the scenario has none");
+  if (!s.level.limits()) return refuse("capacity is the rate up to which slo: is met; the scenario has none");
   if (s.traffic->concurrency > 0)
-    return {{"capacity is a rate of arrivals; the traffic's closed loop has none"}};
+    return refuse("capacity is a rate of arrivals; the traffic's closed loop has none");
   if (offered_rate(*s.traffic) == 0)
-    return {{"capacity is a rate of arrivals; all requests of the traffic arrive at once"}};
+    return refuse("capacity is a rate of arrivals; all requests of the traffic arrive at once");
   return {};
 }
 

@@ -76,10 +76,15 @@ TEST(Sweep, ThatIsKilledGoesOnWhereItWas) {
   ASSERT_EQ(undisturbed.code, 0) << undisturbed.printed;
   EXPECT_EQ(counts_in(undisturbed.printed).run, points) << undisturbed.printed;
 
-  run_and_kill(scenario, killed, 150'000);
-  const Ran resumed = run_program("run " + scenario + " --out " + killed.string());
-  ASSERT_EQ(resumed.code, 0) << resumed.printed;
-  const Counts counts = counts_in(resumed.printed);
+  Counts counts;
+  for (int attempt = 0; attempt < 3 && counts.run == 0;
+       ++attempt) {  // on a busy machine the kill may be late
+    fs::remove_all(killed);
+    run_and_kill(scenario, killed, 150'000);
+    const Ran resumed = run_program("run " + scenario + " --out " + killed.string());
+    ASSERT_EQ(resumed.code, 0) << resumed.printed;
+    counts = counts_in(resumed.printed);
+  }
   EXPECT_EQ(counts.all, points);
   EXPECT_EQ(counts.run + counts.read, points);
   EXPECT_GT(counts.read, 0U) << "killed before anything was kept";

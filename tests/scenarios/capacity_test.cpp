@@ -86,7 +86,7 @@ TEST_F(Capacity, ARecordedTraceIsOneDraw) {
 
 TEST_F(Capacity, OfTrafficWithoutARateThereIsNone) {
   says(served, "slo: {ttft: 2 ms, tpot: 1 ms}\n", "",
-       "the rate up to which slo: is met; the scenario has none");
+       "s.yaml: error: capacity is the rate up to which slo: is met; the scenario has none");
   says(served, "{process: poisson, requests_per_second: 2000}", "{process: closed, concurrency: 4}",
        "closed loop has none");
   says(served, "requests: 300", "requests: 1", "arrive at once");
