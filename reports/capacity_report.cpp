@@ -119,13 +119,17 @@ Json variant_json(const VariantCapacity& v, const VariantCapacity& baseline) {
 std::string capacity_table(const CapacityStudy& study) {
   const Scenario& s = study.scenario;
   const VariantCapacity& baseline = study.variants.front();
-  Table t{
-      .caption = fmt::format("Highest rate at which {:g} % of the requests are within the service level, "
-                             "to {:g} %; +-: 95 % interval of {} draws",
-                             100 * s.level.attainment, 100 * study.options.tolerance,
-                             study.why_one.empty() ? study.options.seeds : 1),
-      .columns = {{"variant", false}, {"requests/s"}, {"+-"}, {"to baseline"}, {"+-"}, {"output tokens/s"}},
-      .rows = {}};
+  Table t{.caption = fmt::format("Highest rate at which {:g} % of the requests are within the service level, "
+                                 "to {:g} %; +-: 95 % interval of {} draws",
+                                 100 * s.level.attainment, 100 * study.options.tolerance,
+                                 study.why_one.empty() ? study.options.seeds : 1),
+          .columns = {{"variant", false},
+                      {"requests/s"},
+                      {"+-"},
+                      {s.sweep.empty() ? "to baseline" : "to the first"},
+                      {"+-"},
+                      {"output tokens/s"}},
+          .rows = {}};
   for (const Limit& limit : limits)
     t.columns.push_back({std::string{&limit == limits.begin() ? "beyond it, % missed: " : ""} + limit.title});
   for (const VariantCapacity& v : study.variants) {

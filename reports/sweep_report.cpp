@@ -84,9 +84,10 @@ std::string sweep_verdict(const SweepStudy& study) {
     const StoredPoint* point = best(study, column);
     if (point == nullptr) continue;
     const auto index = static_cast<std::size_t>(point - study.points.data());
-    const std::vector<std::string> values = values_at(study.scenario, index);
-    text += fmt::format("{}, as predicted: {}, {}. ", what, cell(point->metrics[index_of(column)]),
-                        fmt::join(values, ", "));
+    const std::vector<std::string> axes = axes_of(study.scenario), values = values_at(study.scenario, index);
+    text += fmt::format("{}, as predicted: {}", what, cell(point->metrics[index_of(column)]));
+    for (std::size_t a = 0; a < axes.size(); ++a) text += fmt::format(", {} {}", axes[a], values[a]);
+    text += ". ";
   }
   return text.empty() ? "No point could be run." : text;
 }
