@@ -15,7 +15,7 @@ constexpr double least_rate = 1.0 / 3600;
 
 struct Draw {
   std::uint64_t seed = 0;
-  std::shared_ptr<const Traffic> traffic;
+  Scenario scenario;  ///< with this draw's traffic
   double offered = 0;
 };
 
@@ -42,16 +42,16 @@ Result<std::vector<Draw>> draw_traffic(const Scenario& s, std::int64_t count, st
   run_jobs(draws.size(), threads, [&](std::size_t i) {
     Draw& draw = draws[i];
     draw.seed = first + i;
-    draw.traffic = s.traffic;
+    draw.scenario = s;
     if (i > 0) {
       Result<Traffic> drawn = load_traffic(s.traffic_spec, draw.seed);
       if (!drawn) {
         errors[i] = drawn.error();
         return;
       }
-      draw.traffic = std::make_shared<const Traffic>(std::move(*drawn));
+      draw.scenario.traffic = std::make_shared<const Traffic>(std::move(*drawn));
     }
-    draw.offered = offered_rate(*draw.traffic);
+    draw.offered = offered_rate(*draw.scenario.traffic);
   });
   for (Errors& e : errors) {
     if (!e.empty()) return failure(std::move(e));
@@ -59,20 +59,18 @@ Result<std::vector<Draw>> draw_traffic(const Scenario& s, std::int64_t count, st
   return draws;
 }
 
-Result<LoadEdge> edge_of(const Case& c, const Calibration& calibration, const Scenario& s, const Draw& draw,
+/// Each probe is a run as `run` makes them, with another load.
+Result<LoadEdge> edge_of(Variant run, const Calibration& calibration, const Draw& draw,
                          const CapacityOptions& options) {
-  const Result<Structure> structure = compile(c.model(), c.plan);
-  if (!structure) return failure(structure.error());
-  Case loaded = c;
-  const double own = c.serving.load;  // that of a variant is a part of the traffic that it is given
+  const double own = run.edited.serving.load;  // that of a variant is a part of the traffic that it is given
   const auto probe = [&](double load) -> Result<ServingMetrics> {
-    loaded.serving.load = own * load;
-    const Result<ServingResult> served =
-        predict_serving(loaded, *structure, calibration, draw.traffic, s.level, {});
+    run.edited.serving.load = own * load;
+    const Result<VariantResult> served = predict_run(run, draw.scenario, calibration);
     if (!served) return failure(served.error());
-    return served->predicted.metrics;
+    if (!served->serving) return failure(served->not_served);
+    return served->serving->predicted.metrics;
   };
-  return search_load(probe, {.attainment = s.level.attainment,
+  return search_load(probe, {.attainment = draw.scenario.level.attainment,
                              .tolerance = options.tolerance,
                              .slowest = std::min(1.0 / 1024, least_rate / (own * draw.offered))});
 }
@@ -115,12 +113,13 @@ Result<CapacityStudy> find_capacities(const Scenario& scenario, const CapacityOp
     const Draw& draw = (*draws)[d];
     errors[job] = points[p].errors;
     if (errors[job].empty()) {
-      Case c = points[p].run.edited;
-      c.draws.seed += d;
-      Result<LoadEdge> edge = edge_of(c, *points[p].calibration, scenario, draw, options);
+      Variant run = points[p].run;
+      run.edited.draws.seed += d;
+      const double own = run.edited.serving.load;
+      Result<LoadEdge> edge = edge_of(std::move(run), *points[p].calibration, draw, options);
       if (edge) {
         study.variants[p].draws[d] = {
-            .seed = draw.seed, .offered = c.serving.load * draw.offered, .edge = std::move(*edge)};
+            .seed = draw.seed, .offered = own * draw.offered, .edge = std::move(*edge)};
       } else {
         errors[job] = edge.error();
       }
