@@ -72,12 +72,19 @@ struct ValidateServingOptions {
   std::string require;  ///< file of limits; empty: none
   std::uint64_t seed = 1;
 };
+struct CapacityCommandOptions {
+  std::string scenario;
+  std::int64_t seeds = 5;
+  double tolerance_percent = 1;
+};
 struct GraphOptions {
   PredictOptions what;
   bool dot = false;
 };
 
 int run_command(const Context& context, const RunOptions& options);
+/// `capacity`: the highest request rate that meets the service level
+int capacity_command(const Context& context, const CapacityCommandOptions& options);
 int predict_command(const Context& context, const PredictOptions& options);
 int calibrate_command(const Context& context, const CalibrateOptions& options);
 /// `calibrate --from`: kernel models fitted to measurements

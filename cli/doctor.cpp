@@ -89,6 +89,11 @@ int doctor_command(const Context& context) {
                  (context.library.calibration / "host.yaml").string()
            : "run `inferometer calibrate --backend cpu` (10 s), or let `run` do it");
   cuda_backend(context);
+#ifdef INFEROMETER_HAS_SQLITE
+  say(true, "store of sweeps", "results.sqlite in the report's folder");
+#else
+  say(false, "store of sweeps", "SQLite (libsqlite3-dev) was not found when this was built: no sweep:");
+#endif
   say(!list_models(context.library).empty(), "presets", context.library.root.string());
   const char* data = std::getenv("INFEROMETER_DATA");
   say(data != nullptr, "validation data",

@@ -58,6 +58,18 @@ int main(int argc, char** argv) {
                           "folder for report.html, report.md, results.json and trace.json");
   profile_app->callback([&] { code = run_command(context, profile); });
 
+  CapacityCommandOptions capacity;
+  auto* capacity_app = json_flag(app.add_subcommand(
+      "capacity", "the highest request rate at which each variant of a scenario meets its slo:, predicted"));
+  capacity_app->add_option("scenario", capacity.scenario, "YAML file with traffic: and slo:")->required();
+  capacity_app->add_option("--seeds", capacity.seeds, "draws of the traffic, for the 95 % interval")
+      ->check(CLI::Range(1, 31))
+      ->capture_default_str();
+  capacity_app->add_option("--tolerance", capacity.tolerance_percent, "of the rate [%]")
+      ->check(CLI::Range(0.01, 50.0))
+      ->capture_default_str();
+  capacity_app->callback([&] { code = capacity_command(context, capacity); });
+
   PredictOptions predict;
   auto* predict_app =
       json_flag(app.add_subcommand("predict", "predict one step, without executing anything"));

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/edges.hpp"
+#include "cli/sweep.hpp"
 #include "reports/reports.hpp"
 #include "scenarios/tuning_file.hpp"
 
@@ -23,6 +24,14 @@ int run_command(const Context& context, const RunOptions& options) {
   if (!scenario) return tell(scenario.error(), wrong_input);
   if (const Errors errors = check_weights(scenario->weights, scenario->baseline); !errors.empty())
     return tell(errors, wrong_input);
+  const std::filesystem::path out =
+      options.out.empty() ? std::filesystem::path{"report"} / scenario->file.stem() : options.out;
+  if (!scenario->sweep.empty()) {
+    if (!options.profile) return sweep_command(context, *scenario, out);
+    return tell(
+        {{"profile is of runs that are executed; a sweep is predicted", scenario->sweep.front().where}},
+        wrong_input);
+  }
   Tuning tuning;
   if (options.execute) {
     Result<Tuning> read = find_tuning(*scenario, context.library);
@@ -52,8 +61,6 @@ int run_command(const Context& context, const RunOptions& options) {
     made.more["counters"] = why.empty() ? "CUPTI range profiler" : "not available: " + why;
   }
   study->provenance = std::move(made);
-  const std::filesystem::path out =
-      options.out.empty() ? std::filesystem::path{"report"} / scenario->file.stem() : options.out;
   const Result<std::vector<std::filesystem::path>> files = write_reports(*study, out);
   if (!files) return tell(files.error(), failed);
   fmt::print("{}", context.json      ? results_json(*study)

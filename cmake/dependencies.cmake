@@ -10,6 +10,9 @@ find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)
 
+# Keeps the points of sweeps; without it `sweep:` and `doctor` say that it is needed.
+find_package(SQLite3 QUIET)
+
 # Errors as values: tl::expected where it is installed, std::expected (C++23) elsewhere.
 find_path(INFEROMETER_TL_EXPECTED tl/expected.hpp)
 if(INFEROMETER_TL_EXPECTED)

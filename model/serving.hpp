@@ -67,7 +67,7 @@ struct Serving {
   std::int64_t gpu_memory_utilization_percent = 90;
   std::int64_t kv_blocks = 0;
   bool prefix_caching = false;
-  std::int64_t load_percent = 100;
+  double load = 1;
   std::int64_t replicas = 1;
   ReplicaRouter router = ReplicaRouter::round_robin;
 };
@@ -94,8 +94,8 @@ void serving_fields(S& serving, Visit&& visit) {
   visit("serving.kv_blocks", serving.kv_blocks, "blocks of the KV cache; 0: computed from the memory budget");
   visit("serving.prefix_caching", serving.prefix_caching,
         "keep the blocks of prompts, and of what was preempted, until others need the room");
-  visit("serving.load_percent", serving.load_percent,
-        "requests arrive so much faster than the traffic says [%]; sessions think as long");
+  visit("serving.load", serving.load,
+        "requests arrive so many times as fast as the traffic says; sessions think as long");
   visit("serving.replicas", serving.replicas, "instances of the model behind the router");
   visit("serving.router", serving.router, "which replica a request goes to");
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@ namespace inferometer {
 inline std::string print_setting(bool value) { return value ? "true" : "false"; }
 inline std::string print_setting(std::int64_t value) { return std::to_string(value); }
 inline std::string print_setting(std::uint64_t value) { return std::to_string(value); }
+inline std::string print_setting(double value) {
+  std::array<char, 32> text{};  // the shortest that reads back to the same value
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
 inline std::string print_setting(Bytes value) {
   std::int64_t count = value.value;
   std::string_view unit = "B";
@@ -56,6 +61,7 @@ Done parse_scalar_setting(std::string_view text, T& value) {
 inline Done parse_setting(std::string_view text, bool& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, Bytes& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, DType& value) { return parse_scalar_setting(text, value); }
+inline Done parse_setting(std::string_view text, double& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, std::int64_t& value) {
   std::int64_t parsed = 0;
   if (auto done = parse_scalar_setting(text, parsed); !done) return done;

@@ -14,22 +14,6 @@ namespace {
 constexpr double width = 1000, left = 64, right = 250, top = 12, height = 240, bottom = 34;
 constexpr double inner = width - left - right;
 
-/// A colour for each variant; dashes tell executed from predicted.
-std::string hue(std::size_t variant) {
-  constexpr std::array hues{212, 12, 140, 275, 40, 320, 180, 90};
-  return fmt::format("hsl({} 60% 50%)", hues[variant % hues.size()]);
-}
-
-std::string polyline(const std::vector<std::pair<double, double>>& points, const std::string& colour,
-                     bool dashed, std::string_view title) {
-  std::string path;
-  for (const auto& [x, y] : points) path += fmt::format("{:.1f},{:.1f} ", x, y);
-  return fmt::format(
-      "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"{} "
-      "points=\"{}\"><title>{}</title></polyline>",
-      colour, dashed ? " stroke-dasharray=\"5 3\"" : "", path, escape_html(title));
-}
-
 std::string legend(std::size_t line, const std::string& colour, bool dashed, std::string_view text) {
   const double y = top + 12 + 18 * static_cast<double>(line);
   return polyline({{width - right + 12, y - 4}, {width - right + 36, y - 4}}, colour, dashed, text) +

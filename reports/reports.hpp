@@ -15,6 +15,8 @@ std::string results_table(const StudyResult& study);
 std::string profile_table(const StudyResult& study);
 /// Everything, with the unit of each number in its key; "schema_version" counts changes that break readers.
 std::string results_json(const StudyResult& study);
+/// One variant's part of that on one line, without names and what differs from one run of it to the next.
+std::string point_json(const VariantResult& v);
 /// Tables for a page of text.
 std::string report_markdown(const StudyResult& study);
 /// One page that needs nothing beside it.

@@ -230,4 +230,12 @@ std::string results_json(const StudyResult& study) {
   return json.dump(2) + "\n";
 }
 
+std::string point_json(const VariantResult& v) {
+  Json json = variant_json(v, {});
+  json.erase("name");
+  json.erase("optimizations");
+  if (v.serving) json["predicted"].erase("wall_s");
+  return json.dump();
+}
+
 }  // namespace inferometer

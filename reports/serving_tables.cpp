@@ -190,8 +190,7 @@ std::string serving_verdict(const StudyResult& study) {
                      m.request_throughput, latencies);
 }
 
-Json served_json(const Served& served) {
-  const ServingMetrics& m = served.metrics;
+Json metrics_json(const ServingMetrics& m) {
   return {{"ttft_ms", json_of(m.ttft)},
           {"tpot_ms", json_of(m.tpot)},
           {"itl_ms", json_of(m.itl)},
@@ -202,6 +201,11 @@ Json served_json(const Served& served) {
           {"total_token_throughput", m.total_token_throughput},
           {"goodput", or_null(m.goodput)},
           {"slo_attainment", or_null(m.slo_attainment)},
+          {"slo_missed",
+           {{"ttft", m.missed.ttft},
+            {"tpot", m.missed.tpot},
+            {"e2el", m.missed.e2el},
+            {"rejected", m.missed.rejected}}},
           {"completed", m.completed},
           {"rejected", m.rejected},
           {"preemptions", m.preemptions},
@@ -211,8 +215,13 @@ Json served_json(const Served& served) {
           {"utilisation", m.utilisation},
           {"steps", m.steps},
           {"jumped_steps", m.jumped_steps},
-          {"simulated_s", m.simulated_s},
-          {"wall_s", served.wall_s}};
+          {"simulated_s", m.simulated_s}};
+}
+
+Json served_json(const Served& served) {
+  Json json = metrics_json(served.metrics);
+  json["wall_s"] = served.wall_s;
+  return json;
 }
 
 Json executed_steps_json(const ServingResult& serving) {

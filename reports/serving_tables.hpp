@@ -21,6 +21,8 @@ std::string serving_verdict(const StudyResult& study);
 /// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput,
 /// output_throughput,
 /// ...}, the names of vLLM's benchmark
+nlohmann::ordered_json metrics_json(const ServingMetrics& metrics);
+/// The same, and the time that the run took here.
 nlohmann::ordered_json served_json(const Served& served);
 
 /// {columns: [names], rows: [[numbers]]}: every executed step, its totals, predicted and executed time; null

@@ -1,8 +1,11 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace inferometer {
 
@@ -51,6 +54,22 @@ inline std::string svg_text(double x, double y, std::string_view css, std::strin
 inline std::string svg_line(double x1, double y1, double x2, double y2, std::string_view css) {
   return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", css, x1,
                      y1, x2, y2);
+}
+
+/// A colour for each curve.
+inline std::string hue(std::size_t curve) {
+  constexpr std::array hues{212, 12, 140, 275, 40, 320, 180, 90};
+  return fmt::format("hsl({} 60% 50%)", hues[curve % hues.size()]);
+}
+
+inline std::string polyline(const std::vector<std::pair<double, double>>& points, const std::string& colour,
+                            bool dashed, std::string_view title) {
+  std::string path;
+  for (const auto& [x, y] : points) path += fmt::format("{:.1f},{:.1f} ", x, y);
+  return fmt::format(
+      "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"{} "
+      "points=\"{}\"><title>{}</title></polyline>",
+      colour, dashed ? " stroke-dasharray=\"5 3\"" : "", path, escape_html(title));
 }
 
 }  // namespace inferometer

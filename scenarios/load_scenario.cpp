@@ -7,6 +7,7 @@
 #include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/load_sweep.hpp"
 #include "scenarios/load_traffic.hpp"
 #include "scenarios/load_variant.hpp"
 #include "scenarios/setting_tree.hpp"
@@ -221,10 +222,17 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
     judge = errors.empty();
   }
   read_variants(in, s, judge);
+  if (const Document* sweep = in.raw("sweep")) {
+    read_sweep(*sweep, s, library, errors);
+    const auto is_device = [](const SweepAxis& axis) { return axis.path == "device"; };
+    if (in.has("calibration") && std::any_of(s.sweep.begin(), s.sweep.end(), is_device))
+      in.error("calibration", "is of one device; sweep: has several");
+  }
   in.reject_unknown_keys();
   if (traffic && errors.empty()) {
     if (Result<Traffic> loaded = load_traffic(*traffic, s.baseline.draws.seed); loaded) {
       s.traffic = std::make_shared<const Traffic>(std::move(*loaded));
+      s.traffic_spec = std::move(*traffic);
     } else {
       take_errors(errors, loaded.error(), in.raw("traffic")->where, "traffic: ");
     }

@@ -139,11 +139,13 @@ Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed) {
 ServiceLevel read_service_level(Reader in) {
   const ServiceLevel level{.ttft = in.maybe<Seconds>("ttft"),
                            .tpot = in.maybe<Seconds>("tpot"),
-                           .e2el = in.maybe<Seconds>("e2el")};
+                           .e2el = in.maybe<Seconds>("e2el"),
+                           .attainment = in.optional<double>("attainment", 0.9)};
   for (const auto& [key, limit] :
        {std::pair{"ttft", level.ttft}, {"tpot", level.tpot}, {"e2el", level.e2el}}) {
     if (limit && limit->count() <= 0) in.error(key, "must be longer than no time");
   }
+  if (!(level.attainment > 0 && level.attainment <= 1)) in.error("attainment", "must be above 0, up to 1");
   in.reject_unknown_keys();
   return level;
 }

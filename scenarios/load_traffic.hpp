@@ -22,7 +22,8 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder);
 /// Reads the file of a spec, where it has one, and draws the rest.
 [[nodiscard]] Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed);
 
-/// The `slo:` section: ttft, tpot, e2el, each a time that requests must stay within.
+/// The `slo:` section: ttft, tpot, e2el, each a time that requests must stay within, and attainment, the part
+/// of them that must (0.9).
 ServiceLevel read_service_level(Reader in);
 
 }  // namespace inferometer

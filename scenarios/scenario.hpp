@@ -9,6 +9,7 @@
 #include "model/traffic.hpp"
 #include "roofline/calibration.hpp"
 #include "simulator/serving/metrics.hpp"
+#include "traffic/spec.hpp"
 
 namespace inferometer {
 
@@ -26,6 +27,18 @@ struct Variant {
   Case edited;              ///< the baseline under these edits
 };
 
+/// One line of `sweep:`: what is varied, through all of its values.
+struct SweepAxis {
+  std::string path;  ///< of a setting, or "device"
+  std::vector<std::string> values;
+  Location where;
+  struct Swept {
+    Device device;
+    Calibration calibration;
+  };
+  std::vector<Swept> devices;  ///< that the values name, where path is "device"
+};
+
 /// A what-if question, read whole from one YAML file.
 struct Scenario {
   std::string name, description;
@@ -39,8 +52,10 @@ struct Scenario {
   Calibration calibration;  ///< of the device
   /// What is asked of a server; null: the workload's static batch is run.
   std::shared_ptr<const Traffic> traffic;
-  ServiceLevel level;  ///< that requests of the traffic are judged by
+  TrafficSpec traffic_spec;  ///< that it was read or drawn by, so that it can be drawn anew
+  ServiceLevel level;        ///< that requests of the traffic are judged by
   std::vector<Variant> variants;
+  std::vector<SweepAxis> sweep;
 };
 /// What is run: the baseline, then the variants.
 std::vector<Variant> runs_of(const Scenario& scenario);

@@ -1,5 +1,6 @@
 #include "scenarios/serve.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include "simulator/serving/predicted_timer.hpp"
@@ -19,14 +20,22 @@ Result<Served> serve(const ServerSettings& settings, const Traffic& traffic, Bat
   return served;
 }
 
+/// Of the requests that wait for no other.
+Nanoseconds last_arrival(const Traffic& traffic) {
+  Nanoseconds last{0};
+  for (const Request& r : traffic.requests) {
+    if (r.after < 0) last = std::max(last, r.arrival);
+  }
+  return last;
+}
+
 }  // namespace
 
-Traffic at_load(const Traffic& traffic, std::int64_t percent) {
+Traffic at_load(const Traffic& traffic, double load) {
   Traffic faster = traffic;
   for (Request& r : faster.requests) {
     if (r.after < 0)
-      r.arrival =
-          Nanoseconds{r.arrival.count() / percent * 100 + r.arrival.count() % percent * 100 / percent};
+      r.arrival = Nanoseconds{static_cast<std::int64_t>(static_cast<double>(r.arrival.count()) / load)};
   }
   return faster;
 }
@@ -37,8 +46,11 @@ Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
   const KvBudget budget = kv_budget(c, structure);
   const Result<ServerSettings> server = server_of(c, budget);
   if (!server) return failure(server.error());
-  if (c.serving.load_percent != 100)
-    traffic = std::make_shared<const Traffic>(at_load(*traffic, c.serving.load_percent));
+  if (c.serving.load != 1) {
+    if (const double last = static_cast<double>(last_arrival(*traffic).count()); last / c.serving.load > 8e18)
+      return failure("serving.load: so slowly the requests arrive over more than 250 years");
+    traffic = std::make_shared<const Traffic>(at_load(*traffic, c.serving.load));
+  }
   ServingResult result{.traffic = std::move(traffic), .level = level, .budget = budget};
   PredictedTimer timer(c, structure, calibration);
   Result<Served> served = serve(*server, *result.traffic, timer, level, progress);

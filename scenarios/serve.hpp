@@ -34,8 +34,8 @@ struct ServingResult {
   std::vector<StepPair> steps;  ///< the executed ones, each beside its prediction
 };
 
-/// The same requests, arriving `percent` / 100 times as fast.
-Traffic at_load(const Traffic& traffic, std::int64_t percent);
+/// The same requests, arriving `load` times as fast; infinity: all at once.
+Traffic at_load(const Traffic& traffic, double load);
 
 /// Serves the traffic with predicted steps.
 [[nodiscard]] Result<ServingResult> predict_serving(const Case& c, const Structure& structure,

@@ -157,6 +157,18 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   return variant;
 }
 
+Result<VariantResult> run_variant(const Variant& run, const Scenario& scenario,
+                                  const Calibration& calibration, Backend* backend,
+                                  const ServingProgress& progress) {
+  Result<VariantResult> variant = scenario.traffic
+                                      ? serve_variant(run, scenario, calibration, backend, progress)
+                                      : step_variant(run, calibration, backend, scenario.repeats);
+  if (!variant) return failure(variant.error());
+  variant->optimizations = run.optimizations;
+  variant->edits = run.edits;
+  return variant;
+}
+
 }  // namespace
 
 Seconds VariantResult::predicted_total() const {
@@ -239,6 +251,11 @@ std::vector<Variant> runs_of(const Scenario& scenario) {
   return runs;
 }
 
+Result<VariantResult> predict_run(const Variant& run, const Scenario& scenario,
+                                  const Calibration& calibration) {
+  return run_variant(run, scenario, calibration, nullptr, {});
+}
+
 Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calibration, Backend* backend,
                               const std::string& why_not, const Progress& progress) {
   StudyResult study{.scenario = scenario, .provenance = {}, .variants = {}};
@@ -250,12 +267,8 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
       progress(run.name, (static_cast<double>(r) + fraction) / static_cast<double>(runs.size()));
     };
     part(0);
-    Result<VariantResult> variant = scenario.traffic
-                                        ? serve_variant(run, scenario, calibration, backend, part)
-                                        : step_variant(run, calibration, backend, scenario.repeats);
+    Result<VariantResult> variant = run_variant(run, scenario, calibration, backend, part);
     if (!variant) return failure(variant.error());
-    variant->optimizations = run.optimizations;
-    variant->edits = run.edits;
     if (backend == nullptr) variant->not_measured = why_not;
     study.variants.push_back(std::move(*variant));
   }

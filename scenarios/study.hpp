@@ -73,6 +73,11 @@ using Progress = std::function<void(const std::string& what, double fraction)>;
                                             Backend* backend, const std::string& why_not,
                                             const Progress& progress);
 
+/// Predicts one run of a scenario and executes nothing. A run that the traffic's server has no room for says
+/// so in `not_served`.
+[[nodiscard]] Result<VariantResult> predict_run(const Variant& run, const Scenario& scenario,
+                                                const Calibration& calibration);
+
 /// One timeline whose spans, and gaps between them, have the medians of the runs'.
 /// requires runs of one graph, each with the same spans
 Timeline median_timeline(const std::vector<Timeline>& runs);

@@ -29,13 +29,21 @@ LatencySummary summary_of(const DurationHistogram& of) {
   return {of.mean(), of.quantile(0.5), of.quantile(0.9), of.quantile(0.95), of.quantile(0.99)};
 }
 
-bool within(const RequestRecord& r, std::int32_t output_tokens, const ServiceLevel& level) {
+/// Counts what a completed request misses. returns  whether that is nothing
+bool within(const RequestRecord& r, std::int32_t output_tokens, const ServiceLevel& level,
+            SloMisses& missed) {
   const double first = seconds(r.first_token - r.arrival), all = seconds(r.last_token - r.arrival);
   const double tpot = output_tokens > 1 ? (all - first) / (output_tokens - 1) : 0;
-  const auto holds = [](double value, const std::optional<Seconds>& limit) {
-    return !limit || value <= limit->count();
+  bool good = true;
+  const auto judge = [&](double value, const std::optional<Seconds>& limit, double& misses) {
+    if (!limit || value <= limit->count()) return;
+    misses += 1;
+    good = false;
   };
-  return holds(first, level.ttft) && holds(tpot, level.tpot) && holds(all, level.e2el);
+  judge(first, level.ttft, missed.ttft);
+  judge(tpot, level.tpot, missed.tpot);
+  judge(all, level.e2el, missed.e2el);
+  return good;
 }
 
 }  // namespace
@@ -71,7 +79,7 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
     last = std::max(last, r.last_token);
     outputs += traffic.requests[i].output_tokens;
     prompts += traffic.requests[i].prompt_tokens;
-    good += within(r, traffic.requests[i].output_tokens, level) ? 1 : 0;
+    good += within(r, traffic.requests[i].output_tokens, level, m.missed) ? 1 : 0;
   }
   RequestLatencies all = latencies_of(run, traffic);
   m.ttft = summary_of(std::move(all.ttft));
@@ -84,10 +92,12 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
   m.request_throughput = rate(m.completed);
   m.output_throughput = rate(outputs);
   m.total_token_throughput = rate(outputs + prompts);
-  if (level.ttft || level.tpot || level.e2el) {
+  if (level.limits()) {
+    const auto ended = static_cast<double>(std::max<std::int64_t>(1, m.completed + m.rejected));
     m.goodput = rate(good);
-    m.slo_attainment =
-        static_cast<double>(good) / static_cast<double>(std::max<std::int64_t>(1, m.completed + m.rejected));
+    m.slo_attainment = static_cast<double>(good) / ended;
+    m.missed.rejected = static_cast<double>(m.rejected);
+    for (double* part : {&m.missed.ttft, &m.missed.tpot, &m.missed.e2el, &m.missed.rejected}) *part /= ended;
   }
   m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
   const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;

@@ -11,6 +11,14 @@ namespace inferometer {
 /// What a request must stay within to count as good.
 struct ServiceLevel {
   std::optional<Seconds> ttft, tpot, e2el;
+  double attainment = 0.9;  ///< part of the requests that must be good for the level to be met
+
+  bool limits() const { return ttft || tpot || e2el; }
+};
+
+/// Parts of all requests that miss a limit each; one request can miss several.
+struct SloMisses {
+  double ttft = 0, tpot = 0, e2el = 0, rejected = 0;
 };
 
 /// Of one latency over requests (itl: over tokens). NaN of none.
@@ -31,6 +39,7 @@ struct ServingMetrics {
   double total_token_throughput = 0;     ///< prompts and outputs of completed requests [tokens/s]
   std::optional<double> goodput;         ///< completed within the service level [1/s], where there is one
   std::optional<double> slo_attainment;  ///< part of all requests that were, rejected ones included
+  SloMisses missed;                      ///< where there is a level
   std::int64_t completed = 0, rejected = 0, preemptions = 0;
   std::int64_t kv_blocks = 0, kv_peak = 0;
   double utilisation = 0;      ///< part of the time that an instance ran a step

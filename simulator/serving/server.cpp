@@ -19,8 +19,8 @@ Errors check_limits(const Serving& s) {
   in_range("watermark_percent", s.watermark_percent, 0, 50);
   in_range("gpu_memory_utilization_percent", s.gpu_memory_utilization_percent, 1, 100);
   in_range("prediction_error_percent", s.prediction_error_percent, 0, 1000);
-  in_range("load_percent", s.load_percent, 1, 1'000'000);
   in_range("replicas", s.replicas, 1, 100'000);
+  if (!(s.load > 0)) errors.push_back({fmt::format("serving.load: must be above 0, is {}", s.load)});
   const bool budgeted = s.policy != BatchingPolicy::static_batch && s.policy != BatchingPolicy::orca;
   if (errors.empty() && budgeted && s.max_num_batched_tokens < s.max_num_seqs)
     errors.push_back(

@@ -28,6 +28,7 @@ TEST(Settings, EachPrintsToATextThatSetsTheSameValue) {
                                     {.first = 0, .last = 1, .role = "*", .value = DType::f32}};
   c.plan.launch.batch_buckets = {1, 2, 4, 8};
   c.workload.copy_beside = {.bytes = Bytes{3 << 20}, .direction = CopyDirection::to_host};
+  c.serving.load = 0.1;
   c.draws.seed = 18'446'744'073'709'551'615ULL;
   Case other = tiny_case();
   other.models["model"].windowed_layer = {true, false};

@@ -21,7 +21,7 @@ const std::string served =
     "serving: {kv_blocks: 64, max_num_seqs: 8, max_num_batched_tokens: 64}\n"
     "execute: {backend: \"cuda:0\"}\n"
     "variants:\n"
-    "  - {name: twice the load, set: {serving.load_percent: 200}}\n"
+    "  - {name: twice the load, set: {serving.load: 2}}\n"
     "  - {name: one at a time, set: {serving.max_num_seqs: 1}}\n";
 
 using ServingStudy = InFolder;
@@ -102,6 +102,7 @@ TEST_F(ServingStudy, MistakesAreToldWhereTheyAre) {
        "serving.policy: \"fifo\" is not one of static, orca, vllm-v0, vllm-v1, sarathi, decode-first");
   says(served + "  - {name: v, set: {serving.max_num_batched_tokens: 4}}\n",
        "serving.max_num_batched_tokens: 4 leaves no token for some of 8 sequences");
+  says(served + "  - {name: v, set: {serving.load: 0}}\n", "serving.load: must be above 0, is 0");
   says(head + "traffic: {requests: 5, arrivals: {process: poisson, requests_per_second: 0}}\n",
        "requests_per_second: must be above 0");
   says(head + "traffic: {file: none.csv}\n", "s.yaml:4:17: error: traffic.file: no such file");

@@ -1,0 +1,40 @@
+#include "scenarios/sweep_key.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "model/case_hash.hpp"
+#include "model/seeded.hpp"
+
+namespace inferometer {
+namespace {
+
+std::uint64_t joined(std::uint64_t hash, std::uint64_t more) { return mix(hash ^ mix(more)); }
+std::uint64_t joined(std::uint64_t hash, double more) {
+  return joined(hash, std::bit_cast<std::uint64_t>(more));
+}
+std::uint64_t joined(std::uint64_t hash, const std::string& more) {
+  return joined(hash, tensor_key(1, more));
+}
+
+}  // namespace
+
+std::uint64_t common_key(const Scenario& scenario, const std::string& program) {
+  std::uint64_t hash = joined(1, program);
+  if (!scenario.traffic) return hash;
+  hash = joined(hash, traffic_hash(*scenario.traffic));
+  const ServiceLevel& level = scenario.level;
+  for (const auto& limit : {level.ttft, level.tpot, level.e2el})
+    hash = joined(hash, limit ? limit->count() : -1.0);
+  return hash;
+}
+
+std::string point_key(std::uint64_t common, const SweepPoint& point) {
+  const Calibration& c = *point.calibration;
+  std::uint64_t hash = joined(joined(common, case_hash(point.run.edited)), c.source);
+  for (const Parameter& p : c.parameters) hash = joined(joined(hash, p.name), p.value);
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace inferometer
