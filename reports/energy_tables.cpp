@@ -11,7 +11,7 @@
 namespace inferometer {
 namespace {
 
-constexpr const char* none = "–";
+constexpr const char* none = "-";
 
 template <class Number>
 std::string text(const std::optional<Number>& number, double unit = 1) {
@@ -52,15 +52,15 @@ std::optional<Table> energy_table(const StudyResult& study) {
       "Power of a device, energy and cost of a step and of its tokens; measured " + std::string{energy_note},
       {{"variant", false},
        {"phase", false},
-       {"predicted [W]"},
-       {"measured [W]"},
-       {"predicted [J/step]"},
-       {"measured [J/step]"},
+       {"W predicted"},
+       {"measured"},
+       {"J/step predicted"},
+       {"measured"},
        {"error"},
-       {"predicted [J/token]"},
-       {"measured [J/token]"},
-       {"predicted [$/million tokens]"},
-       {"measured [$/million tokens]"}},
+       {"J/token predicted"},
+       {"measured"},
+       {"$/million tokens"},
+       {"by measured time"}},
       {}};
   for (const VariantResult& v : study.variants) {
     for (const PhaseResult& phase : v.phases) {
