@@ -34,7 +34,11 @@ struct Device {
   std::optional<Sourced<BytesPerSecond>> link_bandwidth;       ///< to a peer device, per direction
   std::optional<Sourced<Seconds>> link_latency;                ///< of one hop
   std::optional<Sourced<BytesPerSecond>> host_link_bandwidth;  ///< to host memory, per direction
-  std::optional<Sourced<Watts>> power;
+  std::optional<Sourced<Watts>> power;                         ///< limit of the whole device
+  std::optional<Sourced<Watts>> idle_power;                    ///< clocks up, nothing to do
+  std::optional<Sourced<Watts>> memory_power;                  ///< what reading at memory_bandwidth adds
+  std::optional<Sourced<Watts>> compute_power;   ///< what the arithmetic units at their full dense rate add
+  std::optional<Sourced<DollarsPerHour>> price;  ///< of one device
 };
 
 /// `count` devices of one kind joined by their links.

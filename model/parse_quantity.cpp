@@ -17,6 +17,7 @@ constexpr Dimension rate{"rate", "a rate is needed", "4.8 TB/s"};
 constexpr Dimension speed{"speed", "a speed is needed", "989 TFLOP/s"};
 constexpr Dimension frequency{"frequency", "a frequency is needed", "1.83 GHz"};
 constexpr Dimension power{"power", "a power is needed", "700 W"};
+constexpr Dimension price{"price", "a price is needed", "2.5 $/h"};
 constexpr Dimension duration{"time", "a time is needed", "3 us"};
 
 struct Unit {
@@ -54,6 +55,7 @@ constexpr std::array units{
     Unit{"mW", power, 1e-3},
     Unit{"W", power, 1},
     Unit{"kW", power, 1e3},
+    Unit{"$/h", price, 1},
     Unit{"ns", duration, 1e-9},
     Unit{"us", duration, 1e-6},
     Unit{"ms", duration, 1e-3},
@@ -163,6 +165,7 @@ INFEROMETER_QUANTITY(BytesPerSecond, rate)
 INFEROMETER_QUANTITY(FlopsPerSecond, speed)
 INFEROMETER_QUANTITY(Hertz, frequency)
 INFEROMETER_QUANTITY(Watts, power)
+INFEROMETER_QUANTITY(DollarsPerHour, price)
 INFEROMETER_QUANTITY(Seconds, duration)
 #undef INFEROMETER_QUANTITY
 

@@ -56,6 +56,7 @@ struct Plan {
   } kv;
   struct Parallel {
     std::int64_t tensor = 1;
+    std::int64_t devices() const { return tensor; }  ///< of one instance
   } parallel;
 };
 

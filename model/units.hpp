@@ -24,6 +24,8 @@ using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;  ///< a speed
 using Hertz = Quantity<struct HertzTag, double>;
 using Watts = Quantity<struct WattsTag, double>;
 using Joules = Quantity<struct JoulesTag, double>;
+using DollarsPerHour = Quantity<struct DollarsPerHourTag, double>;
+using Dollars = Quantity<struct DollarsTag, double>;
 using Celsius = Quantity<struct CelsiusTag, double>;
 using Seconds = std::chrono::duration<double>;                       ///< what formulas compute with
 using Nanoseconds = std::chrono::duration<std::int64_t, std::nano>;  ///< what clocks and timelines tick in
@@ -33,6 +35,12 @@ constexpr Seconds operator/(Flops work, FlopsPerSecond rate) {
 }
 constexpr Seconds operator/(Bytes size, BytesPerSecond rate) {
   return Seconds{static_cast<double>(size.value) / rate.value};
+}
+constexpr Joules operator*(Watts power, Seconds time) { return Joules{power.value * time.count()}; }
+constexpr Joules operator*(double factor, Joules energy) { return Joules{factor * energy.value}; }
+constexpr Watts operator/(Joules energy, Seconds time) { return Watts{energy.value / time.count()}; }
+constexpr Dollars operator*(DollarsPerHour price, Seconds time) {
+  return Dollars{price.value * time.count() / 3600};
 }
 constexpr Bytes operator*(std::int64_t count, Bytes each) { return Bytes{count * each.value}; }
 constexpr Flops operator*(std::int64_t count, Flops each) { return Flops{count * each.value}; }

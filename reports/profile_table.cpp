@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reports/conditions.hpp"
+#include "reports/energy_tables.hpp"
 #include "reports/explanation.hpp"
 #include "reports/reports.hpp"
 #include "reports/tracing.hpp"
@@ -25,10 +26,9 @@ Least least_of(const VariantResult& v, const PhaseResult& phase, const std::stri
   for (std::size_t i = 0; i < v.structure.nodes.size(); ++i) {
     if (row_of(v.structure, i, phase.run) != row) continue;
     const Work work = work_of(bind(v.structure.nodes[i], v.structure, phase.features));
-    const FlopsPerSecond peak =
-        work.product || work.state.value > 0 ? matrix_peak(device, work.dtype) : device.vector.value;
     least.bytes += work.compulsory();
-    least.time += std::max(work.compulsory() / device.memory_bandwidth.value, work.flops / peak);
+    least.time +=
+        std::max(work.compulsory() / device.memory_bandwidth.value, work.flops / peak_of(work, device));
   }
   return least;
 }
@@ -79,7 +79,7 @@ std::string phase_table(const VariantResult& v, const PhaseResult& phase) {
                         dram < 0 ? "-" : fmt::format("{:.2f}", dram * 1e-6));
   }
   if (const auto tracing = tracing_of(v, phase)) text += tracing_text(*tracing, *phase.measured);
-  return text + conditions_line(phase);
+  return text + conditions_line(phase) + energy_line(v, phase);
 }
 
 }  // namespace
@@ -97,6 +97,7 @@ std::string profile_table(const StudyResult& study) {
     if (!v.not_measured.empty()) text += fmt::format("{}: not measured: {}\n", v.name, v.not_measured);
   }
   if (energy) text += fmt::format("\n{}\n", energy_note);
+  for (const std::string& note : cost_notes(study)) text += note + "\n";
   return text + (study.provenance.more.contains("counters")
                      ? "counters: " + study.provenance.more.at("counters") + "\n"
                      : "");

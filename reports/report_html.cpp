@@ -1,6 +1,7 @@
 #include "reports/beside.hpp"
 #include "reports/charts.hpp"
 #include "reports/conditions.hpp"
+#include "reports/energy_tables.hpp"
 #include "reports/html_page.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
@@ -10,11 +11,20 @@
 namespace inferometer {
 namespace {
 
+std::string cost_lines(const StudyResult& study) {
+  std::string text;
+  for (const std::string& note : cost_notes(study))
+    text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
+  return text;
+}
+
 std::string results_section(const StudyResult& study, const Quality& quality) {
   std::string text = html(results(study, quality));
   if (const std::string note = throttled_note(study); !note.empty())
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
   if (const auto beside = beside_table(study)) text += html(*beside);
+  if (const auto energy = energy_table(study)) text += html(*energy);
+  text += cost_lines(study);
   for (const VariantResult& v : study.variants) {
     if (!v.not_measured.empty())
       text += "<p class=\"soft\">" + escape_html(v.name + ": not measured: " + v.not_measured) + "</p>\n";
@@ -29,10 +39,12 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
 
 std::string serving_section(const StudyResult& study) {
   std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
-                     html(serving_latencies(study)) + html(serving_capacity(study));
+                     html(serving_latencies(study)) + html(serving_capacity(study)) +
+                     html(serving_costs(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += html(errors);
   for (const std::string& note : serving_notes(study))
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
+  text += cost_lines(study);
   std::vector<const VariantResult*> served;
   for (const VariantResult& v : study.variants) {
     if (v.serving) served.push_back(&v);

@@ -2,6 +2,7 @@
 
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
+#include "reports/energy_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/tables.hpp"
@@ -40,14 +41,17 @@ std::string step_sections(const StudyResult& study) {
   std::string text = verdict(quality) + "\n\n" + markdown(results(study, quality));
   if (const std::string note = throttled_note(study); !note.empty()) text += escaped(note) + "\n\n";
   if (const auto beside = beside_table(study)) text += markdown(*beside);
+  if (const auto energy = energy_table(study)) text += markdown(*energy);
+  for (const std::string& note : cost_notes(study)) text += "* " + escaped(note) + "\n";
   return text;
 }
 
 std::string serving_sections(const StudyResult& study) {
   std::string text = escaped(study.scenario.traffic->source) + "\n\n" + markdown(serving_latencies(study)) +
-                     markdown(serving_capacity(study));
+                     markdown(serving_capacity(study)) + markdown(serving_costs(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += markdown(errors);
   for (const std::string& note : serving_notes(study)) text += "* " + escaped(note) + "\n";
+  for (const std::string& note : cost_notes(study)) text += "* " + escaped(note) + "\n";
   return text;
 }
 

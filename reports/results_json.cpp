@@ -4,6 +4,7 @@
 
 #include "model/settings.hpp"
 #include "reports/conditions.hpp"
+#include "reports/energy_tables.hpp"
 #include "reports/explanation.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
@@ -96,6 +97,15 @@ Json conditions_json(const PhaseResult& phase) {
           {"not_available", c.not_available.empty() ? Json(nullptr) : Json(c.not_available)}};
 }
 
+Json energy_json(const PhaseCost& c) {
+  return {{"energy_per_step_j", or_null(c.step)},
+          {"energy_per_token_j", or_null(c.token)},
+          {"mean_power_w", or_null(c.power)},
+          {"cost_per_million_tokens_usd", or_null(c.per_million_tokens)},
+          {"measured_cost_per_million_tokens_usd", or_null(c.measured_per_million_tokens)},
+          {"not_known", c.not_known.empty() ? Json(nullptr) : Json(c.not_known)}};
+}
+
 Json tracing_json(const std::optional<Tracing>& t) {
   if (!t) return nullptr;
   const KernelPairs all = t->all();
@@ -139,6 +149,7 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
                                                    : "none: no validation evidence for this device"},
       {"measured", samples_of(phase.measured)},
       {"conditions", conditions_json(phase)},
+      {"energy", energy_json(cost_of(v, phase))},
       {"tracing", tracing_json(tracing_of(v, phase))},
       {"copy_beside",
        {{"predicted", json_of(phase.beside_predicted)}, {"measured", json_of(phase.beside_measured)}}},
@@ -169,6 +180,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
     json["traffic"] = v.serving->traffic->source;
     json["predicted"] = served_json(v.serving->predicted);
     json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
+    json["executed_durations"] = v.serving->executed ? Json(executed_by(*v.serving)) : Json(nullptr);
     json["executed_steps"] = executed_steps_json(*v.serving);
   }
   for (std::size_t p = 0; p < v.phases.size(); ++p)

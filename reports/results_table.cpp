@@ -4,6 +4,7 @@
 
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
+#include "reports/energy_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
@@ -41,9 +42,11 @@ std::string serving_text(const StudyResult& study) {
   std::string text =
       fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
                   base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
-  text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
+  text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study)) + "\n" +
+          text_of(serving_costs(study));
   if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
   for (const std::string& note : serving_notes(study)) text += "\n" + note + "\n";
+  for (const std::string& note : cost_notes(study)) text += "\n" + note + "\n";
   return text;
 }
 
@@ -67,6 +70,8 @@ std::string results_table(const StudyResult& study) {
   text += '\n';
   if (const std::string note = throttled_note(study); !note.empty()) text += note + "\n";
   text += beside_text(study);
+  if (const auto energy = energy_table(study)) text += text_of(*energy) + "\n";
+  for (const std::string& note : cost_notes(study)) text += note + "\n";
   for (const VariantResult& v : study.variants) {
     if (!v.memory.fits())
       text += fmt::format("{}: does not fit: {:.2f} of {:.2f} GiB\n", v.name,

@@ -25,7 +25,7 @@ void runs(const StudyResult& study, Visit visit) {
   for (const VariantResult& v : study.variants) {
     if (!v.serving) continue;
     visit(v, "predicted", v.serving->predicted);
-    if (v.serving->executed) visit(v, "executed", *v.serving->executed);
+    if (v.serving->executed) visit(v, executed_by(*v.serving), *v.serving->executed);
   }
 }
 
@@ -42,8 +42,14 @@ template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
+template <class Number>
+Json value_or_null(const std::optional<Number>& number) {
+  return number ? Json(number->value) : Json(nullptr);
+}
 
 }  // namespace
+
+std::string_view executed_by(const ServingResult& serving) { return name(serving.durations); }
 
 Table serving_latencies(const StudyResult& study) {
   Table t{.caption =
@@ -69,10 +75,10 @@ Table serving_latencies(const StudyResult& study) {
     t.columns.push_back({"goodput/s"});
     t.columns.push_back({"within SLO %"});
   }
-  runs(study, [&](const VariantResult& v, const char* by, const Served& served) {
+  runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
-    Table::Row row{.cells = {v.name, by, ms(m.ttft.mean), ms(m.ttft.p90), ms(m.ttft.p99), ms(m.tpot.mean),
-                             ms(m.tpot.p99), ms(m.itl.p99), ms(m.e2el.mean), ms(m.e2el.p99),
+    Table::Row row{.cells = {v.name, std::string{by}, ms(m.ttft.mean), ms(m.ttft.p90), ms(m.ttft.p99),
+                             ms(m.tpot.mean), ms(m.tpot.p99), ms(m.itl.p99), ms(m.e2el.mean), ms(m.e2el.p99),
                              fmt::format("{:.3f}", m.request_throughput),
                              fmt::format("{:.1f}", m.output_throughput)}};
     if (judged) {
@@ -100,13 +106,13 @@ Table serving_capacity(const StudyResult& study) {
                       {"simulated s"},
                       {"took here s"}},
           .rows = {}};
-  runs(study, [&](const VariantResult& v, const char* by, const Served& served) {
+  runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     const auto part = [](std::int64_t a, std::int64_t b) {
       return percent(b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0);
     };
     t.rows.push_back(
-        {.cells = {v.name, by, std::to_string(m.completed), std::to_string(m.rejected),
+        {.cells = {v.name, std::string{by}, std::to_string(m.completed), std::to_string(m.rejected),
                    std::to_string(m.preemptions), std::to_string(m.kv_blocks), part(m.kv_peak, m.kv_blocks),
                    percent(m.prefix_hit_rate), percent(m.utilisation), std::to_string(m.steps),
                    part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
@@ -165,6 +171,9 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
     if (!v.not_served.empty()) notes.push_back(v.name + ": not served: " + v.not_served);
     const bool same = &v != &study.variants.front() && v.not_measured == study.variants.front().not_measured;
     if (!v.not_measured.empty() && !same) notes.push_back(v.name + ": not executed: " + v.not_measured);
+    if (v.serving && v.serving->executed && v.serving->durations == StepDurations::reused)
+      notes.push_back(fmt::format("{}: executed, durations reused: {} of {} steps executed", v.name,
+                                  v.serving->steps.size(), v.serving->executed->metrics.steps));
   }
   return notes;
 }
@@ -191,6 +200,7 @@ std::string serving_verdict(const StudyResult& study) {
 }
 
 Json metrics_json(const ServingMetrics& m) {
+  const ServingCost& c = m.cost;
   return {{"ttft_ms", json_of(m.ttft)},
           {"tpot_ms", json_of(m.tpot)},
           {"itl_ms", json_of(m.itl)},
@@ -215,7 +225,14 @@ Json metrics_json(const ServingMetrics& m) {
           {"utilisation", m.utilisation},
           {"steps", m.steps},
           {"jumped_steps", m.jumped_steps},
-          {"simulated_s", m.simulated_s}};
+          {"simulated_s", m.simulated_s},
+          {"devices", c.devices},
+          {"energy_j", value_or_null(c.energy)},
+          {"energy_per_output_token_j", value_or_null(c.energy_per_output_token)},
+          {"mean_power_w", value_or_null(c.mean_power)},
+          {"cost_per_million_output_tokens_usd", value_or_null(c.per_million_output_tokens)},
+          {"cost_per_million_total_tokens_usd", value_or_null(c.per_million_total_tokens)},
+          {"cost_not_known", c.not_known.empty() ? Json(nullptr) : Json(c.not_known)}};
 }
 
 Json served_json(const Served& served) {

@@ -6,6 +6,10 @@
 
 namespace inferometer {
 
+/// "predicted" stands beside what a run that was executed is called: "executed", or "reused" where its steps
+/// have the durations of others that were.
+std::string_view executed_by(const ServingResult& serving);
+
 /// Latencies, throughput and goodput of every variant, predicted and executed.
 Table serving_latencies(const StudyResult& study);
 /// What served them: cache, steps, use of the device, and what the run took here.

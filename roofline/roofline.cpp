@@ -73,6 +73,10 @@ FlopsPerSecond matrix_peak(const Device& device, DType dtype) {
   return it != device.matrix.end() ? it->second.value : device.vector.value;
 }
 
+FlopsPerSecond peak_of(const Work& work, const Device& device) {
+  return work.product || work.state.value > 0 ? matrix_peak(device, work.dtype) : device.vector.value;
+}
+
 Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
                   const Surroundings& surroundings) {
   const Work work = work_of(op);

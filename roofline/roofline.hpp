@@ -13,7 +13,8 @@ struct Surroundings {
 };
 
 /// Time of one node alone on a processor:  launch + max(flops / rate, bytes / bandwidth), with
-///   rate       matrix peak * matrix_efficiency * m / (m + half_rows); vector peak * vector_efficiency for work
+///   rate       matrix peak * matrix_efficiency * m / (m + half_rows); vector peak * vector_efficiency for
+///   work
 ///              outside products
 ///   bandwidth  memory's for weights and state, the cache's for activations that fit into it; weights and
 ///              state that fit into the cache together are found there from the step before
@@ -31,5 +32,7 @@ Seconds launch_time(const Device& device, const Calibration& calibration);
 /// The rate that `dtype` products are multiplied at on this device: its matrix peak, or the vector peak for
 /// dtypes that have none.
 FlopsPerSecond matrix_peak(const Device& device, DType dtype);
+/// That of the units which do a node's arithmetic: matrix units for products and attention.
+FlopsPerSecond peak_of(const Work& work, const Device& device);
 
 }  // namespace inferometer

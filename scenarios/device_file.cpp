@@ -74,7 +74,11 @@ Device read_device_keys(Reader& in) {
           .link_bandwidth = maybe_sourced<BytesPerSecond>(in, "link_bandwidth"),
           .link_latency = maybe_sourced<Seconds>(in, "link_latency"),
           .host_link_bandwidth = maybe_sourced<BytesPerSecond>(in, "host_link_bandwidth"),
-          .power = maybe_sourced<Watts>(in, "power")};
+          .power = maybe_sourced<Watts>(in, "power"),
+          .idle_power = maybe_sourced<Watts>(in, "idle_power"),
+          .memory_power = maybe_sourced<Watts>(in, "memory_power"),
+          .compute_power = maybe_sourced<Watts>(in, "compute_power"),
+          .price = maybe_sourced<DollarsPerHour>(in, "price")};
 }
 
 /// "matrix_efficiency" or, for one dtype, "matrix_efficiency.bf16".

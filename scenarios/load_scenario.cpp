@@ -53,6 +53,13 @@ void read_execute(Reader in, Scenario& s, const fs::path& folder) {
   s.repeats = in.optional<std::int64_t>("repeats", 5);
   if (in.errors().size() == before && (s.repeats < 1 || s.repeats > 1000))
     in.error("repeats", "must be 1 to 1000, is " + std::to_string(s.repeats));
+  if (const auto durations = in.maybe<std::string>("durations"); durations && !durations->empty()) {
+    if (const auto known = value_named<StepDurations>(*durations)) {
+      s.durations = *known;
+    } else {
+      in.error("durations", "\"" + *durations + "\" is not one of " + expected_names<StepDurations>());
+    }
+  }
   if (const auto weights = in.maybe<std::string>("weights"); weights && !weights->empty()) {
     s.weights = (folder / *weights).string();
     std::error_code ignored;
@@ -215,6 +222,8 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
     s.level = read_service_level(*slo);
     if (!traffic) in.error("slo", "requests of traffic: are judged by it; there is none");
   }
+  if (s.durations == StepDurations::reused && !traffic)
+    in.error("execute", "durations: steps of traffic: are reused; there is none");
   const std::vector<Edit> edits = read_baseline_settings(in, s.baseline);
   bool judge = complete && errors.empty();
   if (judge) {

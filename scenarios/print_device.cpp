@@ -23,6 +23,7 @@ std::string text_of(BytesPerSecond v) { return scaled(v.value, "B/s"); }
 std::string text_of(FlopsPerSecond v) { return scaled(v.value, "FLOP/s"); }
 std::string text_of(Hertz v) { return fmt::format("{:.6g} GHz", v.value * 1e-9); }
 std::string text_of(Watts v) { return fmt::format("{:.6g} W", v.value); }
+std::string text_of(DollarsPerHour v) { return fmt::format("{:.6g} $/h", v.value); }
 std::string text_of(Seconds v) { return fmt::format("{:.6g} us", v.count() * 1e6); }
 std::string text_of(std::int64_t v) { return std::to_string(v); }
 
@@ -73,6 +74,10 @@ std::string print_device(const DeviceFile& file) {
   text += line("link_latency", d.link_latency);
   text += line("host_link_bandwidth", d.host_link_bandwidth);
   text += line("power", d.power);
+  text += line("idle_power", d.idle_power);
+  text += line("memory_power", d.memory_power);
+  text += line("compute_power", d.compute_power);
+  text += line("price", d.price);
   if (calibrated) text += calibration_text(file.calibration, file.quality);
   return text;
 }

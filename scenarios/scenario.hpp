@@ -9,6 +9,7 @@
 #include "model/traffic.hpp"
 #include "roofline/calibration.hpp"
 #include "simulator/serving/metrics.hpp"
+#include "simulator/serving/reused_timer.hpp"
 #include "traffic/spec.hpp"
 
 namespace inferometer {
@@ -46,8 +47,9 @@ struct Scenario {
   std::string model;         ///< the preset's name or the config.json that was read
   std::string backend;       ///< where to execute ("cpu", "cuda:0"); empty: prediction only
   std::int64_t repeats = 5;  ///< timed runs of each step
-  std::string weights;       ///< checkpoint file or folder to execute with; empty: seeded weights
-  std::string tuning;  ///< file with choices of kernels; "none", or empty: what `tune` wrote, if anything
+  StepDurations durations = StepDurations::executed;  ///< of traffic's executed steps
+  std::string weights;  ///< checkpoint file or folder to execute with; empty: seeded weights
+  std::string tuning;   ///< file with choices of kernels; "none", or empty: what `tune` wrote, if anything
   Case baseline;
   Calibration calibration;  ///< of the device
   /// What is asked of a server; null: the workload's static batch is run.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "simulator/serving/cost.hpp"
 #include "simulator/serving/predicted_timer.hpp"
 #include "simulator/serving/server.hpp"
 
@@ -56,22 +57,31 @@ Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
   Result<Served> served = serve(*server, *result.traffic, timer, level, progress);
   if (!served) return failure(served.error());
   result.predicted = std::move(*served);
+  ServingMetrics& m = result.predicted.metrics;
+  m.cost = cost_of(m, c, timer.above_idle(), powers_missing(c.cluster.device));
   return result;
 }
 
 Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
-                     Backend& backend, ServingResult& result, const ServingProgress& progress) {
+                     Backend& backend, StepDurations durations, ServingResult& result,
+                     const ServingProgress& progress) {
   if (c.serving.replicas != 1)
     return failure("serving.replicas: one is executed, not " + std::to_string(c.serving.replicas));
   const Result<ServerSettings> server = server_of(c, result.budget);
   if (!server) return failure(server.error());
   const std::unique_ptr<StepTimer> steps = backend.timer();
-  ExecutedTimer timer(*steps, result.budget.blocks, c.plan.kv.block_tokens, c.model().vocab, c.draws.seed);
+  ExecutedTimer every(*steps, result.budget.blocks, c.plan.kv.block_tokens, c.model().vocab, c.draws.seed);
+  ReusedTimer some(every);
+  const bool reused = durations == StepDurations::reused;
+  BatchTimer& timer = reused ? static_cast<BatchTimer&>(some) : every;
   Result<Served> served = serve(*server, *result.traffic, timer, result.level, progress);
   if (!served) return failure(served.error());
   result.executed = std::move(*served);
+  ServingMetrics& m = result.executed->metrics;
+  m.cost = cost_of(m, c, std::nullopt, "energy of executed steps is not measured");
   StepPredictor predictor(c, structure, calibration);
-  for (const ExecutedTimer::Executed& e : timer.steps())
+  result.durations = durations;
+  for (const ExecutedTimer::Executed& e : reused ? some.steps() : every.steps())
     result.steps.push_back({e.totals, predictor.time(e.totals), e.time});
   return std::monostate{};
 }

@@ -7,8 +7,8 @@
 #include "model/backend.hpp"
 #include "model/kv_capacity.hpp"
 #include "roofline/calibration.hpp"
-#include "simulator/serving/executed_timer.hpp"
 #include "simulator/serving/metrics.hpp"
+#include "simulator/serving/reused_timer.hpp"
 #include "simulator/serving/simulate.hpp"
 
 namespace inferometer {
@@ -31,7 +31,8 @@ struct ServingResult {
     StepTotals totals;
     Nanoseconds predicted{0}, executed{0};
   };
-  std::vector<StepPair> steps;  ///< the executed ones, each beside its prediction
+  StepDurations durations = StepDurations::executed;
+  std::vector<StepPair> steps;  ///< that were executed, each beside its prediction
 };
 
 /// The same requests, arriving `load` times as fast; infinity: all at once.
@@ -44,11 +45,13 @@ Traffic at_load(const Traffic& traffic, double load);
                                                     const ServiceLevel& level,
                                                     const ServingProgress& progress);
 
-/// The same loop with executed steps, on one replica. Each executed step is predicted too.
+/// The same loop with executed steps, on one replica: all of them, or one of each kind. Each executed step is
+/// predicted too.
 ///
 /// requires  backend prepared for prepared_for(c, result.budget.blocks)
 /// errors    those of the backend; more replicas than one
 [[nodiscard]] Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
-                                   Backend& backend, ServingResult& result, const ServingProgress& progress);
+                                   Backend& backend, StepDurations durations, ServingResult& result,
+                                   const ServingProgress& progress);
 
 }  // namespace inferometer

@@ -1,11 +1,14 @@
 #include "scenarios/study.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "model/launch.hpp"
 #include "model/seeded.hpp"
 #include "scenarios/samples.hpp"
 #include "simulator/step_predictor.hpp"
+#include "simulator/step_work.hpp"
 
 namespace inferometer {
 namespace {
@@ -86,10 +89,21 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
                         .structure = std::move(structure)};
   variant.memory = memory_budget(settings, variant.structure);
   StepPredictor predictor(settings, variant.structure, calibration);
+  StepWork work(settings, variant.structure);
+  const std::optional<PowerModel> power = PowerModel::of(settings.cluster.device);
+  const Plan::Parallel& parallel = settings.plan.parallel;
   for (const PhaseRange& range : phases_of(steps.size())) {
     PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
-    for (std::size_t i = range.first; i < range.first + range.count; ++i)
-      phase.predicted += seconds(predictor.time(features(steps[i]))) / static_cast<double>(range.count);
+    Joules energy{0};
+    for (std::size_t i = range.first; i < range.first + range.count; ++i) {
+      const Features f = features(steps[i]);
+      const Seconds time = seconds(predictor.time(f));
+      phase.predicted += time / static_cast<double>(range.count);
+      if (power)
+        energy += power->idle() * (static_cast<double>(parallel.devices()) * time) +
+                  static_cast<double>(parallel.tensor) * power->above_idle(work.of(totals_of(f)), time);
+    }
+    if (power) phase.energy = Joules{energy.value / static_cast<double>(range.count)};
     phase.features = features(steps[range.middle()]);
     phase.run = padded(phase.features, settings.plan);
     phase.prediction = predict(settings, variant.structure, phase.features, calibration);
@@ -137,20 +151,27 @@ MemoryUse memory_of(const KvBudget& budget, const Device& device) {
 /// The scenario's traffic.
 Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario,
                                     const Calibration& calibration, Backend* backend,
-                                    const ServingProgress& progress) {
+                                    const Progress& progress) {
+  const auto part = [&](std::string_view by) {
+    return [&progress, by, all = static_cast<double>(scenario.traffic->requests.size())](double fraction) {
+      progress(fmt::format(" {}, {:.0f} of {:.0f} requests", by, fraction * all, all), fraction);
+    };
+  };
   const Case& c = run.edited;
   Result<Structure> structure = compile(c.model(), c.plan);
   if (!structure) return failure(structure.error());
   VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
   Result<ServingResult> serving =
-      predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress);
+      predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, part("predicted"));
   if (!serving) {  // the others are still served
     variant.not_served = in_a_line(serving.error());
     return variant;
   }
   variant.memory = memory_of(serving->budget, c.cluster.device);
   if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
-    if (auto done = execute_serving(c, variant.structure, calibration, *backend, *serving, progress); !done)
+    if (auto done = execute_serving(c, variant.structure, calibration, *backend, scenario.durations, *serving,
+                                    part(name(scenario.durations)));
+        !done)
       variant.not_measured = in_a_line(done.error());
   }
   variant.serving = std::move(*serving);
@@ -159,7 +180,7 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
 
 Result<VariantResult> run_variant(const Variant& run, const Scenario& scenario,
                                   const Calibration& calibration, Backend* backend,
-                                  const ServingProgress& progress) {
+                                  const Progress& progress) {
   Result<VariantResult> variant = scenario.traffic
                                       ? serve_variant(run, scenario, calibration, backend, progress)
                                       : step_variant(run, calibration, backend, scenario.repeats);
@@ -253,7 +274,7 @@ std::vector<Variant> runs_of(const Scenario& scenario) {
 
 Result<VariantResult> predict_run(const Variant& run, const Scenario& scenario,
                                   const Calibration& calibration) {
-  return run_variant(run, scenario, calibration, nullptr, {});
+  return run_variant(run, scenario, calibration, nullptr, [](const std::string&, double) {});
 }
 
 Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calibration, Backend* backend,
@@ -263,10 +284,10 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
   const std::vector<Variant> runs = runs_of(scenario);
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const Variant& run = runs[r];
-    const auto part = [&](double fraction) {
-      progress(run.name, (static_cast<double>(r) + fraction) / static_cast<double>(runs.size()));
+    const auto part = [&](const std::string& what, double fraction) {
+      progress(run.name + what, (static_cast<double>(r) + fraction) / static_cast<double>(runs.size()));
     };
-    part(0);
+    part("", 0);
     Result<VariantResult> variant = run_variant(run, scenario, calibration, backend, part);
     if (!variant) return failure(variant.error());
     if (backend == nullptr) variant->not_measured = why_not;

@@ -17,13 +17,14 @@ namespace inferometer {
 /// One kind of step of a run: the prefill, or the decode steps, of which the middle one stands for all in
 /// node tables.
 struct PhaseResult {
-  std::string name;                         ///< "prefill" or "decode"
-  std::int64_t steps = 1;                   ///< so many steps of this kind
-  Features features;                        ///< of the step that stands for them
-  Features run;                             ///< those with what pads it: they decide what shares a kernel
-  Seconds predicted{0};                     ///< mean over the steps
-  Prediction prediction;                    ///< of the step that stands for them
-  std::optional<Samples> measured;          ///< of a step, over repeats (untraced)
+  std::string name;                 ///< "prefill" or "decode"
+  std::int64_t steps = 1;           ///< so many steps of this kind
+  Features features;                ///< of the step that stands for them
+  Features run;                     ///< those with what pads it: they decide what shares a kernel
+  Seconds predicted{0};             ///< mean over the steps
+  std::optional<Joules> energy;     ///< mean over the steps, of all devices of the instance, predicted
+  Prediction prediction;            ///< of the step that stands for them
+  std::optional<Samples> measured;  ///< of a step, over repeats (untraced)
   std::optional<RunConditions> conditions;  ///< while those ran, where the backend sees its device
   std::optional<Timeline> profile;  ///< the step that stands for them, node by node (median over repeats)
   std::optional<BesideTimes> beside_predicted,

@@ -5,23 +5,28 @@
 
 namespace inferometer {
 
+/// (query, key) pairs under a causal mask and a sliding window (0: none): masked pairs are not counted. Of
+/// one sequence, or of lengths that are means over several.
+template <class Number>
+constexpr Number causal_pairs(Number fresh, Number cached, Number window) {
+  if (window <= 0) return fresh * cached + fresh * (fresh + 1) / 2;
+  const Number full = std::clamp<Number>(window - 1 - cached, 0, fresh);  // queries that see everything
+  return full * cached + full * (full + 1) / 2 + (fresh - full) * window;
+}
+/// Cached and fresh tokens that at least one query sees.
+template <class Number>
+constexpr Number visible_tokens(Number fresh, Number cached, Number window) {
+  return window <= 0 ? cached + fresh : std::min<Number>(cached, window - 1) + fresh;
+}
+
 /// What one sequence asks of attention in a step: `fresh` new tokens behind `cached` earlier ones.
 struct AttentionSlice {
   std::int64_t fresh = 0;
   std::int64_t cached = 0;
   friend constexpr bool operator==(const AttentionSlice&, const AttentionSlice&) = default;
 
-  /// (query, key) pairs under a causal mask and a sliding window (0: none): masked pairs are not counted.
-  constexpr std::int64_t pairs(std::int64_t window) const {
-    if (window <= 0) return fresh * cached + fresh * (fresh + 1) / 2;
-    const std::int64_t full =
-        std::clamp<std::int64_t>(window - 1 - cached, 0, fresh);  // queries that see everything
-    return full * cached + full * (full + 1) / 2 + (fresh - full) * window;
-  }
-  /// Cached and fresh tokens that at least one query sees.
-  constexpr std::int64_t visible(std::int64_t window) const {
-    return window <= 0 ? cached + fresh : std::min(cached, window - 1) + fresh;
-  }
+  constexpr std::int64_t pairs(std::int64_t window) const { return causal_pairs(fresh, cached, window); }
+  constexpr std::int64_t visible(std::int64_t window) const { return visible_tokens(fresh, cached, window); }
 };
 
 enum class AttentionKernel : std::uint8_t {

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/traffic.hpp"
@@ -26,6 +27,16 @@ struct LatencySummary {
   Seconds mean{0}, p50{0}, p90{0}, p95{0}, p99{0};
 };
 
+/// What a run's devices drew and cost; see cost.hpp. What is absent is in not_known, with the reason.
+struct ServingCost {
+  std::int64_t devices = 1;      ///< of all instances
+  std::optional<Joules> energy;  ///< of all devices
+  std::optional<Joules> energy_per_output_token;
+  std::optional<Watts> mean_power;  ///< of one device
+  std::optional<Dollars> per_million_output_tokens, per_million_total_tokens;
+  std::string not_known;
+};
+
 /// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when
 /// the step that made it ends, in the engine, and a request when it arrives there.
 struct ServingMetrics {
@@ -46,6 +57,7 @@ struct ServingMetrics {
   double prefix_hit_rate = 0;  ///< prompt tokens found in the cache, of those that were needed
   std::int64_t steps = 0, jumped_steps = 0;
   double simulated_s = 0;
+  ServingCost cost;  ///< by cost_of()
 };
 
 ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level);

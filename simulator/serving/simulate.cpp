@@ -72,6 +72,7 @@ class Server {
       : traffic_(traffic),
         timer_(timer),
         progress_(progress),
+        report_each_(std::max<std::int64_t>(1, static_cast<std::int64_t>(traffic.requests.size()) / 100)),
         arrivals_(traffic),
         rule_(rule_of(settings.router)) {
     run_.requests.resize(traffic.requests.size());
@@ -140,7 +141,7 @@ class Server {
   /// A request ended, or was rejected.
   void count(std::int32_t r, Nanoseconds now) {
     arrivals_.ended(r, now);
-    if (++counted_ % 1024 == 0 && progress_)
+    if (++counted_ % report_each_ == 0 && progress_)
       progress_(static_cast<double>(counted_) / static_cast<double>(traffic_.requests.size()));
   }
 
@@ -175,6 +176,7 @@ class Server {
   const Traffic& traffic_;
   BatchTimer& timer_;
   const ServingProgress& progress_;
+  const std::int64_t report_each_;  // ends of requests between two reports
   Arrivals arrivals_;
   const RouterRule& rule_;
   ServingRun run_;

@@ -13,7 +13,7 @@ struct ServerSettings {
   ReplicaRouter router = ReplicaRouter::round_robin;
 };
 
-/// Called now and then with the part of the requests that have ended.
+/// Called a hundred times with the part of the requests that have ended.
 using ServingProgress = std::function<void(double fraction)>;
 
 /// Serves the traffic in virtual time: each replica runs steps as its policy chooses, and each step takes

@@ -1,13 +1,8 @@
 #include <benchmark/benchmark.h>
 
-#include <random>
+#include "tests/bench/serving_load.hpp"
 
-#include "scenarios/scenario.hpp"
-#include "simulator/serving/predicted_timer.hpp"
-#include "simulator/serving/server.hpp"
-
-// Requests of ShareGPT-like lengths over replicas: the serving loop by itself, with a timer that costs
-// nothing, and with predicted steps of Llama-3.1-8B on H200s.
+// The serving loop by itself, with a timer that costs nothing, and with predicted steps.
 
 namespace inferometer {
 namespace {
@@ -19,37 +14,25 @@ struct FreeTimer final : BatchTimer {
   }
 };
 
-Traffic poisson(std::int64_t requests, std::int64_t replicas) {
-  std::mt19937_64 random(1);
-  std::exponential_distribution<double> gap(30.0 * static_cast<double>(replicas));  // requests/s
-  std::lognormal_distribution<double> prompt(5.2, 0.9), output(5.1, 0.8);
-  Traffic traffic;
-  double now = 0;
-  for (std::int64_t i = 0; i < requests; ++i) {
-    now += gap(random);
-    traffic.requests.push_back({.arrival = to_ticks(Seconds{now}),
-                                .prompt_tokens = 1 + static_cast<std::int32_t>(prompt(random)),
-                                .output_tokens = 1 + static_cast<std::int32_t>(output(random))});
-  }
-  return traffic;
-}
-
 void count(benchmark::State& state, const ServingRun& run) {
   const auto real = [](std::int64_t n) { return static_cast<double>(n); };
+  const auto time_of = [&](std::int64_t n) {
+    return benchmark::Counter(real(n) * real(state.iterations()),
+                              benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  };
   state.counters["steps"] = real(run.steps);
   state.counters["jumped"] = real(run.jumped_steps);
   state.counters["tokens/step"] = real(run.output_tokens) / real(run.steps);
-  state.counters["utilisation"] =
-      std::chrono::duration<double>(run.busy) / std::chrono::duration<double>(run.end) / real(run.instances);
-  state.counters["s/step"] = benchmark::Counter(real(run.steps) * real(state.iterations()),
-                                                benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["utilisation"] = utilisation_of(run);
+  state.counters["s/step"] = time_of(run.steps);
+  state.counters["s/event"] = time_of(events_of(run));
 }
 
 void loop(benchmark::State& state) {
   ServerSettings s;
   s.replicas = state.range(1);
   s.instance.kv_blocks = 30'000;
-  const Traffic traffic = poisson(state.range(0), s.replicas);
+  const Traffic traffic = poisson_traffic(state.range(0), s.replicas);
   ServingRun run;
   for (auto _ : state) {
     FreeTimer timer;
@@ -60,29 +43,15 @@ void loop(benchmark::State& state) {
 BENCHMARK(loop)->ArgNames({"requests", "replicas"})->Args({1'000'000, 16})->Unit(benchmark::kMillisecond);
 
 void predicted(benchmark::State& state) {
-  const Library library{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
-  Case c;
-  c.models["model"] = *load_model("llama-3.1-8b", library);
-  c.cluster.device = *load_device("h200-sxm", library);
-  c.plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true};
-  c.plan.launch.graphs = true;
-  c.serving.replicas = state.range(1);
-  const Structure structure = *compile(c.model(), c.plan);
-  const Calibration calibration;
-  const ServerSettings s = *server_of(c, kv_budget(c, structure));
-  const Traffic traffic = poisson(state.range(0), s.replicas);
+  const PredictedServer server(state.range(1));
+  const Traffic traffic = poisson_traffic(state.range(0), state.range(1));
   ServingRun run;
-  for (auto _ : state) {
-    PredictedTimer timer(c, structure, calibration);
-    run = *simulate(s, traffic, timer);
-  }
+  for (auto _ : state) run = server.serve(traffic);
   count(state, run);
 }
 BENCHMARK(predicted)
     ->ArgNames({"requests", "replicas"})
-    ->Args({10'000, 16})
-    ->Args({100'000, 16})
-    ->Args({1'000'000, 16})
+    ->ArgsProduct({{1'000, 10'000, 100'000, 1'000'000}, {1, 4, 16, 64}})
     ->Args({10'000'000, 64})
     ->Unit(benchmark::kMillisecond);
 

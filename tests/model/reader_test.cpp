@@ -38,6 +38,7 @@ TEST(Quantities, CarryTheirUnit) {
   EXPECT_EQ(value_of<FlopsPerSecond>("989 TFLOP/s"), FlopsPerSecond{989e12});
   EXPECT_EQ(value_of<Hertz>("1.83 GHz"), Hertz{1.83e9});
   EXPECT_EQ(value_of<Watts>("700 W"), Watts{700});
+  EXPECT_EQ(value_of<DollarsPerHour>("2.5 $/h"), DollarsPerHour{2.5});
   EXPECT_DOUBLE_EQ(value_of<Seconds>("3 us").count(), 3e-6);
   EXPECT_DOUBLE_EQ(value_of<Seconds>("10 ms").count(), 1e-2);
 }
@@ -72,6 +73,8 @@ TEST(Quantities, SuggestTheNearestUnit) {
   EXPECT_EQ(error_of<BytesPerSecond>("25 GBps"),
             "\"25 GBps\" has the unknown unit \"GBps\"; did you mean \"GB/s\"?");
   EXPECT_EQ(error_of<Hertz>("1 ghz"), "\"1 ghz\" has the unknown unit \"ghz\"; did you mean \"GHz\"?");
+  EXPECT_EQ(error_of<DollarsPerHour>("700 W"),
+            "\"700 W\" is a power; a price is needed, such as \"2.5 $/h\"");
   EXPECT_EQ(error_of<Watts>("1 horsepower"),
             "\"1 horsepower\" has the unknown unit \"horsepower\"; a power is needed, such as \"700 W\"");
 }

@@ -108,5 +108,54 @@ TEST_F(ServingStudy, MistakesAreToldWhereTheyAre) {
   says(head + "traffic: {file: none.csv}\n", "s.yaml:4:17: error: traffic.file: no such file");
 }
 
+TEST_F(ServingStudy, EnergyAndCostAreToldWithWhatIsNotKnown) {
+  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  RuleBackend backend;
+  StudyResult study = *run_study(scenario, scenario.calibration, &backend, "", silent);
+  const auto json = nlohmann::json::parse(results_json(study)).at("variants").at(0);
+  const auto &predicted = json.at("predicted"), &executed = json.at("executed");
+  for (const char* key : {"energy_j", "energy_per_output_token_j", "cost_per_million_output_tokens_usd",
+                          "cost_per_million_total_tokens_usd"})
+    EXPECT_GT(predicted.at(key).get<double>(), 0) << key;
+  EXPECT_GT(predicted.at("mean_power_w").get<double>(), 20);  // idle
+  EXPECT_LE(predicted.at("mean_power_w").get<double>(), 100);
+  EXPECT_TRUE(executed.at("energy_j").is_null());
+  EXPECT_EQ(executed.at("cost_not_known"), "energy of executed steps is not measured");
+  EXPECT_GT(executed.at("cost_per_million_output_tokens_usd").get<double>(), 0);
+  for (const std::string& text : {results_table(study), report_markdown(study), report_html(study)}) {
+    EXPECT_NE(text.find("J/output token"), std::string::npos);
+    EXPECT_NE(text.find("energy and cost: not known: energy of executed steps"), std::string::npos);
+  }
+}
+
+TEST_F(ServingStudy, DurationsOfStepsThatAreAlikeAreReusedAndNamedSo) {
+  const std::string cuda = "{backend: \"cuda:0\"}";
+  std::string text = served;
+  text.replace(text.find(cuda), cuda.size(), "{backend: \"cuda:0\", durations: reused}");
+  const Scenario scenario = *load_scenario(write("s.yaml", text), library_);
+  RuleBackend backend;
+  const StudyResult study = *run_study(scenario, scenario.calibration, &backend, "", silent);
+  const ServingResult& result = *study.variants.front().serving;
+  const auto executed = static_cast<std::int64_t>(result.steps.size());
+  EXPECT_LT(executed, result.executed->metrics.steps);
+  EXPECT_EQ(result.executed->metrics.completed, 40);
+  const std::string note = "baseline: executed, durations reused: " + std::to_string(executed) + " of " +
+                           std::to_string(result.executed->metrics.steps) + " steps executed";
+  EXPECT_NE(results_table(study).find(note), std::string::npos);
+  EXPECT_NE(report_html(study).find(note), std::string::npos);
+  const auto json = nlohmann::json::parse(results_json(study)).at("variants").at(0);
+  EXPECT_EQ(json.at("executed_durations"), "reused");
+}
+
+TEST_F(ServingStudy, DurationsAreExecutedOrReusedAndOfTraffic) {
+  const auto says = [&](const std::string& text) {
+    return told(load_scenario(write("s.yaml", text), library_).error());
+  };
+  EXPECT_EQ(says(right_scenario + "execute: {backend: \"cuda:0\", durations: often}\n"),
+            "s.yaml:5:41: error: execute.durations: \"often\" is not one of executed, reused\n");
+  EXPECT_EQ(says(right_scenario + "execute: {backend: \"cuda:0\", durations: reused}\n"),
+            "s.yaml:5:10: error: execute: durations: steps of traffic: are reused; there is none\n");
+}
+
 }  // namespace
 }  // namespace inferometer

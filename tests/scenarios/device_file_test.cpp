@@ -32,6 +32,8 @@ TEST(DeviceFile, NumbersAreReadWithUnitsAndSources) {
   EXPECT_FALSE(d.matrix.contains(DType::int8));
   EXPECT_DOUBLE_EQ(d.launch.value.count(), 1e-6);
   EXPECT_FALSE(d.host_link_bandwidth);
+  EXPECT_EQ(d.compute_power->value, Watts{60});
+  EXPECT_EQ(d.price->value, DollarsPerHour{2});
   EXPECT_EQ(file->calibration.level, Level::datasheet);
 }
 
@@ -57,6 +59,7 @@ TEST(DeviceFile, PrintsToATextThatReadsBack) {
     ASSERT_TRUE(again) << text << to_string(again.error());
     EXPECT_EQ(print_device(*again), text);
     EXPECT_EQ(again->device.memory_bandwidth.value, file->device.memory_bandwidth.value);
+    EXPECT_EQ(again->device.price.has_value(), file->device.price.has_value());
     EXPECT_EQ(again->calibration.parameters.size(), file->calibration.parameters.size());
   }
 }

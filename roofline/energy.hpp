@@ -1,0 +1,49 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "model/device.hpp"
+#include "roofline/work.hpp"
+
+namespace inferometer {
+
+/// How long a device's units would be at work if each ran at its full rate.
+struct UnitTimes {
+  Seconds memory{0};   ///< bytes / memory_bandwidth
+  Seconds compute{0};  ///< FLOPs / dense rate of the units that do them, in the dtype multiplied
+
+  UnitTimes& operator+=(const UnitTimes& b) { return memory += b.memory, compute += b.compute, *this; }
+  friend UnitTimes operator-(const UnitTimes& a, const UnitTimes& b) {
+    return {a.memory - b.memory, a.compute - b.compute};
+  }
+  friend UnitTimes operator*(double times, const UnitTimes& a) {
+    return {times * a.memory, times * a.compute};
+  }
+};
+
+/// Those of one node. Bytes are compulsory ones and what its kernel moves beyond them.
+UnitTimes unit_times(const Work& work, const Device& device);
+
+/// What a device draws: E = idle t + memory bytes / bandwidth + compute FLOPs / peak, at most limit t.
+/// A byte and a FLOP cost the same however slowly they come; what makes a step longer costs idle power.
+///
+/// ignores  voltage and clocks that fall with the power limit, values of the operands, links, the host,
+///          traffic between a chip's caches
+/// source   the energy roofline: Choi, Bedard, Fowler, Vuduc, "A Roofline Model of Energy", IPDPS 2013
+class PowerModel {
+ public:
+  /// Nothing where the device file lacks one of the powers.
+  static std::optional<PowerModel> of(const Device& device);
+
+  Watts idle() const { return idle_; }
+  /// Of a time t in which the units do so much, beyond idle power.
+  Joules above_idle(const UnitTimes& work, Seconds t) const;
+
+ private:
+  Watts idle_, memory_, compute_, most_;  ///< most: that the limit leaves above idle
+};
+
+/// "h200-sxm has no idle_power, compute_power"; empty where a PowerModel has all it needs.
+std::string powers_missing(const Device& device);
+
+}  // namespace inferometer
