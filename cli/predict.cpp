@@ -26,7 +26,7 @@ Result<Case> case_of(const Context& context, const PredictOptions& options) {
       return failure("--set " + setting + ": one step has no workload; use --batch and --context");
     if (auto set = set_field(c, edit); !set) return failure(set.error());
   }
-  c.cluster.count = c.plan.parallel.tensor;
+  c.cluster.count = c.plan.parallel.devices();
   if (Errors errors = check_case(c, {}, {}); !errors.empty()) return failure(std::move(errors));
   return c;
 }

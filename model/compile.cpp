@@ -20,6 +20,7 @@ Errors check(const Architecture& a, const Plan& plan) {
   positive(a.vocab, "architecture.vocab");
   positive(plan.kv.block_tokens, "kv.block_tokens");
   positive(plan.parallel.tensor, "parallel.tensor");
+  positive(plan.parallel.pipeline, "parallel.pipeline");
   if (!errors.empty()) return errors;
   if (a.heads % a.kv_heads != 0) {
     refuse("architecture.kv_heads: " + std::to_string(a.kv_heads) + " does not divide the " +
@@ -38,6 +39,10 @@ Errors check(const Architecture& a, const Plan& plan) {
   if (!a.latent && a.kv_heads % ranks != 0 && ranks % a.kv_heads != 0) {
     refuse("parallel.tensor: " + std::to_string(ranks) + " neither divides nor is a multiple of the " +
            std::to_string(a.kv_heads) + " key and value heads");
+  }
+  if (plan.parallel.pipeline > a.layers) {
+    refuse("parallel.pipeline: " + std::to_string(plan.parallel.pipeline) + " stages for " +
+           std::to_string(a.layers) + " layers");
   }
   // A rule that nothing reads would be believed to have no effect.
   if (!plan.precision.activations.rules.empty())

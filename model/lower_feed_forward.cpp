@@ -112,6 +112,13 @@ View routed(StructureBuilder& b, const Architecture& a, View x) {
   return b.add(shared, mixed);
 }
 
+/// Stages get as many layers each; the first ones what is left over.
+bool begins_stage(std::int64_t layer, std::int64_t layers, std::int64_t stages) {
+  const std::int64_t each = layers / stages, more = layers % stages;
+  const std::int64_t wider = more * (each + 1);  // layers of the stages that have one more
+  return layer > 0 && (layer <= wider ? layer % (each + 1) == 0 : (layer - wider) % each == 0);
+}
+
 }  // namespace
 
 View lower_feed_forward(StructureBuilder& b, const Architecture& a, View x) {
@@ -134,6 +141,10 @@ void lower(Structure& s, const Architecture& a, const Plan& plan) {
   for (std::int64_t layer = 0; layer < a.layers; ++layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
     const std::string tensors = "model." + at;
+    if (begins_stage(layer, a.layers, plan.parallel.pipeline)) {
+      b.enter(layer, at);
+      x = b.hand_over(x);
+    }
     const auto normed = [&](const std::string& tensor) {
       return b.norm(Role::norm, x, b.buffer("norm", Rows::tokens, a.hidden, b.activations()),
                     tensors + tensor, 1, a.norm_eps);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/memory_plan.hpp"
+#include "model/stages.hpp"
 
 namespace inferometer {
 namespace {
@@ -62,10 +63,12 @@ MemoryUse memory_of_step(const Case& c, const Structure& structure, const Featur
 
 MemoryUse memory_budget(const Case& c, const Structure& structure) {
   MemoryUse most;
-  for (const Features& step : largest_steps(c.workload)) {
-    const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
-    const MemoryUse use = memory_of_step(c, structure, step, c.workload.batch, tokens);
-    if (use.total() > most.total()) most = use;
+  const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
+  for (const Stage& stage : stages_of(structure)) {
+    for (const Features& step : largest_steps(c.workload)) {
+      const MemoryUse use = memory_of_step(c, stage.structure, step, c.workload.batch, tokens);
+      if (use.total() > most.total()) most = use;
+    }
   }
   return most;
 }

@@ -26,7 +26,7 @@ Bytes workspace_bytes(const Structure& structure, const Features& features);
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
                          std::int64_t sequences, std::int64_t tokens);
 /// Memory of the workload: its largest step, and cached state of all sequences at full length, against what
-/// the device offers.
+/// the device offers; of a pipeline, in its fullest stage.
 MemoryUse memory_budget(const Case& c, const Structure& structure);
 
 }  // namespace inferometer

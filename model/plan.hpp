@@ -56,6 +56,9 @@ struct Plan {
   } kv;
   struct Parallel {
     std::int64_t tensor = 1;
+    std::int64_t pipeline = 1;
+
+    std::int64_t devices() const { return tensor * pipeline; }
   } parallel;
 };
 
@@ -107,6 +110,8 @@ void fields(P& plan, Visit&& visit) {
         "set each kernel up while the one before drains (programmatic dependent launch)");
   visit("kv.block_tokens", plan.kv.block_tokens, "tokens per block of the paged KV cache");
   visit("parallel.tensor", plan.parallel.tensor, "devices that share each layer (tensor parallelism)");
+  visit("parallel.pipeline", plan.parallel.pipeline,
+        "stages that the layers are divided over, each on parallel.tensor devices (pipeline parallelism)");
 }
 
 }  // namespace inferometer

@@ -44,6 +44,7 @@ enum class Role : std::uint8_t {
   quantize,
   add,
   all_reduce,
+  hand_over,
   gather,
   lm_head,
   sample
@@ -88,6 +89,7 @@ struct Names<Role> {
                                    N{Role::quantize, "quantize"},
                                    N{Role::add, "add"},
                                    N{Role::all_reduce, "all_reduce"},
+                                   N{Role::hand_over, "hand_over"},
                                    N{Role::gather, "gather"},
                                    N{Role::lm_head, "lm_head"},
                                    N{Role::sample, "sample"}};

@@ -138,7 +138,7 @@ Nanoseconds StepPredictor::time(const Features& asked) {
 
 bool StepPredictor::closed() const {
   return case_.cluster.device.kind == DeviceKind::gpu &&
-         case_.plan.kernels.attention != AttentionKernel::naive;
+         case_.plan.kernels.attention != AttentionKernel::naive && case_.plan.parallel.pipeline == 1;
 }
 
 Nanoseconds StepPredictor::time(const StepTotals& asked) {

@@ -10,6 +10,7 @@ namespace inferometer {
 struct ServerSettings {
   InstanceSettings instance;
   std::int64_t replicas = 1;
+  std::int64_t stages = 1;  ///< of the pipeline that each replica is
   ReplicaRouter router = ReplicaRouter::round_robin;
 };
 
