@@ -10,18 +10,18 @@ namespace inferometer {
 namespace {
 
 /// The step that an engine measures its memory with: prompts as equal as whole tokens allow.
-Features largest_step(const Serving& serving) {
+Features largest_step(const Serving& serving, std::int64_t ranks) {
   const std::int64_t tokens = std::max<std::int64_t>(1, serving.max_num_batched_tokens);
   const std::int64_t count = std::clamp<std::int64_t>(serving.max_num_seqs, 1, tokens);
   const AttendedLengths all{.count = count, .fresh = tokens, .all = tokens};
-  StepTotals totals{.attended = {}, .logit_rows = count};
+  StepTotals totals{.attended = {}, .logit_rows = count, .group_tokens = ranks > 1 ? ranks * tokens : 0};
   (tokens == count ? totals.attended.single : totals.attended.prompts) = all;
   return alike(totals);
 }
 
 /// Of a device that runs all of `structure`.
 KvBudget budget_of(const Case& c, const Structure& structure) {
-  const Features step = largest_step(c.serving);
+  const Features step = largest_step(c.serving, c.plan.parallel.data);
   const auto share = static_cast<double>(c.serving.gpu_memory_utilization_percent) / 100;
   const auto memory = static_cast<double>(c.cluster.device.memory_capacity.value.value);
   KvBudget budget{.usable = Bytes{static_cast<std::int64_t>(memory * share)},

@@ -31,7 +31,8 @@ class Renumbered {
 };
 
 Structure part_of(const Structure& whole, const NodeRange& nodes) {
-  Structure part{.assignments_per_token = whole.assignments_per_token};
+  Structure part{.assignments_per_token = whole.assignments_per_token,
+                 .expert_devices = whole.expert_devices};
   Renumbered buffers(whole.buffers.size()), weights(whole.weights.size()), states(whole.states.size());
   for (std::size_t n = nodes.first; n <= nodes.last; ++n) {
     const StructureNode& node = part.nodes.emplace_back(whole.nodes[n]);

@@ -41,6 +41,8 @@ struct Features {
   std::int64_t logit_rows = 0;
   std::vector<AttentionSlice> slices;
   CopyBeside copy_beside{};
+  /// New tokens of all replicas of attention that share the experts, these included; 0: these alone.
+  std::int64_t group_tokens = 0;
 };
 
 /// Whether each sequence has one new token.
@@ -71,17 +73,19 @@ struct Attended {
 struct StepTotals {
   Attended attended;
   std::int64_t logit_rows = 0;
+  std::int64_t group_tokens = 0;  ///< as Features has it
 
   std::int64_t tokens() const { return attended.single.fresh + attended.prompts.fresh; }
   std::int64_t sequences() const { return attended.single.count + attended.prompts.count; }
 };
 
 inline StepTotals totals_of(const Features& f) {
-  return {.attended = Attended(f.slices), .logit_rows = f.logit_rows};
+  return {.attended = Attended(f.slices), .logit_rows = f.logit_rows, .group_tokens = f.group_tokens};
 }
 /// A step with these totals: equal sequences, as far as whole tokens allow.
 inline Features alike(const StepTotals& totals) {
   Features f{.tokens = totals.tokens(), .sequences = totals.sequences(), .logit_rows = totals.logit_rows};
+  f.group_tokens = totals.group_tokens;
   for (const AttendedLengths& of : {totals.attended.single, totals.attended.prompts}) {
     const std::int64_t cached = of.all - of.fresh;
     for (std::int64_t i = 0; i < of.count; ++i) {
@@ -90,6 +94,18 @@ inline Features alike(const StepTotals& totals) {
     }
   }
   return f;
+}
+
+/// A batch of equal sequences that `ranks` replicas of attention divide among them, as the fullest has it.
+inline Features fullest_share(Features all, std::int64_t ranks) {
+  if (ranks == 1) return all;
+  all.group_tokens = all.tokens;
+  all.sequences = (all.sequences + ranks - 1) / ranks;
+  all.logit_rows = (all.logit_rows + ranks - 1) / ranks;
+  all.slices.resize(static_cast<std::size_t>(all.sequences));
+  all.tokens = 0;
+  for (const AttentionSlice& s : all.slices) all.tokens += s.fresh;
+  return all;
 }
 
 inline Features features(const Step& step) {

@@ -18,9 +18,9 @@ Errors unsupported(const Structure& structure, const Device& device) {
                         ", which \"" + node.name + "\" multiplies in"});
     }
     const bool hands_over = node.role == Role::hand_over;
+    const char* needs = hands_over ? "parallel.pipeline" : work.sums ? "parallel.tensor" : "parallel.data";
     if ((work.ranks > 1 || hands_over) && !device.link_bandwidth) {
-      errors.push_back({device.name + " has no links to peers, which " +
-                        (hands_over ? "parallel.pipeline" : "parallel.tensor") + " needs"});
+      errors.push_back({device.name + " has no links to peers, which " + needs + " needs"});
       return errors;
     }
   }

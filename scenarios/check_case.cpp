@@ -66,8 +66,10 @@ Errors check_network(const Case& c) {
   if (const std::int64_t needed = c.plan.parallel.devices(); needed > c.cluster.count) {
     const Plan::Parallel& p = c.plan.parallel;
     errors.push_back({fmt::format("{}: needs {} devices, of which there are {}; set devices: {}",
-                                  p.pipeline > 1 ? "parallel.pipeline" : "parallel.tensor", needed,
-                                  c.cluster.count, needed)});
+                                  p.pipeline > 1 ? "parallel.pipeline"
+                                  : p.data > 1   ? "parallel.data"
+                                                 : "parallel.tensor",
+                                  needed, c.cluster.count, needed)});
   }
   return errors;
 }

@@ -47,7 +47,7 @@ Traffic at_load(const Traffic& traffic, std::int64_t percent);
 /// The same loop with executed steps, on one replica. Each executed step is predicted too.
 ///
 /// requires  backend prepared for prepared_for(c, result.budget.blocks)
-/// errors    those of the backend; more replicas than one
+/// errors    those of the backend; more replicas, stages or replicas of attention than one
 [[nodiscard]] Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
                                    Backend& backend, ServingResult& result, const ServingProgress& progress);
 

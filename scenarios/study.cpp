@@ -89,8 +89,10 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
   for (const PhaseRange& range : phases_of(steps.size())) {
     PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
     for (std::size_t i = range.first; i < range.first + range.count; ++i)
-      phase.predicted += seconds(predictor.time(features(steps[i]))) / static_cast<double>(range.count);
-    phase.features = features(steps[range.middle()]);
+      phase.predicted +=
+          seconds(predictor.time(fullest_share(features(steps[i]), settings.plan.parallel.data))) /
+          static_cast<double>(range.count);
+    phase.features = fullest_share(features(steps[range.middle()]), settings.plan.parallel.data);
     phase.run = padded(phase.features, settings.plan);
     phase.prediction = predict(settings, variant.structure, phase.features, calibration);
     if (phase.features.copy_beside)

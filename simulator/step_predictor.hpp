@@ -61,7 +61,7 @@ class StepPredictor {
     Seconds gap{0};
   };
   struct ShapeKey {
-    std::int64_t tokens, logit_rows;
+    std::int64_t tokens, logit_rows, group_tokens;
     int kind;
     friend bool operator==(const ShapeKey&, const ShapeKey&) = default;
   };

@@ -235,6 +235,7 @@ struct Run {
                         .width = o.width});
   }
   void operator()(const AllReduce&) const { require(false, "a collective on one device"); }
+  void operator()(const AllToAll&) const { require(false, "an exchange on one device"); }
   void operator()(const HandOver&) const { require(false, "a pipeline on one device"); }
   void operator()(const Argmax& o) const {
     kernels().argmax(

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "model/operators/all_reduce.hpp"
+#include "model/operators/all_to_all.hpp"
 #include "model/operators/attention.hpp"
 #include "model/operators/embedding.hpp"
 #include "model/operators/hand_over.hpp"
@@ -19,7 +20,7 @@ namespace inferometer {
 /// it.
 using AnyOperator = std::variant<Embedding, GatherRows, RmsNorm, AddRmsNorm, Linear, BatchedLinear, RopeApply,
                                  KvWrite, Attention, GatedActivation, Add, Router, ExpertLinear,
-                                 ExpertCombine, Quantize, AllReduce, HandOver, Argmax>;
+                                 ExpertCombine, Quantize, AllReduce, AllToAll, HandOver, Argmax>;
 
 inline std::string_view name(const AnyOperator& op) {
   return std::visit([](const auto& o) { return std::string_view{o.name}; }, op);

@@ -47,17 +47,6 @@ Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, Ser
   shared_->lanes.push_back(this);
 }
 
-std::unique_ptr<Instance> Instance::another_lane() {
-  return std::unique_ptr<Instance>(new Instance(settings_, traffic_, run_, shared_));
-}
-
-std::int64_t Instance::running() const {
-  std::int64_t sum = 0;
-  for (const Instance* lane : shared_->lanes)
-    sum += lane->decoding_ + static_cast<std::int64_t>(lane->prefilling_.size());
-  return sum;
-}
-
 ReplicaLoad Instance::load(std::int32_t request, bool prefixes) const {
   return {.requests = running() + waiting(),
           .outstanding_tokens = outstanding_,
@@ -110,7 +99,7 @@ Nanoseconds Instance::start(Nanoseconds now, Nanoseconds takes) {
   return now + takes + std::exchange(swap_time_, Nanoseconds{0});
 }
 
-const Batch* Instance::choose_batch(Nanoseconds now, BatchTimer& timer) {
+Batch* Instance::choose_batch(Nanoseconds now, BatchTimer& timer) {
   require(!step_, "a step was begun while another is under way");
   do {  // a step that only preempted is no step
     preempted_ = false;
@@ -174,30 +163,6 @@ void Instance::go_on_with_prompts(std::int64_t& budget, BatchTimer& timer) {
     }
     add_chunk(s, tokens);
     budget -= tokens;
-  }
-}
-
-/// Goes on with prompts whose chunks so far are under way in other lanes, where there is room for the next.
-void Instance::take_over_prompts(std::int64_t& budget) {
-  const bool paged = settings_.serving.allocation == KvAllocation::paged;
-  for (Instance* lane : shared_->lanes) {
-    if (lane == this) continue;
-    for (std::size_t i = 0; i < lane->prefilling_.size() && budget > 0;) {
-      const std::int32_t s = lane->prefilling_[i];
-      const Sequence& q = at(s);
-      const std::int64_t tokens = std::min(budget, q.target - q.computed);
-      const std::int64_t own = blocks_for(q.computed + tokens) - q.units * pool_.unit_blocks();
-      if (tokens == 0 || (paged && own - q.own > pool_.free())) {
-        ++i;
-        continue;
-      }
-      lane->prefilling_.erase(lane->prefilling_.begin() + static_cast<std::ptrdiff_t>(i));
-      lane->remove_running(s);
-      append_running(s);
-      prefilling_.push_back(s);
-      add_chunk(s, tokens);
-      budget -= tokens;
-    }
   }
 }
 

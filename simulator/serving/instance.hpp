@@ -52,7 +52,7 @@ class Instance final : public Replica, private Batch {
   ReplicaLoad load(std::int32_t request, bool prefixes) const override;
 
   /// begin() in two halves. Chooses the batch of the next step; null where there is nothing to do.
-  const Batch* choose_batch(Nanoseconds now, BatchTimer& timer);
+  Batch* choose_batch(Nanoseconds now, BatchTimer& timer);
   /// Begins its step. returns when it ends, behind the swapping that it waits for
   Nanoseconds start(Nanoseconds now, Nanoseconds takes);
 

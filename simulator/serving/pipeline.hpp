@@ -16,7 +16,6 @@ namespace inferometer {
 ///
 /// ignores  the way of chosen tokens back to the first stage; hand-overs that meet on a link
 /// source   vLLM's engine core of version 1 (step_with_batch_queue: a queue of pipeline_parallel_size
-/// scheduled
 ///          batches that is filled before results are waited for) and its scheduler: a decoding sequence is
 ///          in one batch at a time, successive chunks of one prompt may be in several. TensorRT-LLM's
 ///          executor keeps as many micro batches. Unlike vLLM, a lane preempts among its own sequences only.

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "simulator/event_queue.hpp"
+#include "simulator/serving/expert_group.hpp"
 #include "simulator/serving/pipeline.hpp"
 #include "simulator/serving/routers.hpp"
 
@@ -76,7 +77,7 @@ class Server {
         arrivals_(traffic),
         rule_(rule_of(settings.router)) {
     run_.requests.resize(traffic.requests.size());
-    run_.instances = settings.replicas;
+    run_.instances = settings.replicas * settings.ranks;
     run_.kv_blocks = settings.instance.kv_blocks;
     for (std::int64_t i = 0; i < settings.replicas; ++i) replicas_.push_back(replica_of(settings));
     loads_.resize(replicas_.size());
@@ -110,6 +111,8 @@ class Server {
   std::unique_ptr<Replica> replica_of(const ServerSettings& settings) {
     if (settings.stages > 1)
       return std::make_unique<Pipeline>(settings.instance, settings.stages, traffic_, run_);
+    if (settings.ranks > 1)
+      return std::make_unique<ExpertGroup>(settings.instance, settings.ranks, traffic_, run_);
     return std::make_unique<Instance>(settings.instance, traffic_, run_);
   }
 
