@@ -26,7 +26,7 @@ Result<Case> case_of(const Context& context, const PredictOptions& options) {
       return failure("--set " + setting + ": one step has no workload; use --batch and --context");
     if (auto set = set_field(c, edit); !set) return failure(set.error());
   }
-  c.cluster.count = c.plan.parallel.tensor;
+  c.cluster.count = c.plan.parallel.devices();
   if (Errors errors = check_case(c, {}, {}); !errors.empty()) return failure(std::move(errors));
   return c;
 }
@@ -51,17 +51,18 @@ int predict_command(const Context& context, const PredictOptions& options) {
   if (!c) return tell(c.error(), wrong_input);
   Result<Structure> structure = compile(c->model(), c->plan);
   if (!structure) return tell(structure.error(), wrong_input);
+  const Features share = fullest_share(*features, c->plan.parallel.data);
   const Result<Calibration> calibration = options.calibration.empty()
                                               ? calibration_for(options.device, context.library)
                                               : load_calibration(options.calibration, c->cluster.device);
   if (!calibration) return tell(calibration.error(), wrong_input);
-  Prediction prediction = predict(*c, *structure, *features, *calibration);
-  const MemoryUse memory = memory_of_step(*c, *structure, *features, options.batch, options.context);
+  Prediction prediction = predict(*c, *structure, share, *calibration);
+  const MemoryUse memory = memory_of_step(*c, *structure, share, share.sequences, options.context);
   const PredictionReport report{.model = options.model,
                                 .phase = options.phase,
                                 .settings = std::move(*c),
                                 .structure = std::move(*structure),
-                                .features = *features,
+                                .features = share,
                                 .prediction = std::move(prediction),
                                 .memory = memory};
   fmt::print("{}", context.json ? prediction_json(report) : prediction_table(report));

@@ -90,6 +90,12 @@ class StructureBuilder {
          {x}, {y});
     return y;
   }
+  /// To the next stage of the pipeline.
+  View hand_over(View x) {
+    const View y = buffer("hand_over", Rows::tokens, x.columns, activations());
+    node(Role::hand_over, HandOver{.width = x.columns, .dtype = activations()}, Rows::tokens, {x}, {y});
+    return y;
+  }
 
  private:
   Structure& structure_;

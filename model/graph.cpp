@@ -10,6 +10,11 @@ std::int64_t row_count(Rows rows, const Structure& structure, const Features& fe
       return features.logit_rows;
     case Rows::assignments:
       return features.tokens * structure.assignments_per_token;
+    case Rows::received: {
+      const std::int64_t all =
+          std::max(features.tokens, features.group_tokens) * structure.assignments_per_token;
+      return (all + structure.expert_devices - 1) / structure.expert_devices;
+    }
     case Rows::one:
       return 1;
   }

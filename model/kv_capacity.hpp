@@ -6,6 +6,7 @@ namespace inferometer {
 
 /// How an engine divides a device's memory. What is left after weights, the most that a step takes at once
 /// and what the engine keeps to itself is the KV cache. A step's activations are free again when it samples.
+/// Of a pipeline: a device of the stage with room for the fewest blocks, which each stage has then.
 struct KvBudget {
   Bytes usable{0};       ///< of the device's memory, serving.gpu_memory_utilization_percent
   Bytes weights{0};      ///< on one device

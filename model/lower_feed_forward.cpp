@@ -32,15 +32,18 @@ std::string expert_tensor(const Architecture& a, const std::string& at, std::int
 View experts(StructureBuilder& b, const Architecture& a, const std::string& at, View x, View ids, Role role,
              std::int64_t out, bool per_assignment) {
   const MixtureOfExperts& m = *a.moe;
+  // Whole experts: each row that reaches this device is for one of its own.
+  const std::int64_t devices = b.plan().parallel.expert_devices();
+  const std::int64_t here = m.experts / devices;
   const bool packed =
       a.family == "GptOssForCausalLM";  // gate and up interleaved, [experts, in, out], with biases
   const DType w = b.plan().precision.weights.at(b.layer(), role);
-  const View y = b.buffer(name(role), Rows::assignments, out, b.activations());
-  WeightSpec spec{at + "experts." + std::string{name(role)}, m.experts, out, x.columns, {w}, {}};
-  WeightSpec bias{spec.name + ".bias", m.experts, 1, out, {DType::f32}, {}};
+  const View y = b.buffer(name(role), devices > 1 ? Rows::received : Rows::assignments, out, b.activations());
+  WeightSpec spec{at + "experts." + std::string{name(role)}, here, out, x.columns, {w}, {}};
+  WeightSpec bias{spec.name + ".bias", here, 1, out, {DType::f32}, {}};
   const bool down = role == Role::expert_down;
   const std::string tensor = at + "experts." + (down ? "down_proj" : "gate_up_proj");
-  for (std::int64_t e = 0; e < m.experts; ++e) {
+  for (std::int64_t e = 0; e < here; ++e) {
     if (!packed) {
       spec.parts.push_back({.tensor = expert_tensor(a, at, e, role), .matrix = e, .rows = out});
       continue;
@@ -60,8 +63,8 @@ View experts(StructureBuilder& b, const Architecture& a, const std::string& at, 
   std::vector<std::int32_t> weights{b.weight(std::move(spec))};
   if (packed) weights.push_back(b.weight(std::move(bias)));
   b.node(role,
-         ExpertLinear{.experts = m.experts,
-                      .top_k = m.top_k,
+         ExpertLinear{.experts = here,
+                      .top_k = devices > 1 ? 1 : m.top_k,
                       .in = x.columns,
                       .out = out,
                       .per_assignment = per_assignment,
@@ -70,7 +73,22 @@ View experts(StructureBuilder& b, const Architecture& a, const std::string& at, 
                       .w = {w},
                       .bias = packed,
                       .kernel = b.plan().kernels.experts},
-         Rows::tokens, {x, ids}, {y}, std::move(weights));
+         devices > 1 ? Rows::received : Rows::tokens, {x, ids}, {y}, std::move(weights));
+  return y;
+}
+
+/// Between the replicas of attention and the devices with their experts.
+View exchange(StructureBuilder& b, const Architecture& a, Role role, View x, Rows rows) {
+  const Plan::Parallel& p = b.plan().parallel;
+  const View y = b.buffer(name(role), rows, a.hidden, b.activations());
+  b.node(role,
+         AllToAll{.width = a.hidden,
+                  .experts = a.moe->experts,
+                  .top_k = a.moe->top_k,
+                  .ranks = p.expert_devices(),
+                  .senders = p.tensor,
+                  .dtype = b.activations()},
+         Rows::tokens, {x}, {y});
   return y;
 }
 
@@ -98,18 +116,32 @@ View routed(StructureBuilder& b, const Architecture& a, View x) {
                 .group_rank = m.group_rank,
                 .scaling = m.scaling},
          Rows::tokens, {logits}, {ids, weights}, std::move(correction));
-  const std::int64_t width = m.intermediate / b.plan().parallel.tensor;
-  const View gate = experts(b, a, at, x, ids, Role::expert_gate, width, false);
-  const View up = experts(b, a, at, x, ids, Role::expert_up, width, false);
-  const View y = b.gated(Role::expert_activation, gate, up, a.activation, Rows::assignments);
-  const View down = experts(b, a, at, y, ids, Role::expert_down, a.hidden, true);
+  const Plan::Parallel& parallel = b.plan().parallel;
+  const bool whole = parallel.expert_devices() > 1;
+  const View sent = parallel.data > 1 ? exchange(b, a, Role::dispatch, x, Rows::received) : x;
+  const std::int64_t width = whole ? m.intermediate : m.intermediate / parallel.tensor;
+  const View gate = experts(b, a, at, sent, ids, Role::expert_gate, width, false);
+  const View up = experts(b, a, at, sent, ids, Role::expert_up, width, false);
+  const View y =
+      b.gated(Role::expert_activation, gate, up, a.activation, whole ? Rows::received : Rows::assignments);
+  View down = experts(b, a, at, y, ids, Role::expert_down, a.hidden, true);
+  if (parallel.data > 1) down = exchange(b, a, Role::collect, down, Rows::assignments);
   const View mixed = b.buffer("combine", Rows::tokens, a.hidden, b.activations());
-  b.node(Role::combine, ExpertCombine{.top_k = m.top_k, .width = a.hidden, .dtype = b.activations()},
+  // Devices that hold the same tokens have a part each of what their experts, or those afar, give.
+  const std::int64_t rows_here = whole ? (m.top_k + parallel.tensor - 1) / parallel.tensor : m.top_k;
+  b.node(Role::combine, ExpertCombine{.top_k = rows_here, .width = a.hidden, .dtype = b.activations()},
          Rows::tokens, {down, weights}, {mixed});
   if (m.shared_intermediate == 0) return mixed;
   const View shared = dense(b, a, x, at + "shared_experts.", m.shared_intermediate,
                             {Role::shared_gate, Role::shared_up, Role::shared_activation, Role::shared_down});
   return b.add(shared, mixed);
+}
+
+/// Stages get as many layers each; the first ones what is left over.
+bool begins_stage(std::int64_t layer, std::int64_t layers, std::int64_t stages) {
+  const std::int64_t each = layers / stages, more = layers % stages;
+  const std::int64_t wider = more * (each + 1);  // layers of the stages that have one more
+  return layer > 0 && (layer <= wider ? layer % (each + 1) == 0 : (layer - wider) % each == 0);
 }
 
 }  // namespace
@@ -124,6 +156,7 @@ View lower_feed_forward(StructureBuilder& b, const Architecture& a, View x) {
 void lower(Structure& s, const Architecture& a, const Plan& plan) {
   StructureBuilder b(s, plan);
   if (a.moe) s.assignments_per_token = a.moe->top_k;
+  s.expert_devices = plan.parallel.expert_devices();
   b.enter(-1, "");
   View x = b.buffer("embed", Rows::tokens, a.hidden, b.activations());
   const std::string table = "model.embed_tokens.weight";
@@ -134,6 +167,10 @@ void lower(Structure& s, const Architecture& a, const Plan& plan) {
   for (std::int64_t layer = 0; layer < a.layers; ++layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
     const std::string tensors = "model." + at;
+    if (begins_stage(layer, a.layers, plan.parallel.pipeline)) {
+      b.enter(layer, at);
+      x = b.hand_over(x);
+    }
     const auto normed = [&](const std::string& tensor) {
       return b.norm(Role::norm, x, b.buffer("norm", Rows::tokens, a.hidden, b.activations()),
                     tensors + tensor, 1, a.norm_eps);

@@ -3,18 +3,19 @@
 #include <algorithm>
 
 #include "model/memory_plan.hpp"
+#include "model/stages.hpp"
 
 namespace inferometer {
 namespace {
 
 /// The workload's two kinds of step at their largest: the whole prompt, and the last decode step.
-std::vector<Features> largest_steps(const Workload& w) {
+std::vector<Features> largest_steps(const Workload& w, std::int64_t ranks) {
   const auto batch = static_cast<std::size_t>(w.batch);
   Features prefill{w.batch * w.prompt_tokens, w.batch, w.batch, {}};
   prefill.slices.assign(batch, {w.prompt_tokens, 0});
   Features decode{w.batch, w.batch, w.batch, {}};
   decode.slices.assign(batch, {1, w.prompt_tokens + w.output_tokens - 1});
-  return {std::move(prefill), std::move(decode)};
+  return {fullest_share(std::move(prefill), ranks), fullest_share(std::move(decode), ranks)};
 }
 
 }  // namespace
@@ -53,18 +54,24 @@ Bytes workspace_bytes(const Structure& structure, const Features& features) {
 
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
                          std::int64_t sequences, std::int64_t tokens) {
-  return {.weights = weight_bytes(structure),
-          .kv = kv_bytes(structure, c.plan, sequences, tokens),
-          .activations = plan_memory(structure, features).total,
-          .workspace = workspace_bytes(structure, features) + c.workload.copy_beside.on_device(),
-          .capacity = c.cluster.device.memory_capacity.value};
+  MemoryUse most;
+  for (const Stage& stage : stages_of(structure)) {
+    const Structure& s = stage.structure;
+    const MemoryUse use{.weights = weight_bytes(s),
+                        .kv = kv_bytes(s, c.plan, sequences, tokens),
+                        .activations = plan_memory(s, features).total,
+                        .workspace = workspace_bytes(s, features) + c.workload.copy_beside.on_device(),
+                        .capacity = c.cluster.device.memory_capacity.value};
+    if (use.total() > most.total()) most = use;
+  }
+  return most;
 }
 
 MemoryUse memory_budget(const Case& c, const Structure& structure) {
   MemoryUse most;
-  for (const Features& step : largest_steps(c.workload)) {
-    const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
-    const MemoryUse use = memory_of_step(c, structure, step, c.workload.batch, tokens);
+  const std::int64_t tokens = c.workload.prompt_tokens + c.workload.output_tokens;
+  for (const Features& step : largest_steps(c.workload, c.plan.parallel.data)) {
+    const MemoryUse use = memory_of_step(c, structure, step, step.sequences, tokens);
     if (use.total() > most.total()) most = use;
   }
   return most;

@@ -22,11 +22,12 @@ Bytes weight_bytes(const Structure& structure);
 Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens);
 /// What a step's kernels need beside their operands: the scores of naive attention.
 Bytes workspace_bytes(const Structure& structure, const Features& features);
-/// Memory of one step with `sequences` sequences of up to `tokens` tokens in the cache.
+/// Memory of one step with `sequences` sequences of up to `tokens` tokens in the cache; of a pipeline, in its
+/// fullest stage.
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
                          std::int64_t sequences, std::int64_t tokens);
 /// Memory of the workload: its largest step, and cached state of all sequences at full length, against what
-/// the device offers.
+/// the device offers; of replicas of attention, in the fullest of them.
 MemoryUse memory_budget(const Case& c, const Structure& structure);
 
 }  // namespace inferometer

@@ -56,7 +56,13 @@ struct Plan {
   } kv;
   struct Parallel {
     std::int64_t tensor = 1;
-    std::int64_t devices() const { return tensor; }  ///< of one instance
+    std::int64_t pipeline = 1;
+    std::int64_t data = 1;
+    bool experts = false;
+
+    std::int64_t devices() const { return tensor * pipeline * data; }  ///< of one instance
+    /// Over which the experts of a layer are divided by whole experts.
+    std::int64_t expert_devices() const { return experts ? tensor * data : 1; }
   } parallel;
 };
 
@@ -108,6 +114,15 @@ void fields(P& plan, Visit&& visit) {
         "set each kernel up while the one before drains (programmatic dependent launch)");
   visit("kv.block_tokens", plan.kv.block_tokens, "tokens per block of the paged KV cache");
   visit("parallel.tensor", plan.parallel.tensor, "devices that share each layer (tensor parallelism)");
+  visit("parallel.pipeline", plan.parallel.pipeline,
+        "stages that the layers are divided over, each on parallel.tensor devices (pipeline parallelism)");
+  visit("parallel.data", plan.parallel.data,
+        "replicas of attention in one instance, each with sequences and a cache of its own, that share the "
+        "experts (data parallelism of mixtures)");
+  visit(
+      "parallel.experts", plan.parallel.experts,
+      "whole experts on each of the parallel.tensor x parallel.data devices (expert parallelism), instead of "
+      "a part of each");
 }
 
 }  // namespace inferometer

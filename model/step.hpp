@@ -41,6 +41,8 @@ struct Features {
   std::int64_t logit_rows = 0;
   std::vector<AttentionSlice> slices;
   CopyBeside copy_beside{};
+  /// New tokens of all replicas of attention that share the experts, these included; 0: these alone.
+  std::int64_t group_tokens = 0;
 };
 
 /// Whether each sequence has one new token.
@@ -73,18 +75,20 @@ struct Attended {
 struct StepTotals {
   Attended attended;
   std::int64_t logit_rows = 0;
+  std::int64_t group_tokens = 0;  ///< as Features has it
 
   std::int64_t tokens() const { return attended.single.fresh + attended.prompts.fresh; }
   std::int64_t sequences() const { return attended.single.count + attended.prompts.count; }
 };
 
 inline StepTotals totals_of(const Features& f) {
-  return {.attended = Attended(f.slices), .logit_rows = f.logit_rows};
+  return {.attended = Attended(f.slices), .logit_rows = f.logit_rows, .group_tokens = f.group_tokens};
 }
 /// A step with these totals: the longest of the single tokens' sequences, and the others equal, as far as
 /// whole tokens allow.
 inline Features alike(const StepTotals& totals) {
   Features f{.tokens = totals.tokens(), .sequences = totals.sequences(), .logit_rows = totals.logit_rows};
+  f.group_tokens = totals.group_tokens;
   const auto add_equal = [&](std::int64_t count, std::int64_t fresh, std::int64_t cached) {
     for (std::int64_t i = 0; i < count; ++i) {
       const auto part = [&](std::int64_t sum) { return sum * (i + 1) / count - sum * i / count; };
@@ -100,6 +104,18 @@ inline Features alike(const StepTotals& totals) {
   const AttendedLengths& prompts = totals.attended.prompts;
   add_equal(prompts.count, prompts.fresh, prompts.all - prompts.fresh);
   return f;
+}
+
+/// A batch of equal sequences that `ranks` replicas of attention divide among them, as the fullest has it.
+inline Features fullest_share(Features all, std::int64_t ranks) {
+  if (ranks == 1) return all;
+  all.group_tokens = all.tokens;
+  all.sequences = (all.sequences + ranks - 1) / ranks;
+  all.logit_rows = (all.logit_rows + ranks - 1) / ranks;
+  all.slices.resize(static_cast<std::size_t>(all.sequences));
+  all.tokens = 0;
+  for (const AttentionSlice& s : all.slices) all.tokens += s.fresh;
+  return all;
 }
 
 inline Features features(const Step& step) {

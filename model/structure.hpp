@@ -16,6 +16,7 @@ enum class Rows : std::uint8_t {
   tokens,       ///< one per new token
   logits,       ///< one per row that needs logits
   assignments,  ///< one per new token and chosen expert
+  received,     ///< one per chosen expert of this device, of new tokens of all replicas of attention, evenly
   one           ///< a single row whatever the step
 };
 
@@ -85,7 +86,8 @@ struct Structure {
   std::vector<StructureEdge> edges;
   std::vector<StateSpec> states;  ///< one per layer
   std::int64_t assignments_per_token = 1;
-  std::int64_t logits = -1;  ///< the buffer that holds the logits
+  std::int64_t expert_devices = 1;  ///< that share what all replicas of attention choose
+  std::int64_t logits = -1;         ///< the buffer that holds the logits
 };
 
 /// Nodes [first, last] that run in one kernel in a step as it is run (padded): the one that node `index` is

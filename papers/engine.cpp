@@ -89,7 +89,7 @@ std::optional<PublishedEngine> read_engine(Reader in, const DeviceFile& device, 
   if (const auto applied = inferometer::apply(c, names); !applied)
     take_errors(errors, applied.error(), in.where(), in.path() + ".optimize: ");
   if (errors.size() > before) return std::nullopt;
-  c.cluster.count = c.plan.parallel.tensor;
+  c.cluster.count = c.plan.parallel.devices();
   take_errors(errors, check_case(c, edits, in.where()), in.where());
   Result<Structure> structure = compile(c.model(), c.plan);
   if (errors.size() > before || !structure) return std::nullopt;

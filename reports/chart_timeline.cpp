@@ -25,7 +25,7 @@ std::string_view color(const VariantResult& v, const Span& span) {
   const std::string_view kind = name(op);
   if (kind.ends_with("linear")) return "product";
   if (kind == "attention" || kind == "kv_write" || kind == "rope") return "attention";
-  if (kind == "all_reduce") return "link";
+  if (kind == "all_reduce" || kind == "all_to_all" || kind == "hand_over") return "link";
   return "other";
 }
 

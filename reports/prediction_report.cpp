@@ -100,7 +100,7 @@ std::string prediction_table(const PredictionReport& r) {
   const std::vector<Row> rows = rows_of(r);
   const double total = seconds(r.prediction.timeline.end);
   std::string text = fmt::format("{} on {} x {}, {} of {} sequence(s), {} new token(s)\n", r.model,
-                                 r.settings.plan.parallel.tensor, r.settings.cluster.device.name, r.phase,
+                                 r.settings.plan.parallel.devices(), r.settings.cluster.device.name, r.phase,
                                  r.features.sequences, r.features.tokens);
   text += fmt::format("step time {:.3f} ms ({} level, {} bound; interval {})\n\n", total * 1e3,
                       name(r.prediction.level), name(bound_of(rows)),

@@ -106,6 +106,13 @@ Table serving_capacity(const StudyResult& study) {
                       {"simulated s"},
                       {"took here s"}},
           .rows = {}};
+  const bool divided = std::any_of(study.variants.begin(), study.variants.end(), [](const VariantResult& v) {
+    return v.serving && v.serving->predicted.metrics.bubbles;
+  });
+  if (divided) {
+    t.caption += ". Bubbles: of the time while a step is under way, what the parts of a replica wait";
+    t.columns.push_back({"bubbles %"});
+  }
   runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     const auto part = [](std::int64_t a, std::int64_t b) {
@@ -117,6 +124,7 @@ Table serving_capacity(const StudyResult& study) {
                    percent(m.prefix_hit_rate), percent(m.utilisation), std::to_string(m.steps),
                    part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
                    fmt::format("{:.2f}", served.wall_s)}});
+    if (divided) t.rows.back().cells.push_back(m.bubbles ? percent(*m.bubbles) : "-");
   });
   return t;
 }
@@ -223,6 +231,7 @@ Json metrics_json(const ServingMetrics& m) {
           {"kv_blocks_peak", m.kv_peak},
           {"prefix_hit_rate", m.prefix_hit_rate},
           {"utilisation", m.utilisation},
+          {"bubbles", or_null(m.bubbles)},
           {"steps", m.steps},
           {"jumped_steps", m.jumped_steps},
           {"simulated_s", m.simulated_s},

@@ -89,7 +89,8 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
   if (work.ranks > 1) {
     const Seconds latency = device.link_latency ? device.link_latency->value : Seconds{0};
     require(device.link_bandwidth.has_value(), "a collective on a device without links");
-    e.parts.bytes = ring_all_reduce(work.link, work.ranks, latency, device.link_bandwidth->value);
+    const auto& collective = work.sums ? ring_all_reduce : pairwise_all_to_all;
+    e.parts.bytes = collective(work.link, work.ranks, latency, device.link_bandwidth->value);
     e.link = e.parts.bytes;
     e.bound = Bound::link;
     return e;

@@ -17,8 +17,10 @@ Errors unsupported(const Structure& structure, const Device& device) {
       errors.push_back({device.name + " has no matrix rate for " + std::string{name(work.dtype)} +
                         ", which \"" + node.name + "\" multiplies in"});
     }
-    if (work.ranks > 1 && !device.link_bandwidth) {
-      errors.push_back({device.name + " has no links to peers, which parallel.tensor needs"});
+    const bool hands_over = node.role == Role::hand_over;
+    const char* needs = hands_over ? "parallel.pipeline" : work.sums ? "parallel.tensor" : "parallel.data";
+    if ((work.ranks > 1 || hands_over) && !device.link_bandwidth) {
+      errors.push_back({device.name + " has no links to peers, which " + needs + " needs"});
       return errors;
     }
   }

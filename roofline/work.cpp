@@ -48,6 +48,11 @@ struct Describe {
   void operator()(const AllReduce& o) const {
     work.link = size_of(o.tokens * o.width, o.dtype);
     work.ranks = o.ranks;
+    work.sums = true;
+  }
+  void operator()(const AllToAll& o) const {
+    work.link = size_of(o.rows() * o.width, o.dtype);
+    work.ranks = o.ranks;
   }
   template <class Other>
   void operator()(const Other&) const {}

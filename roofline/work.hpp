@@ -18,6 +18,7 @@ struct Work {
   std::int64_t batch = 1;
   Bytes link{0};  ///< message of a collective, on each rank
   std::int64_t ranks = 1;
+  bool sums = false;  ///< whether a collective adds up what it moves
 
   Bytes compulsory() const { return weights + state + activations; }
 };

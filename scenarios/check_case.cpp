@@ -63,10 +63,13 @@ Errors check_rules(const Case& c) {
 Errors check_network(const Case& c) {
   const Result<Structure> structure = compile(c.model(), c.plan);
   Errors errors = structure ? unsupported(*structure, c.cluster.device) : structure.error();
-  if (const std::int64_t needed = c.plan.parallel.tensor; needed > c.cluster.count) {
-    errors.push_back(
-        {fmt::format("parallel.tensor: needs {0} devices, of which there are {1}; set devices: {0}", needed,
-                     c.cluster.count)});
+  if (const std::int64_t needed = c.plan.parallel.devices(); needed > c.cluster.count) {
+    const Plan::Parallel& p = c.plan.parallel;
+    errors.push_back({fmt::format("{}: needs {} devices, of which there are {}; set devices: {}",
+                                  p.pipeline > 1 ? "parallel.pipeline"
+                                  : p.data > 1   ? "parallel.data"
+                                                 : "parallel.tensor",
+                                  needed, c.cluster.count, needed)});
   }
   return errors;
 }
@@ -74,6 +77,8 @@ Errors check_network(const Case& c) {
 Errors check_copy(const Case& c) {
   const CopyBeside& copy = c.workload.copy_beside;
   const Device& device = c.cluster.device;
+  if (copy && c.plan.parallel.pipeline > 1)
+    return {{"workload.copy_beside.bytes: a copy beside the stages of a pipeline is not predicted"}};
   if (!copy || copy.within_device() || device.host_link_bandwidth) return {};
   return {{fmt::format("workload.copy_beside.direction: {} has no host_link_bandwidth; within_device is left",
                        device.name)}};

@@ -67,6 +67,8 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
                      const ServingProgress& progress) {
   if (c.serving.replicas != 1)
     return failure("serving.replicas: one is executed, not " + std::to_string(c.serving.replicas));
+  if (c.plan.parallel.pipeline > 1) return failure("parallel.pipeline: steps are executed on one device");
+  if (c.plan.parallel.data > 1) return failure("parallel.data: steps are executed on one device");
   const Result<ServerSettings> server = server_of(c, result.budget);
   if (!server) return failure(server.error());
   const std::unique_ptr<StepTimer> steps = backend.timer();

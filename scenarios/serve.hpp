@@ -49,7 +49,7 @@ Traffic at_load(const Traffic& traffic, double load);
 /// predicted too.
 ///
 /// requires  backend prepared for prepared_for(c, result.budget.blocks)
-/// errors    those of the backend; more replicas than one
+/// errors    those of the backend; more replicas, stages or replicas of attention than one
 [[nodiscard]] Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
                                    Backend& backend, StepDurations durations, ServingResult& result,
                                    const ServingProgress& progress);

@@ -96,15 +96,15 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
     PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
     Joules energy{0};
     for (std::size_t i = range.first; i < range.first + range.count; ++i) {
-      const Features f = features(steps[i]);
+      const Features f = fullest_share(features(steps[i]), parallel.data);
       const Seconds time = seconds(predictor.time(f));
       phase.predicted += time / static_cast<double>(range.count);
       if (power)
         energy += power->idle() * (static_cast<double>(parallel.devices()) * time) +
-                  static_cast<double>(parallel.tensor) * power->above_idle(work.of(totals_of(f)), time);
+                  static_cast<double>(parallel.tensor * parallel.data) * power->above_idle(work.of(totals_of(f)), time);
     }
     if (power) phase.energy = Joules{energy.value / static_cast<double>(range.count)};
-    phase.features = features(steps[range.middle()]);
+    phase.features = fullest_share(features(steps[range.middle()]), parallel.data);
     phase.run = padded(phase.features, settings.plan);
     phase.prediction = predict(settings, variant.structure, phase.features, calibration);
     if (phase.features.copy_beside)

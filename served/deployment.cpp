@@ -27,14 +27,18 @@ void make_edits(Case& c, const std::vector<Edit>* edits, std::vector<Edit>& made
   }
 }
 
-void divide(Case& c, const ServingPoint& point, Errors& errors) {
+void divide(Case& c, const ServingPoint& point) {
   const Division division = division_of(point);
-  if (point.pipeline > 1) errors.push_back({"plans have no pipelines of layers"});
-  if (division.replicas > 1 && c.model().moe)
-    errors.push_back({"plans have no experts that replicas of attention share"});
-  c.plan.parallel.tensor = division.tensor;
-  c.serving.replicas = division.replicas;
-  c.cluster.count = division.tensor * division.replicas;
+  Plan::Parallel& p = c.plan.parallel;
+  p.tensor = division.tensor;
+  p.pipeline = point.pipeline;
+  if (c.model().moe && division.replicas > 1) {
+    p.data = division.replicas;
+    p.experts = true;
+  } else {
+    c.serving.replicas = division.replicas;
+  }
+  c.cluster.count = p.devices() * c.serving.replicas;
 }
 
 /// Blocks of the cache where layers with a window keep no token behind it, as engines do; what the windows
@@ -94,7 +98,7 @@ Result<Deployment> deployment_of(const ServingPoint& point, const ServingConvent
   make_edits(c, &model->second.edits, made, errors);
   if (const auto with = model->second.with.find(point.backend); with != model->second.with.end())
     make_edits(c, &with->second, made, errors);
-  divide(c, point, errors);
+  divide(c, point);
   if (errors.empty()) errors = check_case(c, made, {});
   if (!errors.empty()) return failure(std::move(errors));
   Result<Structure> structure = compile(c.model(), c.plan);

@@ -25,8 +25,9 @@ std::string deployment_name(const ServingPoint& point);
 /// A server and its lengths: the points that differ in concurrency, or were measured again.
 std::string configuration_name(const ServingPoint& point);
 
-/// Device, network, precision, plan and policy of a point. Experts that are divided by whole experts are
-/// taken as divided within each: the same bytes and products on a device where their load is balanced.
+/// Device, network, precision, plan and policy of a point. Whole experts on each device are taken as a part
+/// of each, and where replicas of attention share them the other way round: the same bytes and products on a
+/// device where their load is balanced.
 ///
 /// errors  why it cannot be predicted
 [[nodiscard]] Result<Deployment> deployment_of(const ServingPoint& point,

@@ -20,15 +20,23 @@ double drawn(std::uint64_t key, std::int64_t index) {
 /// Steps as predicted, with what the engine's host adds.
 class EngineTimer final : public BatchTimer {
  public:
-  EngineTimer(StepPredictor& predictor, const EngineProfile& profile)
-      : predictor_(predictor), profile_(profile) {}
+  EngineTimer(PredictedTimer& device, const EngineProfile& profile) : device_(device), profile_(profile) {}
   Result<Nanoseconds> time(const Batch& batch) override {
-    const auto device = std::chrono::duration_cast<Seconds>(predictor_.time(batch.totals));
-    return to_ticks(profile_.kernels * device + profile_.per_step);
+    const Result<Nanoseconds> device = device_.time(batch);
+    if (!device) return device;
+    return to_ticks(profile_.kernels * std::chrono::duration_cast<Seconds>(*device) + profile_.per_step);
+  }
+  Done stage_times(const Batch& batch, StageTimes& out) override {
+    const Done done = device_.stage_times(batch, out);
+    if (!done) return done;
+    for (Nanoseconds& stage : out.stages)
+      stage = to_ticks(profile_.kernels * std::chrono::duration_cast<Seconds>(stage));
+    out.stages.front() += to_ticks(profile_.per_step);
+    return done;
   }
 
  private:
-  StepPredictor& predictor_;
+  PredictedTimer& device_;
   const EngineProfile& profile_;
 };
 
@@ -59,7 +67,7 @@ Result<ServedTimes> PointServer::serve(const ServingPoint& point, std::int64_t s
                                        const EngineProfile& profile) {
   if (!server_) return failure(server_.error());
   const Traffic traffic = closed_loop(point, shortest_percent, profile.per_request);
-  EngineTimer timer(predictor_, profile);
+  EngineTimer timer(timer_, profile);
   const Result<ServingRun> run = simulate(*server_, traffic, timer);
   if (!run) return failure(run.error());
   for (const RequestRecord& r : run->requests) {

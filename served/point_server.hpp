@@ -2,8 +2,8 @@
 #include "model/traffic.hpp"
 #include "served/deployment.hpp"
 #include "served/engine_profile.hpp"
+#include "simulator/serving/predicted_timer.hpp"
 #include "simulator/serving/server.hpp"
-#include "simulator/step_predictor.hpp"
 
 namespace inferometer {
 
@@ -27,7 +27,7 @@ class PointServer {
   /// requires  the deployment to outlive it
   PointServer(const Deployment& deployment, const Calibration& calibration)
       : server_(server_of(deployment.settings, kv_budget(deployment.settings, deployment.structure))),
-        predictor_(deployment.settings, deployment.structure, calibration) {}
+        timer_(deployment.settings, deployment.structure, calibration) {}
 
   /// errors  no room for the cache, requests that are longer than it
   [[nodiscard]] Result<ServedTimes> serve(const ServingPoint& point, std::int64_t shortest_percent,
@@ -35,7 +35,7 @@ class PointServer {
 
  private:
   Result<ServerSettings> server_;
-  StepPredictor predictor_;
+  PredictedTimer timer_;
 };
 
 }  // namespace inferometer

@@ -22,6 +22,7 @@ std::int32_t KernelClasses::class_of(const NodeRange& kernel) {
       const Rows rows = structure_.nodes[v].rows;
       added.tokens |= rows == Rows::tokens || rows == Rows::assignments;
       added.logits |= rows == Rows::logits;
+      added.group |= rows == Rows::received;
     }
     classes_.push_back(std::move(added));
     return static_cast<std::int32_t>(classes_.size()) - 1;
@@ -29,13 +30,20 @@ std::int32_t KernelClasses::class_of(const NodeRange& kernel) {
   return static_cast<std::int32_t>(found - classes_.begin());
 }
 
-Seconds KernelClasses::time(std::int32_t kernel_class, std::int64_t tokens, std::int64_t logit_rows) {
+Seconds KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals) {
   Class& c = classes_[static_cast<std::size_t>(kernel_class)];
+  require(!c.group || !c.logits, "a kernel of experts and of logits");
+  const std::int64_t tokens = totals.tokens(), all = std::max(tokens, totals.group_tokens);
   const std::uint64_t key = (c.tokens ? static_cast<std::uint64_t>(tokens) << 32 : 0) |
-                            (c.logits ? static_cast<std::uint64_t>(logit_rows) : 0);
+                            (c.logits  ? static_cast<std::uint64_t>(totals.logit_rows)
+                             : c.group ? static_cast<std::uint64_t>(all)
+                                       : 0);
   const auto [known, is_new] = c.known.try_emplace(key, Seconds{0});
   if (!is_new) return known->second;
-  const Features sizes{.tokens = tokens, .sequences = logit_rows, .logit_rows = logit_rows};
+  const Features sizes{.tokens = tokens,
+                       .sequences = totals.logit_rows,
+                       .logit_rows = totals.logit_rows,
+                       .group_tokens = totals.group_tokens};
   const NodeRange nodes{0, c.nodes.last - c.nodes.first};
   Graph graph(nodes.last + 1);
   for (std::size_t v = 0; v <= nodes.last; ++v) {

@@ -18,14 +18,14 @@ class KernelClasses {
 
   /// The class of a kernel without attention.
   std::int32_t class_of(const NodeRange& kernel);
-  /// What a kernel of the class takes alone in a step of so many new tokens and rows of logits, without the
-  /// gap before it.
-  Seconds time(std::int32_t kernel_class, std::int64_t tokens, std::int64_t logit_rows);
+  /// What a kernel of the class takes alone in a step with these totals, of which attention's lengths do not
+  /// matter, without the gap before it.
+  Seconds time(std::int32_t kernel_class, const StepTotals& totals);
 
  private:
   struct Class {
-    NodeRange nodes;                      ///< of the first such kernel
-    bool tokens = false, logits = false;  ///< what its sizes depend on
+    NodeRange nodes;                                     ///< of the first such kernel
+    bool tokens = false, logits = false, group = false;  ///< what its sizes depend on
     std::unordered_map<std::uint64_t, Seconds> known;
   };
   bool alike(const NodeRange& a, const NodeRange& b) const;

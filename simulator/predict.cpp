@@ -9,6 +9,7 @@
 #include "roofline/copy.hpp"
 #include "roofline/roofline.hpp"
 #include "roofline/steps/estimate_kernel.hpp"
+#include "simulator/predict_stages.hpp"
 #include "simulator/step_simulator.hpp"
 
 namespace inferometer {
@@ -123,6 +124,7 @@ std::optional<Interval> interval_of(const std::map<const KernelTimes::Timed*, in
 
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration) {
+  if (c.plan.parallel.pipeline > 1) return predict_stages(c, structure, features, calibration);
   const Features run = padded(features, c.plan);
   const Graph graph = bind(structure, run);
   const Surroundings surroundings{.persistent = persistent_bytes(graph)};

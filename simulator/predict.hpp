@@ -22,7 +22,8 @@ struct Prediction {
 
 /// Predicts one step: each node's time alone from roofline/ (on a GPU each kernel's, from the kernel models),
 /// then the event run over streams and the host
-/// thread.
+/// thread. The stages of a pipeline run one after another, each with a host of its own, with what they hand
+/// on between them; their spans are on the stream of the stage's number, from 0.
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration);
 

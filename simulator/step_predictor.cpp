@@ -50,7 +50,8 @@ constexpr std::size_t most_shapes = 200'000;
 
 std::size_t StepPredictor::ShapeHash::operator()(const ShapeKey& k) const {
   return mix(static_cast<std::uint64_t>(k.tokens) << 34 ^ static_cast<std::uint64_t>(k.logit_rows) << 2 ^
-             static_cast<std::uint64_t>(k.kind));
+             static_cast<std::uint64_t>(k.kind)) +
+         static_cast<std::uint64_t>(k.group_tokens);
 }
 
 StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Calibration& calibration)
@@ -120,7 +121,7 @@ StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_reco
   for (const Piece& piece : shape.pattern->pieces) {
     host += dispatch;
     if (piece.attending < 0) {
-      const Seconds alone = classes_.time(piece.kernel_class, run.tokens(), run.logit_rows);
+      const Seconds alone = classes_.time(piece.kernel_class, run);
       const Nanoseconds ticks = to_ticks(alone + shape.gap);
       stretch.work += ticks;
       stretch.latest = std::max(stretch.latest, host) + ticks;
@@ -141,13 +142,13 @@ Nanoseconds StepPredictor::time(const Features& asked) {
 
 bool StepPredictor::closed() const {
   return case_.cluster.device.kind == DeviceKind::gpu &&
-         case_.plan.kernels.attention != AttentionKernel::naive;
+         case_.plan.kernels.attention != AttentionKernel::naive && case_.plan.parallel.pipeline == 1;
 }
 
 Nanoseconds StepPredictor::time(const StepTotals& asked) {
   if (!closed()) return predict(case_, structure_, alike(asked), calibration_).timeline.end;
   const StepTotals run = padded(asked, case_.plan);
-  const ShapeKey key{run.tokens(), run.logit_rows, kind_of(run)};
+  const ShapeKey key{run.tokens(), run.logit_rows, run.group_tokens, kind_of(run)};
   auto known = shapes_.find(key);
   if (known == shapes_.end()) {
     if (shapes_.size() == most_shapes) shapes_.clear();

@@ -16,8 +16,8 @@ namespace inferometer {
 ///   end = max(end + work, latest)    latest: as if the kernel that waits longest for the host were the first
 /// and n equal layers are one as well, since launches come at equal distances:
 ///   end = max(end + n (work + attention), the same from the first layer's launch, from the last one's)
-/// so that a step costs a few of those. Steps with a copy beside them or naive attention, and those of a
-/// processor, are predicted as predict() does.
+/// so that a step costs a few of those. Steps with a copy beside them or naive attention, those of a
+/// processor and of whole pipelines (PipelinePredictor has their stages) are predicted as predict() does.
 ///
 /// requires  the case, structure and calibration to outlive it
 /// source    max-plus algebra: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", 1992
@@ -62,7 +62,7 @@ class StepPredictor {
     Seconds gap{0};
   };
   struct ShapeKey {
-    std::int64_t tokens, logit_rows;
+    std::int64_t tokens, logit_rows, group_tokens;
     int kind;
     friend bool operator==(const ShapeKey&, const ShapeKey&) = default;
   };

@@ -235,6 +235,8 @@ struct Run {
                         .width = o.width});
   }
   void operator()(const AllReduce&) const { require(false, "a collective on one device"); }
+  void operator()(const AllToAll&) const { require(false, "an exchange on one device"); }
+  void operator()(const HandOver&) const { require(false, "a pipeline on one device"); }
   void operator()(const Argmax& o) const {
     kernels().argmax(
         {.x = in(0), .ids = static_cast<std::int32_t*>(out(0).data), .tokens = o.tokens, .width = o.vocab});

@@ -29,6 +29,8 @@ Errors not_executed(const Case& c, const Structure& structure) {
     if (told.insert(message).second) errors.push_back({"backend cpu: " + message});
   };
   if (c.plan.parallel.tensor > 1) refuse("parallel.tensor: runs on one device only");
+  if (c.plan.parallel.pipeline > 1) refuse("parallel.pipeline: runs on one device only");
+  if (c.plan.parallel.data > 1) refuse("parallel.data: runs on one device only");
   if (c.workload.copy_beside) refuse("workload.copy_beside: there is no second stream for a copy");
   if (c.plan.kernels.attention == AttentionKernel::cudnn)
     refuse("kernels.attention: cudnn runs on GPUs only; naive and tiled are executed here");

@@ -150,6 +150,8 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     if (!message.empty() && told.insert(message).second) errors.push_back({"backend cuda: " + message});
   };
   if (c.plan.parallel.tensor > 1) refuse("parallel.tensor: runs on one device only");
+  if (c.plan.parallel.pipeline > 1) refuse("parallel.pipeline: runs on one device only");
+  if (c.plan.parallel.data > 1) refuse("parallel.data: runs on one device only");
   if (!std::has_single_bit(static_cast<std::uint64_t>(c.plan.kv.block_tokens)))
     refuse("kv.block_tokens: " + std::to_string(c.plan.kv.block_tokens) + " is not a power of two");
   for (const Buffer& b : structure.buffers) {

@@ -3,8 +3,10 @@
 #include <variant>
 
 #include "model/operators/all_reduce.hpp"
+#include "model/operators/all_to_all.hpp"
 #include "model/operators/attention.hpp"
 #include "model/operators/embedding.hpp"
+#include "model/operators/hand_over.hpp"
 #include "model/operators/linear.hpp"
 #include "model/operators/moe.hpp"
 #include "model/operators/norm.hpp"
@@ -18,7 +20,7 @@ namespace inferometer {
 /// it.
 using AnyOperator = std::variant<Embedding, GatherRows, RmsNorm, AddRmsNorm, Linear, BatchedLinear, RopeApply,
                                  KvWrite, Attention, GatedActivation, Add, Router, ExpertLinear,
-                                 ExpertCombine, Quantize, AllReduce, Argmax>;
+                                 ExpertCombine, Quantize, AllReduce, AllToAll, HandOver, Argmax>;
 
 inline std::string_view name(const AnyOperator& op) {
   return std::visit([](const auto& o) { return std::string_view{o.name}; }, op);

@@ -184,6 +184,13 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
           .gpus = r->ranks,
           .bytes = std::max<std::int64_t>(1, work_of(op).link.value)};
       calls.push_back(call_of(c));
+    } else if (const auto* exchange = std::get_if<AllToAll>(&op)) {
+      const Collective c{
+          .op = CollectiveOp::alltoall,
+          .element = exchange->dtype == DType::f16 ? CollectiveElement::fp16 : CollectiveElement::bf16,
+          .gpus = exchange->ranks,
+          .bytes = std::max<std::int64_t>(1, work_of(op).link.value)};
+      calls.push_back(call_of(c));
     } else if (const auto* a = std::get_if<Attention>(&op)) {
       add_attention(calls, *a, {.executed = executed, .appends = attention_appends(graph, kernel)});
     } else {

@@ -23,11 +23,25 @@ class Batch {
   virtual void slices(std::vector<BatchSlice>& out) const = 0;
 };
 
+/// What a step takes in the stages of a pipeline.
+struct StageTimes {
+  std::vector<Nanoseconds> stages;
+  Nanoseconds hand_over{0};  ///< from each stage to the next one
+};
+
 /// How long a step takes: by prediction, or by running it.
 class BatchTimer {
  public:
   virtual ~BatchTimer() = default;
+  /// On devices that have nothing else to do.
   [[nodiscard]] virtual Result<Nanoseconds> time(const Batch& batch) = 0;
+  /// Of a pipeline; one stage where a timer knows of none.
+  [[nodiscard]] virtual Done stage_times(const Batch& batch, StageTimes& out) {
+    const Result<Nanoseconds> whole = time(batch);
+    if (!whole) return failure(whole.error());
+    out = {.stages = {*whole}, .hand_over = {}};
+    return std::monostate{};
+  }
   /// The sequence of this request left the cache: it ended, or was preempted.
   virtual void left(std::int32_t /*request*/) {}
 };

@@ -21,15 +21,36 @@ std::int64_t predicted_output(const Request& r, const InstanceSettings& settings
 }  // namespace
 
 Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run)
+    : Instance(settings, traffic, run,
+               std::make_shared<Shared>(Shared{
+                   .pool = KvPool(settings.kv_blocks,
+                                  std::max<std::int64_t>(1, traffic.block_tokens / settings.block_tokens),
+                                  settings.serving.prefix_caching)})) {
+  require(traffic.block_tokens % settings.block_tokens == 0, "identities are of part of a block");
+}
+
+Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run,
+                   std::shared_ptr<Shared> shared)
     : settings_(settings),
       traffic_(traffic),
       run_(run),
       policy_(policy_of(settings.serving.policy)),
-      pool_(settings.kv_blocks, std::max<std::int64_t>(1, traffic.block_tokens / settings.block_tokens),
-            settings.serving.prefix_caching),
+      shared_(std::move(shared)),
+      lane_(static_cast<std::int32_t>(shared_->lanes.size())),
+      pool_(shared_->pool),
       watermark_(settings.kv_blocks * settings.serving.watermark_percent / 100),
-      needs_(static_cast<std::size_t>(settings.block_tokens), 0) {
-  require(traffic.block_tokens % settings.block_tokens == 0, "identities are of part of a block");
+      sequences_(shared_->sequences),
+      unused_(shared_->unused),
+      waiting_(shared_->waiting),
+      needs_(static_cast<std::size_t>(settings.block_tokens), 0),
+      outstanding_(shared_->outstanding) {
+  shared_->lanes.push_back(this);
+}
+
+ReplicaLoad Instance::load(std::int32_t request, bool prefixes) const {
+  return {.requests = running() + waiting(),
+          .outstanding_tokens = outstanding_,
+          .cached_prefix = prefixes ? cached_prefix(request) : 0};
 }
 
 bool Instance::enqueue(std::int32_t request, Nanoseconds now) {
@@ -63,8 +84,23 @@ std::span<const std::uint64_t> Instance::identities(const Request& r, std::int64
 }
 
 Result<std::optional<Nanoseconds>> Instance::begin(Nanoseconds now, BatchTimer& timer) {
+  const Batch* batch = choose_batch(now, timer);
+  if (batch == nullptr) {
+    require(first_ < 0 && waiting_.empty(), "an instance idles with work to do");
+    return std::optional<Nanoseconds>{};
+  }
+  const Result<Nanoseconds> time = timer.time(*batch);
+  if (!time) return failure(time.error());
+  return std::optional{start(now, *time)};
+}
+
+Nanoseconds Instance::start(Nanoseconds now, Nanoseconds takes) {
+  step_ = now;
+  return now + takes + std::exchange(swap_time_, Nanoseconds{0});
+}
+
+Batch* Instance::choose_batch(Nanoseconds now, BatchTimer& timer) {
   require(!step_, "a step was begun while another is under way");
-  if (first_ < 0 && waiting_.empty()) return std::optional<Nanoseconds>{};
   do {  // a step that only preempted is no step
     preempted_ = false;
     decodes_ = false;
@@ -75,15 +111,9 @@ Result<std::optional<Nanoseconds>> Instance::begin(Nanoseconds now, BatchTimer& 
                           settings_.serving),
            now, timer);
   } while (preempted_ && !decodes_ && chunks_.empty());
-  if (!decodes_ && chunks_.empty()) {
-    require(first_ < 0 && waiting_.empty(), "an instance idles with work to do");
-    return std::optional<Nanoseconds>{};
-  }
+  if (!decodes_ && chunks_.empty()) return nullptr;
   sum_up();
-  const Result<Nanoseconds> time = timer.time(*this);
-  if (!time) return failure(time.error());
-  step_ = now;
-  return std::optional{now + *time + std::exchange(swap_time_, Nanoseconds{0})};
+  return this;
 }
 
 void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) {
@@ -98,7 +128,10 @@ void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) 
   }
   if (agenda.decodes == Agenda::Decodes::always) take_decodes(timer);
   std::int64_t budget = agenda.tokens - (decodes_ ? decoding_ : 0);
-  if (agenda.prompts) go_on_with_prompts(budget, timer);
+  if (agenda.prompts) {
+    go_on_with_prompts(budget, timer);
+    if (agenda.chunked && !preempted_) take_over_prompts(budget);
+  }
   if (agenda.admit && !preempted_) {
     while (!waiting_.empty() && at(waiting_.front()).state == Sequence::State::waiting && room() &&
            admit(waiting_.front(), agenda, budget, now))
@@ -208,6 +241,7 @@ void Instance::add_chunk(std::int32_t s, std::int64_t tokens) {
     q.own = own;
     publish_units(q, cached + tokens);
   }
+  q.computed += tokens;
   chunks_.push_back({s, tokens, cached});
 }
 

@@ -10,6 +10,7 @@
 #include "simulator/serving/batch_timer.hpp"
 #include "simulator/serving/kv_pool.hpp"
 #include "simulator/serving/policies.hpp"
+#include "simulator/serving/replica.hpp"
 #include "simulator/serving/run.hpp"
 
 namespace inferometer {
@@ -32,41 +33,42 @@ struct InstanceSettings {
 /// preempted     the one admitted last, when a decoding sequence needs a block and none is free
 /// ignores       time to copy blocks beside a step (swapping delays the step behind it)
 /// source        vLLM's scheduler of version 1 for the order of these and what may not follow a preemption
-class Instance final : private Batch {
+class Instance final : public Replica, private Batch {
  public:
   Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run);
 
-  /// Takes a request into the queue. returns  whether it can be served at all; rejected otherwise
-  bool enqueue(std::int32_t request, Nanoseconds now);
-  /// Begins the next step. returns when it ends; nothing where there is nothing to do
-  [[nodiscard]] Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer);
-  /// Ends the step that was begun last; appends requests that ended with it.
-  void finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended);
-  /// Runs steps that change nothing but lengths (decodes only, nothing waits, no sequence ends), each as
-  /// begin() and finish() would, up to the first that does not end before `horizon`: that is under way then.
-  struct Jumped {
-    Nanoseconds now{0};                    ///< end of the last one that ended
-    std::optional<Nanoseconds> under_way;  ///< when the one that was begun and not ended ends
-  };
-  [[nodiscard]] Result<Jumped> jump(Nanoseconds now, Nanoseconds horizon, BatchTimer& timer);
+  /// Another lane: an instance with the queue and the cache of this one. A sequence decodes in the lane that
+  /// computed the end of its prompt; of a prompt, each lane may take the next chunk while those before it are
+  /// under way in others.
+  ///
+  /// requires  steps of all lanes to end in the order in which they were begun
+  std::unique_ptr<Instance> another_lane();
 
-  /// Whether a step was begun and not ended.
-  bool stepping() const { return step_.has_value(); }
+  bool enqueue(std::int32_t request, Nanoseconds now) override;
+  Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer) override;
+  void finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended) override;
+  Result<Jumped> jump(Nanoseconds now, Nanoseconds horizon, BatchTimer& timer) override;
+  bool stepping() const override { return step_.has_value(); }
+  ReplicaLoad load(std::int32_t request, bool prefixes) const override;
+
+  /// begin() in two halves. Chooses the batch of the next step; null where there is nothing to do.
+  Batch* choose_batch(Nanoseconds now, BatchTimer& timer);
+  /// Begins its step. returns when it ends, behind the swapping that it waits for
+  Nanoseconds start(Nanoseconds now, Nanoseconds takes);
+
   std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
-  std::int64_t running() const { return decoding_ + static_cast<std::int64_t>(prefilling_.size()); }
-  /// Tokens that those waiting and running still have to compute or make.
-  std::int64_t outstanding_tokens() const { return outstanding_; }
-  /// Leading tokens of a prompt that are in the cache.
-  std::int64_t cached_prefix(std::int32_t request) const;
+  /// Sequences of all lanes.
+  std::int64_t running() const;
   const KvPool& pool() const { return pool_; }
 
  private:
   struct Sequence {
     std::int32_t request = 0;
+    std::int32_t lane = 0;                  ///< whose steps it takes part in
     std::int32_t before = -1, behind = -1;  ///< in order of admission
     enum class State : std::uint8_t { unused, waiting, swapped, prefilling, decoding } state = State::unused;
     std::int64_t target = 0;     ///< tokens that must be in the cache before the next one is made
-    std::int64_t computed = 0;   ///< of them, while prefilling
+    std::int64_t computed = 0;   ///< of them, while prefilling, those under way included
     std::int64_t generated = 0;  ///< when it last joined the decoding ones or was preempted
     std::int64_t joined = 0,
                  ends = 0;   ///< on the counter of decode steps; ends: also where reserved blocks do
@@ -97,8 +99,22 @@ class Instance final : private Batch {
     Nanoseconds when;
     std::int64_t count;
   };
+  /// What the lanes of an instance have in common.
+  struct Shared {
+    KvPool pool;
+    std::vector<Sequence> sequences;
+    std::vector<std::int32_t> unused;
+    std::deque<std::int32_t> waiting;
+    std::int64_t outstanding = 0;
+    Nanoseconds noted{0};  ///< end of the last step that did
+    std::vector<Instance*> lanes;
+  };
+  Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run,
+           std::shared_ptr<Shared> shared);
 
   void slices(std::vector<BatchSlice>& out) const override;
+  /// Leading tokens of a prompt that are in the cache.
+  std::int64_t cached_prefix(std::int32_t request) const;
   Sequence& at(std::int32_t s) { return sequences_[static_cast<std::size_t>(s)]; }
   const Sequence& at(std::int32_t s) const { return sequences_[static_cast<std::size_t>(s)]; }
   const Request& request_of(const Sequence& s) const {
@@ -126,6 +142,7 @@ class Instance final : private Batch {
   void choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer);
   void take_decodes(BatchTimer& timer);
   void go_on_with_prompts(std::int64_t& budget, BatchTimer& timer);
+  void take_over_prompts(std::int64_t& budget);
   void bring_back(std::int32_t s);
   bool admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget, Nanoseconds now);
   void sum_up();
@@ -148,12 +165,14 @@ class Instance final : private Batch {
   const Traffic& traffic_;
   ServingRun& run_;
   const Policy& policy_;
-  KvPool pool_;
+  std::shared_ptr<Shared> shared_;
+  std::int32_t lane_ = 0;
+  KvPool& pool_;
   std::int64_t watermark_ = 0;
 
-  std::vector<Sequence> sequences_;
-  std::vector<std::int32_t> unused_;
-  std::deque<std::int32_t> waiting_;
+  std::vector<Sequence>& sequences_;
+  std::vector<std::int32_t>& unused_;
+  std::deque<std::int32_t>& waiting_;
   std::vector<std::int32_t> prefilling_;  ///< in order of admission
   std::int32_t first_ = -1, last_ = -1;   ///< running, in order of admission
   std::int64_t decoding_ = 0;
@@ -171,7 +190,7 @@ class Instance final : private Batch {
   Nanoseconds last_decode_{0};
   std::vector<Joined> joined_;  ///< since the last decode step
   std::int64_t joined_count_ = 0;
-  std::int64_t outstanding_ = 0;
+  std::int64_t& outstanding_;
 };
 
 }  // namespace inferometer

@@ -13,7 +13,7 @@ void Instance::finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32
   if (decodes_) count_decodes(end);
   // The batch as it ran, before sequences end.
   const std::int64_t first_tokens = std::count_if(chunks_.begin(), chunks_.end(), [&](const Chunk& c) {
-    return at(c.sequence).computed + c.tokens == at(c.sequence).target;
+    return c.cached + c.tokens == at(c.sequence).target;
   });
   note(start, end, run_.output_tokens - tokens_before + first_tokens);
   if (decodes_) end_decodes(end, timer, ended);
@@ -38,7 +38,8 @@ void Instance::end_decodes(Nanoseconds end, BatchTimer& timer, std::vector<std::
     const End e = ends_.top();
     ends_.pop();
     Sequence& s = at(e.sequence);
-    if (s.state != Sequence::State::decoding || s.request != e.request || s.ends != e.at) continue;
+    const bool here = s.state == Sequence::State::decoding && s.lane == lane_;
+    if (!here || s.request != e.request || s.ends != e.at) continue;
     if (s.generated + clock_ - s.joined == request_of(s).output_tokens) {
       end_sequence(e.sequence, end, timer, ended);
     } else {  // its reserved blocks are full
@@ -51,10 +52,9 @@ void Instance::end_decodes(Nanoseconds end, BatchTimer& timer, std::vector<std::
 void Instance::end_chunk(const Chunk& chunk, Nanoseconds end, BatchTimer& timer,
                          std::vector<std::int32_t>& ended) {
   Sequence& s = at(chunk.sequence);
-  s.computed += chunk.tokens;
   run_.prompt_tokens += chunk.tokens;
   outstanding_ -= chunk.tokens;
-  if (s.computed < s.target) return;
+  if (chunk.cached + chunk.tokens < s.target) return;
   prefilling_.erase(std::find(prefilling_.begin(), prefilling_.end(), chunk.sequence));
   ++s.generated;
   ++run_.output_tokens;
@@ -172,9 +172,11 @@ void Instance::end_sequence(std::int32_t index, Nanoseconds end, BatchTimer& tim
 }
 
 void Instance::note(Nanoseconds start, Nanoseconds end, std::int64_t tokens) {
-  const double seconds = std::chrono::duration<double>(end - start).count();
+  // Steps of other lanes overlap with it.
+  const Nanoseconds since = std::max(start, std::exchange(shared_->noted, end));
+  const double seconds = std::chrono::duration<double>(end - since).count();
   ++run_.steps;
-  run_.busy += end - start;
+  run_.busy += end - since;
   run_.end = std::max(run_.end, end);
   run_.kv_peak = std::max(run_.kv_peak, pool_.used());
   run_.load.add(start, {.seconds = seconds,
@@ -196,6 +198,7 @@ std::int32_t Instance::make_sequence(Sequence s) {
 }
 
 void Instance::append_running(std::int32_t index) {
+  at(index).lane = lane_;
   at(index).before = last_;
   at(index).behind = -1;
   (last_ < 0 ? first_ : at(last_).behind) = index;

@@ -100,6 +100,7 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
     for (double* part : {&m.missed.ttft, &m.missed.tpot, &m.missed.e2el, &m.missed.rejected}) *part /= ended;
   }
   m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
+  if (run.parts_time > Nanoseconds{0}) m.bubbles = 1 - seconds(run.parts_busy) / seconds(run.parts_time);
   const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;
   m.prefix_hit_rate =
       needed > 0 ? static_cast<double>(run.prefix_hit_tokens) / static_cast<double>(needed) : 0;

@@ -53,8 +53,9 @@ struct ServingMetrics {
   SloMisses missed;                      ///< where there is a level
   std::int64_t completed = 0, rejected = 0, preemptions = 0;
   std::int64_t kv_blocks = 0, kv_peak = 0;
-  double utilisation = 0;      ///< part of the time that an instance ran a step
-  double prefix_hit_rate = 0;  ///< prompt tokens found in the cache, of those that were needed
+  double utilisation = 0;         ///< part of the time that an instance ran a step
+  std::optional<double> bubbles;  ///< part of ServingRun::parts_time that was not at work
+  double prefix_hit_rate = 0;     ///< prompt tokens found in the cache, of those that were needed
   std::int64_t steps = 0, jumped_steps = 0;
   double simulated_s = 0;
   ServingCost cost;  ///< by cost_of()

@@ -11,8 +11,8 @@ namespace {
 using Decodes = Agenda::Decodes;
 
 Agenda static_batch(const QueueView& v, const Serving&) {
-  const bool idle = v.decoding + v.prefilling == 0;
-  return {.decodes = idle ? Decodes::never : Decodes::always, .admit = idle, .chunked = false};
+  // What comes back from host memory decodes at once.
+  return {.admit = v.decoding + v.prefilling == 0, .chunked = false};
 }
 
 /// source  Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022

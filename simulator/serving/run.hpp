@@ -50,7 +50,10 @@ struct ServingRun {
   std::int64_t kv_blocks = 0;  ///< of one instance
   std::int64_t kv_peak = 0;    ///< blocks in use of one instance, at most
   Nanoseconds busy{0};         ///< of all instances together
-  Nanoseconds end{0};          ///< of the last step
+  /// Of the parts of a replica that wait for one another (stages of a pipeline, replicas of attention): their
+  /// time while the replica had a step under way, and of that at work; none where it has one part.
+  Nanoseconds parts_time{0}, parts_busy{0};
+  Nanoseconds end{0};  ///< of the last step
   std::int64_t instances = 1;
 };
 

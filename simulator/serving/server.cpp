@@ -55,7 +55,10 @@ Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {
                     in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
                     in_gib(std::max(budget.activations, budget.sampler)), in_gib(budget.reserve)));
   }
-  ServerSettings s{.replicas = c.serving.replicas, .router = c.serving.router};
+  ServerSettings s{.replicas = c.serving.replicas,
+                   .stages = c.plan.parallel.pipeline,
+                   .ranks = c.plan.parallel.data,
+                   .router = c.serving.router};
   s.instance.serving = c.serving;
   s.instance.kv_blocks = budget.blocks;
   s.instance.block_tokens = c.plan.kv.block_tokens;

@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "simulator/event_queue.hpp"
+#include "simulator/serving/expert_group.hpp"
+#include "simulator/serving/pipeline.hpp"
 #include "simulator/serving/routers.hpp"
 
 namespace inferometer {
@@ -76,11 +78,10 @@ class Server {
         arrivals_(traffic),
         rule_(rule_of(settings.router)) {
     run_.requests.resize(traffic.requests.size());
-    run_.instances = settings.replicas;
+    run_.instances = settings.replicas * settings.ranks;
     run_.kv_blocks = settings.instance.kv_blocks;
-    for (std::int64_t i = 0; i < settings.replicas; ++i)
-      instances_.push_back(std::make_unique<Instance>(settings.instance, traffic, run_));
-    loads_.resize(instances_.size());
+    for (std::int64_t i = 0; i < settings.replicas; ++i) replicas_.push_back(replica_of(settings));
+    loads_.resize(replicas_.size());
   }
 
   Result<ServingRun> serve() {
@@ -108,25 +109,26 @@ class Server {
   }
 
  private:
+  std::unique_ptr<Replica> replica_of(const ServerSettings& settings) {
+    if (settings.stages > 1)
+      return std::make_unique<Pipeline>(settings.instance, settings.stages, traffic_, run_);
+    if (settings.ranks > 1)
+      return std::make_unique<ExpertGroup>(settings.instance, settings.ranks, traffic_, run_);
+    return std::make_unique<Instance>(settings.instance, traffic_, run_);
+  }
+
   /// All that arrive at one instant.
   void arrive(Nanoseconds now) {
     while (arrivals_.next_time() <= now) {
       const std::int32_t r = arrivals_.pop();
       if (rule_.looks) {
-        for (std::size_t i = 0; i < instances_.size(); ++i) {
-          const Instance& instance = *instances_[i];
-          loads_[i] = {
-              .requests = instance.running() + instance.waiting(),
-              .outstanding_tokens = instance.outstanding_tokens(),
-              .cached_prefix = rule_.router == ReplicaRouter::prefix_aware ? instance.cached_prefix(r) : 0};
-        }
+        for (std::size_t i = 0; i < replicas_.size(); ++i)
+          loads_[i] = replicas_[i]->load(r, rule_.router == ReplicaRouter::prefix_aware);
       }
       const std::size_t i = rule_.choose(loads_, arrived_++);
-      Instance& instance = *instances_[i];
-      const bool idle = !instance.stepping() && instance.running() + instance.waiting() == 0;
-      if (!instance.enqueue(r, now)) {
+      if (!replicas_[i]->enqueue(r, now)) {
         count(r, now);
-      } else if (idle) {
+      } else if (!replicas_[i]->stepping()) {
         woken_.push_back(i);
       }
     }
@@ -134,7 +136,7 @@ class Server {
 
   void finish(std::size_t i, Nanoseconds now) {
     ended_.clear();
-    instances_[i]->finish(now, timer_, ended_);
+    replicas_[i]->finish(now, timer_, ended_);
     for (const std::int32_t r : ended_) count(r, now);
   }
 
@@ -145,32 +147,32 @@ class Server {
       progress_(static_cast<double>(counted_) / static_cast<double>(traffic_.requests.size()));
   }
 
-  /// Runs an instance's steps up to the first that ends when something else may touch it: the next arrival,
+  /// Runs a replica's steps up to the first that ends when something else may touch it: the next arrival,
   /// or where ends cause arrivals, the end of any other step.
   Done advance(std::size_t i, Nanoseconds now) {
-    Instance& instance = *instances_[i];
-    if (instance.stepping()) return std::monostate{};  // woken twice at one instant
+    Replica& replica = *replicas_[i];
     const bool follow = arrivals_.follow();
-    while (true) {
+    while (!replica.stepping()) {  // it was woken twice at one instant otherwise
       Nanoseconds horizon = arrivals_.next_time();
       if (follow && !steps_.empty()) horizon = std::min(horizon, steps_.next_time());
-      const Result<Instance::Jumped> jumped = instance.jump(now, horizon, timer_);
+      const Result<Replica::Jumped> jumped = replica.jump(now, horizon, timer_);
       if (!jumped) return failure(jumped.error());
       now = jumped->now;
       if (jumped->under_way) {
         steps_.post(*jumped->under_way, i);
         return std::monostate{};
       }
-      const Result<std::optional<Nanoseconds>> end = instance.begin(now, timer_);
+      const Result<std::optional<Nanoseconds>> end = replica.begin(now, timer_);
       if (!end) return failure(end.error());
       if (!*end) return std::monostate{};
-      if (follow || **end >= horizon) {
+      if (follow || **end >= horizon || replica.overlaps()) {
         steps_.post(**end, i);
-        return std::monostate{};
+        continue;
       }
       now = **end;
       finish(i, now);
     }
+    return std::monostate{};
   }
 
   const Traffic& traffic_;
@@ -180,7 +182,7 @@ class Server {
   Arrivals arrivals_;
   const RouterRule& rule_;
   ServingRun run_;
-  std::vector<std::unique_ptr<Instance>> instances_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
   std::vector<ReplicaLoad> loads_;
   EventQueue<std::size_t> steps_;
   std::vector<std::size_t> woken_;

@@ -10,6 +10,8 @@ namespace inferometer {
 struct ServerSettings {
   InstanceSettings instance;
   std::int64_t replicas = 1;
+  std::int64_t stages = 1;  ///< of the pipeline that each replica is
+  std::int64_t ranks = 1;   ///< replicas of attention in each replica
   ReplicaRouter router = ReplicaRouter::round_robin;
 };
 

@@ -73,6 +73,21 @@ TEST_F(ServingStudy, ItsJsonHasTheNamesThatBenchmarksHave) {
   EXPECT_NE(results_table(study).find("TTFT mean"), std::string::npos);
 }
 
+TEST_F(ServingStudy, APipelineIsPredictedWithItsBubblesAndNotExecuted) {
+  const std::string staged =
+      "devices: 2\n" + served + "  - {name: two stages, set: {parallel.pipeline: 2}}\n";
+  const Result<Scenario> scenario = load_scenario(write("s.yaml", staged), library_);
+  ASSERT_TRUE(scenario) << told(scenario.error());
+  RuleBackend backend;
+  const StudyResult study = *run_study(*scenario, scenario->calibration, &backend, "", silent);
+  const VariantResult& v = study.variants[3];
+  ASSERT_TRUE(v.serving) << v.not_served;
+  EXPECT_GT(*v.serving->predicted.metrics.bubbles, 0);
+  EXPECT_FALSE(v.serving->executed);
+  EXPECT_EQ(v.not_measured, "parallel.pipeline: steps are executed on one device");
+  EXPECT_NE(results_table(study).find("bubbles %"), std::string::npos);
+}
+
 TEST_F(ServingStudy, AVariantWithoutRoomDoesNotStopTheOthers) {
   const std::string small =
       served +

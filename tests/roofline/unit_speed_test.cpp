@@ -2,6 +2,7 @@
 
 #include "model/graph.hpp"
 #include "roofline/copy.hpp"
+#include "roofline/hand_over.hpp"
 #include "roofline/roofline.hpp"
 #include "roofline/work.hpp"
 #include "tests/roofline/unit_device.hpp"
@@ -81,6 +82,28 @@ TEST(UnitSpeed, ARingPaysLatencyAndItsShareOfTheMessage) {
   const Estimate e = at_unit_speed(op, d);
   EXPECT_DOUBLE_EQ(e.time().count(), 6 * 3 + 1.5 * 40 / 10);
   EXPECT_EQ(e.bound, Bound::link);
+}
+
+TEST(UnitSpeed, AnExchangePaysAHopForEachPeerAndWhatIsNotForItself) {
+  Device d = unit_device();
+  d.link_bandwidth = {BytesPerSecond{10}, "test"};
+  d.link_latency = {Seconds{3}, "test"};
+  const AllToAll op{.tokens = 56, .width = 10, .experts = 8, .top_k = 2, .ranks = 4};
+  ASSERT_EQ(op.rows(), 104);
+  // 3 hops of 3 s; 3 of 4 parts of 104 rows of 20 bytes at 10 B/s.
+  const Estimate e = at_unit_speed(op, d);
+  EXPECT_DOUBLE_EQ(e.time().count(), 3 * 3 + 0.75 * 104 * 20 / 10);
+  EXPECT_EQ(e.bound, Bound::link);
+}
+
+TEST(UnitSpeed, AHandOverPaysOneHopAndItsMessage) {
+  Device d = unit_device();
+  d.link_bandwidth = {BytesPerSecond{10}, "test"};
+  d.link_latency = {Seconds{3}, "test"};
+  const Estimate e = estimate(HandOver{.tokens = 2, .width = 10}, d);
+  EXPECT_DOUBLE_EQ(e.time().count(), 3 + 40.0 / 10);
+  EXPECT_EQ(e.bound, Bound::link);
+  EXPECT_DOUBLE_EQ(e.link.count(), 4);
 }
 
 TEST(UnitSpeed, ACopyWithinTheDeviceReadsAndWritesAndKeepsTheArithmeticUnits) {

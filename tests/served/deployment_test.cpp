@@ -66,6 +66,23 @@ TEST(Deployment, DivisionsThatWereMultipliedByTheExpertsAreTakenBack) {
   EXPECT_EQ(division_of(point).tensor, 8) << "whole experts on eight devices";
 }
 
+TEST(Deployment, ReplicasOfAttentionShareExpertsAndAreReplicasWhereThereAreNone) {
+  ServingPoint point = dense_point();
+  point.tensor = 1, point.attention_data = 4, point.pipeline = 2;
+  const auto dense = deployment_of(point, shipped(), library);
+  ASSERT_TRUE(dense) << to_string(dense.error());
+  EXPECT_EQ(dense->settings.serving.replicas, 4);
+  EXPECT_EQ(dense->settings.plan.parallel.pipeline, 2);
+  EXPECT_EQ(dense->settings.cluster.count, 8);
+  point.model = "openai/gpt-oss-120b", point.products = "nvfp4", point.pipeline = 1;
+  const auto mixture = deployment_of(point, shipped(), library);
+  ASSERT_TRUE(mixture) << to_string(mixture.error());
+  EXPECT_EQ(mixture->settings.serving.replicas, 1);
+  EXPECT_EQ(mixture->settings.plan.parallel.data, 4);
+  EXPECT_TRUE(mixture->settings.plan.parallel.experts);
+  EXPECT_EQ(mixture->settings.cluster.count, 4);
+}
+
 TEST(Deployment, WhatCannotBePredictedSaysWhy) {
   const ServingConventions conventions = shipped();
   const auto why = [&](const ServingPoint& point) {
@@ -80,12 +97,6 @@ TEST(Deployment, WhatCannotBePredictedSaysWhy) {
   point = dense_point();
   point.products = "fp3";
   EXPECT_EQ(why(point), "format \"fp3\" is not among the conventions");
-  point = dense_point();
-  point.pipeline = 2;
-  EXPECT_EQ(why(point), "plans have no pipelines of layers");
-  point = dense_point();
-  point.model = "openai/gpt-oss-120b", point.products = "nvfp4", point.attention_data = 2;
-  EXPECT_EQ(why(point), "plans have no experts that replicas of attention share");
 }
 
 TEST(Conventions, MistakesAreToldTogetherAtTheirPlaces) {

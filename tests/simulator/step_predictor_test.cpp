@@ -73,8 +73,8 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
   }
 }
 
-/// Windows in turns, experts behind dense layers, latent attention, more layers; hosts that hardly, partly and
-/// always wait for the device.
+/// Windows in turns, experts behind dense layers, latent attention, more layers; hosts that hardly, partly
+/// and always wait for the device.
 TEST(StepPredictor, EqualsTheEventRunForEveryFamily) {
   for (const char* name : {"llama", "qwen3", "mixtral", "gpt_oss", "deepseek_v3"}) {
     for (const std::int64_t dispatch_ns : {100, 5'000, 80'000}) {
@@ -90,6 +90,23 @@ TEST(StepPredictor, EqualsTheEventRunForEveryFamily) {
         EXPECT_EQ(predictor.time(totals_of(f)), predictor.time(f));
       }
     }
+  }
+}
+
+TEST(StepPredictor, EqualsTheEventRunWhereReplicasOfAttentionShareExperts) {
+  Case c = on_a_gpu({.graphs = true, .batch_buckets = {8, 32}}, true, family("mixtral"));
+  c.cluster.device.link_bandwidth = {BytesPerSecond{1e11}, "chosen"};
+  c.plan.parallel = {.data = 2, .experts = true};
+  const Structure structure = *compile(c.model(), c.plan);
+  const Calibration calibration;
+  StepPredictor predictor(c, structure, calibration);
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    Features f = drawn(mix(seed));
+    f.group_tokens = f.tokens + static_cast<std::int64_t>(mix(seed) % 500);
+    EXPECT_EQ(predictor.time(f), predict(c, structure, f, calibration).timeline.end) << seed;
+    Features more = f;
+    more.group_tokens += 2000;
+    EXPECT_LT(predictor.time(f), predictor.time(more)) << "the tokens of others are computed here";
   }
 }
 

@@ -12,34 +12,6 @@ namespace {
 
 using namespace serving_test;
 
-/// Every policy with every way to keep the cache.
-std::vector<ServerSettings> all_settings() {
-  std::vector<ServerSettings> all;
-  for (const auto& [policy, text] : Names<BatchingPolicy>::list) {
-    for (const auto& [allocation, name] : Names<KvAllocation>::list) {
-      for (const bool caches : {false, true}) {
-        for (const Preemption preemption : {Preemption::recompute, Preemption::swap}) {
-          ServerSettings s = server(policy, 60);
-          s.instance.serving.allocation = allocation;
-          s.instance.serving.preemption = preemption;
-          s.instance.serving.prefix_caching = caches;
-          s.instance.serving.prediction_error_percent = 40;
-          s.instance.serving.watermark_percent = 2;
-          all.push_back(s);
-        }
-      }
-    }
-  }
-  return all;
-}
-
-std::string named(const ServerSettings& s) {
-  return std::string{name(s.instance.serving.policy)} + " " +
-         std::string{name(s.instance.serving.allocation)} + " " +
-         std::string{name(s.instance.serving.preemption)} +
-         (s.instance.serving.prefix_caching ? " caching" : "");
-}
-
 TEST(Serving, EveryRequestEndsOnceAndTokensAreConserved) {
   for (ServerSettings s : all_settings()) {
     for (const std::int64_t gap : {2'000, 40'000, 400'000}) {
@@ -47,24 +19,7 @@ TEST(Serving, EveryRequestEndsOnceAndTokensAreConserved) {
       LinearTimer timer;
       const Result<ServingRun> run = simulate(s, traffic, timer);
       ASSERT_TRUE(run);
-      std::int64_t outputs = 0, prompts = 0;
-      for (std::size_t i = 0; i < traffic.requests.size(); ++i) {
-        const RequestRecord& r = run->requests[i];
-        const Request& asked = traffic.requests[i];
-        ASSERT_EQ(r.completed(), !r.rejected) << named(s);
-        if (r.rejected) continue;
-        outputs += asked.output_tokens;
-        prompts += asked.prompt_tokens;
-        EXPECT_LE(r.arrival, r.admitted);
-        EXPECT_LT(r.admitted, r.first_token);
-        EXPECT_LE(r.first_token, r.last_token);
-      }
-      EXPECT_EQ(run->output_tokens, outputs) << named(s);
-      EXPECT_GE(run->prompt_tokens + run->prefix_hit_tokens, prompts) << named(s);
-      if (run->preemptions == 0) {
-        EXPECT_EQ(run->prompt_tokens + run->prefix_hit_tokens, prompts) << named(s);
-      }
-      EXPECT_LE(run->kv_peak, run->kv_blocks);
+      expect_conserved(*run, traffic, named(s));
       EXPECT_EQ(run->steps, timer.calls);
     }
   }

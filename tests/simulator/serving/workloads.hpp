@@ -1,5 +1,9 @@
 #pragma once
+#include <gtest/gtest.h>
+
 #include <random>
+#include <string>
+#include <vector>
 
 #include "simulator/serving/simulate.hpp"
 
@@ -61,6 +65,56 @@ inline ServerSettings server(BatchingPolicy policy, std::int64_t blocks = 200) {
 inline bool same(const RequestRecord& a, const RequestRecord& b) {
   return a.arrival == b.arrival && a.admitted == b.admitted && a.first_token == b.first_token &&
          a.last_token == b.last_token && a.preemptions == b.preemptions && a.rejected == b.rejected;
+}
+
+/// Every policy with every way to keep the cache.
+inline std::vector<ServerSettings> all_settings() {
+  std::vector<ServerSettings> all;
+  for (const auto& [policy, text] : Names<BatchingPolicy>::list) {
+    for (const auto& [allocation, name] : Names<KvAllocation>::list) {
+      for (const bool caches : {false, true}) {
+        for (const Preemption preemption : {Preemption::recompute, Preemption::swap}) {
+          ServerSettings s = server(policy, 60);
+          s.instance.serving.allocation = allocation;
+          s.instance.serving.preemption = preemption;
+          s.instance.serving.prefix_caching = caches;
+          s.instance.serving.prediction_error_percent = 40;
+          s.instance.serving.watermark_percent = 2;
+          all.push_back(s);
+        }
+      }
+    }
+  }
+  return all;
+}
+
+inline std::string named(const ServerSettings& s) {
+  return std::string{name(s.instance.serving.policy)} + " " +
+         std::string{name(s.instance.serving.allocation)} + " " +
+         std::string{name(s.instance.serving.preemption)} +
+         (s.instance.serving.prefix_caching ? " caching" : "");
+}
+
+/// Every request ended once or was rejected, and each token was made once.
+inline void expect_conserved(const ServingRun& run, const Traffic& traffic, const std::string& what) {
+  std::int64_t outputs = 0, prompts = 0;
+  for (std::size_t i = 0; i < traffic.requests.size(); ++i) {
+    const RequestRecord& r = run.requests[i];
+    const Request& asked = traffic.requests[i];
+    ASSERT_EQ(r.completed(), !r.rejected) << what;
+    if (r.rejected) continue;
+    outputs += asked.output_tokens;
+    prompts += asked.prompt_tokens;
+    EXPECT_LE(r.arrival, r.admitted) << what;
+    EXPECT_LT(r.admitted, r.first_token) << what;
+    EXPECT_LE(r.first_token, r.last_token) << what;
+  }
+  EXPECT_EQ(run.output_tokens, outputs) << what;
+  EXPECT_GE(run.prompt_tokens + run.prefix_hit_tokens, prompts) << what;
+  if (run.preemptions == 0) {
+    EXPECT_EQ(run.prompt_tokens + run.prefix_hit_tokens, prompts) << what;
+  }
+  EXPECT_LE(run.kv_peak, run.kv_blocks) << what;
 }
 
 }  // namespace inferometer::serving_test

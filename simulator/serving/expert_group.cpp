@@ -1,0 +1,65 @@
+#include "simulator/serving/expert_group.hpp"
+
+#include <algorithm>
+
+namespace inferometer {
+
+ExpertGroup::ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic,
+                         ServingRun& run)
+    : run_(run) {
+  for (std::int64_t i = 0; i < ranks; ++i)
+    ranks_.push_back(std::make_unique<Instance>(settings, traffic, run));
+  batches_.resize(ranks_.size());
+}
+
+bool ExpertGroup::enqueue(std::int32_t request, Nanoseconds now) {
+  const auto score = [](const std::unique_ptr<Instance>& rank) {
+    return 4 * rank->waiting() + rank->running();
+  };
+  const auto least = std::min_element(ranks_.begin(), ranks_.end(),
+                                      [&](const auto& a, const auto& b) { return score(a) < score(b); });
+  return (*least)->enqueue(request, now);
+}
+
+Result<std::optional<Nanoseconds>> ExpertGroup::begin(Nanoseconds now, BatchTimer& timer) {
+  std::int64_t tokens = 0;
+  for (std::size_t r = 0; r < ranks_.size(); ++r) {
+    batches_[r] = ranks_[r]->choose_batch(now, timer);
+    if (batches_[r] != nullptr) tokens += batches_[r]->totals.tokens();
+  }
+  if (tokens == 0) {
+    require(load(0, false).requests == 0, "replicas of attention idle with work to do");
+    return std::optional<Nanoseconds>{};
+  }
+  Nanoseconds end{0};
+  for (std::size_t r = 0; r < ranks_.size(); ++r) {
+    if (batches_[r] == nullptr) continue;
+    batches_[r]->totals.group_tokens = tokens;
+    const Result<Nanoseconds> time = timer.time(*batches_[r]);
+    if (!time) return failure(time.error());
+    end = std::max(end, ranks_[r]->start(now, *time));
+    run_.parts_busy += *time;
+  }
+  begun_ = now;
+  return std::optional{end};
+}
+
+void ExpertGroup::finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended) {
+  for (const auto& rank : ranks_) {
+    if (rank->stepping()) rank->finish(end, timer, ended);
+  }
+  run_.parts_time += static_cast<std::int64_t>(ranks_.size()) * (end - std::exchange(begun_, never));
+}
+
+ReplicaLoad ExpertGroup::load(std::int32_t request, bool prefixes) const {
+  ReplicaLoad sum;
+  for (const auto& rank : ranks_) {
+    const ReplicaLoad one = rank->load(request, prefixes);
+    sum.requests += one.requests;
+    sum.outstanding_tokens += one.outstanding_tokens;
+    sum.cached_prefix = std::max(sum.cached_prefix, one.cached_prefix);
+  }
+  return sum;
+}
+
+}  // namespace inferometer
