@@ -1,6 +1,7 @@
 #include "reports/beside.hpp"
 #include "reports/charts.hpp"
 #include "reports/conditions.hpp"
+#include "reports/pool_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/svg.hpp"
@@ -89,7 +90,8 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
 std::string serving_section(const StudyResult& study) {
   std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
                      html(serving_latencies(study)) + html(serving_capacity(study));
-  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += html(errors);
+  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+    if (!table.rows.empty()) text += html(table);
   for (const std::string& note : serving_notes(study))
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
   std::vector<const VariantResult*> served;

@@ -4,6 +4,7 @@
 
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
+#include "reports/pool_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
@@ -42,7 +43,8 @@ std::string serving_text(const StudyResult& study) {
       fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
                   base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
   text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
-  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
+  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+    if (!table.rows.empty()) text += "\n" + text_of(table);
   for (const std::string& note : serving_notes(study)) text += "\n" + note + "\n";
   return text;
 }

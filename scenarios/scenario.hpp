@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,26 @@ struct Edit {
   Location where;
 };
 
+/// Instances of a server that are alike.
+struct Pool {
+  std::string name;
+  PoolRole role = PoolRole::both;
+  std::int64_t replicas = 1;
+  std::optional<Device> device;            ///< where it is not the scenario's
+  std::optional<Calibration> calibration;  ///< of that device
+  std::vector<Edit> edits;
+  Location where;
+  Case edited;  ///< what it runs: the baseline, or a variant, under these edits
+};
+
 /// The baseline with named optimizations and further settings.
 struct Variant {
   std::string name;
   std::vector<std::string> optimizations;
   std::vector<Edit> edits;  ///< those of the optimizations first, then its own
   Case edited;              ///< the baseline under these edits
+  std::vector<Pool>
+      pools;  ///< its own, or the baseline's with its edits below theirs; none: one, of replicas
 };
 
 /// A what-if question, read whole from one YAML file.
@@ -39,7 +54,8 @@ struct Scenario {
   Calibration calibration;  ///< of the device
   /// What is asked of a server; null: the workload's static batch is run.
   std::shared_ptr<const Traffic> traffic;
-  ServiceLevel level;  ///< that requests of the traffic are judged by
+  ServiceLevel level;       ///< that requests of the traffic are judged by
+  std::vector<Pool> pools;  ///< of the baseline; none: one, of serving.replicas
   std::vector<Variant> variants;
 };
 /// What is run: the baseline, then the variants.

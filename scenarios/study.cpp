@@ -143,13 +143,18 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   if (!structure) return failure(structure.error());
   VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
   Result<ServingResult> serving =
-      predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress);
+      run.pools.empty()
+          ? predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, progress)
+          : predict_pools(c, run.pools, calibration, scenario.traffic, scenario.level, progress);
   if (!serving) {  // the others are still served
     variant.not_served = in_a_line(serving.error());
     return variant;
   }
-  variant.memory = memory_of(serving->budget, c.cluster.device);
-  if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
+  const Case& first = run.pools.empty() ? c : run.pools.front().edited;
+  variant.memory = memory_of(serving->budget, first.cluster.device);
+  if (!run.pools.empty()) {
+    variant.not_measured = "one instance is executed, no pools";
+  } else if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
     if (auto done = execute_serving(c, variant.structure, calibration, *backend, *serving, progress); !done)
       variant.not_measured = in_a_line(done.error());
   }
@@ -234,7 +239,7 @@ std::vector<Step> workload_steps(const Case& c) {
 }
 
 std::vector<Variant> runs_of(const Scenario& scenario) {
-  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline}};
+  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline, scenario.pools}};
   runs.insert(runs.end(), scenario.variants.begin(), scenario.variants.end());
   return runs;
 }
@@ -256,6 +261,7 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
     if (!variant) return failure(variant.error());
     variant->optimizations = run.optimizations;
     variant->edits = run.edits;
+    variant->pools = run.pools;
     if (backend == nullptr) variant->not_measured = why_not;
     study.variants.push_back(std::move(*variant));
   }

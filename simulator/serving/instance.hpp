@@ -20,6 +20,7 @@ struct InstanceSettings {
   std::int64_t kv_blocks = 0;
   std::int64_t block_tokens = 16;
   Seconds swap_block{0};  ///< one block over the link to host memory, one way (preemption: swap)
+  PoolRole role = PoolRole::both;
   std::uint64_t seed = 1;
 };
 
@@ -34,8 +35,14 @@ struct InstanceSettings {
 /// source        vLLM's scheduler of version 1 for the order of these and what may not follow a preemption
 class Instance final : private Batch {
  public:
-  Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run);
+  /// requests  the record of each request of the traffic; other instances write to theirs
+  Instance(const InstanceSettings& settings, const Traffic& traffic, std::vector<RequestRecord>& requests,
+           PoolRun& run);
 
+  /// Whether its limits and its whole cache allow the part of a request that it does.
+  bool can_serve(std::int32_t request) const;
+  /// Tokens that it computes and makes of a request.
+  std::int64_t tokens_of(std::int32_t request) const;
   /// Takes a request into the queue. returns  whether it can be served at all; rejected otherwise
   bool enqueue(std::int32_t request, Nanoseconds now);
   /// Begins the next step. returns when it ends; nothing where there is nothing to do
@@ -50,10 +57,36 @@ class Instance final : private Batch {
   };
   [[nodiscard]] Result<Jumped> jump(Nanoseconds now, Nanoseconds horizon, BatchTimer& timer);
 
+  // Role prefill: a sequence whose prompt is computed runs no more, and its blocks are held until they are
+  // sent.
+  /// A prompt whose last tokens the step that was begun last computes, and that others decode.
+  struct Completing {
+    std::int32_t request = 0;
+    std::int64_t tokens = 0;  ///< that the step computes
+  };
+  const std::vector<Completing>& completing() const { return completing_; }
+  /// The cache of a held sequence was sent.
+  void release(std::int32_t request, BatchTimer& timer);
+
+  // Role decode: sequences come with their cache. In the order in which they were expected each is given
+  // blocks for its prompt, once nothing that was preempted waits, a place is left among max_num_seqs and the
+  // blocks are free, less the watermark. Preempted, it is computed again here.
+  void expect(std::int32_t request);
+  struct Reserved {
+    std::int32_t request = 0, sequence = 0;
+    std::int64_t there = 0;  ///< leading tokens of the prompt that its prefix cache has
+  };
+  /// Room for the next one expected; nothing where there is none, or none is expected.
+  std::optional<Reserved> reserve();
+  /// The cache of a sequence that reserve() named is there: it decodes from the next step on.
+  void receive(std::int32_t sequence);
+
   /// Whether a step was begun and not ended.
   bool stepping() const { return step_.has_value(); }
-  std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
+  std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size() + expected_.size()); }
   std::int64_t running() const { return decoding_ + static_cast<std::int64_t>(prefilling_.size()); }
+  /// Sequences that have room here while their cache comes.
+  std::int64_t reserved() const { return reserved_; }
   /// Tokens that those waiting and running still have to compute or make.
   std::int64_t outstanding_tokens() const { return outstanding_; }
   /// Leading tokens of a prompt that are in the cache.
@@ -64,7 +97,15 @@ class Instance final : private Batch {
   struct Sequence {
     std::int32_t request = 0;
     std::int32_t before = -1, behind = -1;  ///< in order of admission
-    enum class State : std::uint8_t { unused, waiting, swapped, prefilling, decoding } state = State::unused;
+    enum class State : std::uint8_t {
+      unused,
+      waiting,
+      swapped,
+      prefilling,
+      decoding,
+      held,
+      reserved
+    } state = State::unused;
     std::int64_t target = 0;     ///< tokens that must be in the cache before the next one is made
     std::int64_t computed = 0;   ///< of them, while prefilling
     std::int64_t generated = 0;  ///< when it last joined the decoding ones or was preempted
@@ -97,7 +138,7 @@ class Instance final : private Batch {
   const Request& request_of(const Sequence& s) const {
     return traffic_.requests[static_cast<std::size_t>(s.request)];
   }
-  RequestRecord& record_of(const Sequence& s) { return run_.requests[static_cast<std::size_t>(s.request)]; }
+  RequestRecord& record_of(const Sequence& s) { return records_[static_cast<std::size_t>(s.request)]; }
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + settings_.block_tokens - 1) / settings_.block_tokens;
   }
@@ -115,6 +156,9 @@ class Instance final : private Batch {
     return needs_[static_cast<std::size_t>(((s.target - s.joined) % b + b) % b)];
   }
 
+  void join_received();
+  void note_completing();
+  void hold(std::int32_t s);
   void choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer);
   void take_decodes(BatchTimer& timer);
   void go_on_with_prompts(std::int64_t& budget, BatchTimer& timer);
@@ -138,7 +182,8 @@ class Instance final : private Batch {
 
   InstanceSettings settings_;
   const Traffic& traffic_;
-  ServingRun& run_;
+  std::vector<RequestRecord>& records_;
+  PoolRun& run_;
   const Policy& policy_;
   KvPool pool_;
   std::int64_t watermark_ = 0;
@@ -163,6 +208,10 @@ class Instance final : private Batch {
   std::vector<Joined> joined_;  ///< since the last decode step
   std::int64_t joined_count_ = 0;
   std::int64_t outstanding_ = 0;
+  std::vector<Completing> completing_;
+  std::vector<std::int32_t> held_, received_;
+  std::deque<std::int32_t> expected_;  ///< requests
+  std::int64_t reserved_ = 0;          ///< those that are received included
 };
 
 }  // namespace inferometer

@@ -12,7 +12,8 @@ using Decodes = Agenda::Decodes;
 
 Agenda static_batch(const QueueView& v, const Serving&) {
   const bool idle = v.decoding + v.prefilling == 0;
-  return {.decodes = idle ? Decodes::never : Decodes::always, .admit = idle, .chunked = false};
+  // Without prompts: those that come back from host memory are a batch too.
+  return {.decodes = idle ? Decodes::without_prompts : Decodes::always, .admit = idle, .chunked = false};
 }
 
 /// source  Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022

@@ -16,7 +16,7 @@ struct QueueView {
 
 /// What the next step takes. Prompts that were begun go before those that wait, both in order of arrival.
 struct Agenda {
-  enum class Decodes : std::uint8_t { never, always, without_prompts };
+  enum class Decodes : std::uint8_t { always, without_prompts };
   Decodes decodes = Decodes::always;  ///< a token of each decoding sequence
   bool prompts = true;                ///< go on with prompts that were begun
   bool admit = true;                  ///< take in what waits

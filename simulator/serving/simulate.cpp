@@ -1,140 +1,207 @@
 #include "simulator/serving/simulate.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <optional>
 
 #include "simulator/event_queue.hpp"
+#include "simulator/serving/arrivals.hpp"
+#include "simulator/serving/handovers.hpp"
 #include "simulator/serving/routers.hpp"
+#include "simulator/serving/token_rate.hpp"
 
 namespace inferometer {
 namespace {
 
-constexpr Nanoseconds forever{std::numeric_limits<std::int64_t>::max()};
-
-/// Requests in the order in which they arrive. Those that wait for another are known once that one ends.
-class Arrivals {
- public:
-  explicit Arrivals(const Traffic& traffic) : traffic_(traffic) {
-    const auto n = static_cast<std::int32_t>(traffic.requests.size());
-    for (std::int32_t r = 0; r < n; ++r) {
-      const std::int32_t after = request(r).after;
-      if (after >= 0) {
-        if (next_.empty()) first_.assign(traffic.requests.size(), -1), next_ = first_;
-        next_[index(r)] = std::exchange(first_[index(after)], r);
-      } else {
-        open_.push_back(r);
-      }
-    }
-    if (traffic.concurrency == 0) return;
-    for (std::int64_t i = 0; i < traffic.concurrency; ++i) issue_next(Nanoseconds{0});
-  }
-
-  /// Whether the end of one request can be the cause of another.
-  bool follow() const { return traffic_.concurrency > 0 || !next_.empty(); }
-  Nanoseconds next_time() const {
-    const Nanoseconds posted = followers_.empty() ? forever : followers_.next_time();
-    return std::min(posted, open_time());
-  }
-  std::int32_t pop() {
-    if (followers_.empty() || open_time() <= followers_.next_time()) return open_[position_++];
-    return followers_.pop().payload;
-  }
-  void ended(std::int32_t r, Nanoseconds when) {
-    const std::int32_t follower = next_.empty() ? -1 : first_[index(r)];
-    for (std::int32_t f = follower; f >= 0; f = next_[index(f)])
-      followers_.post(when + request(f).arrival, f);
-    // A session that goes on keeps its place in a closed loop.
-    if (traffic_.concurrency > 0 && follower < 0) issue_next(when);
-  }
-
- private:
-  static std::size_t index(std::int32_t r) { return static_cast<std::size_t>(r); }
-  const Request& request(std::int32_t r) const { return traffic_.requests[index(r)]; }
-  Nanoseconds open_time() const {
-    if (traffic_.concurrency > 0 || position_ == open_.size()) return forever;
-    return request(open_[position_]).arrival;
-  }
-  void issue_next(Nanoseconds when) {
-    if (position_ < open_.size()) followers_.post(when, open_[position_++]);
-  }
-
-  const Traffic& traffic_;
-  std::vector<std::int32_t> open_;          // that wait for no other
-  std::size_t position_ = 0;                // of the next of them
-  std::vector<std::int32_t> first_, next_;  // followers of each request, as lists
-  EventQueue<std::int32_t> followers_;
-};
-
 class Server {
  public:
-  Server(const ServerSettings& settings, const Traffic& traffic, BatchTimer& timer,
+  Server(const PooledServer& settings, const Traffic& traffic, std::span<BatchTimer* const> timers,
          const ServingProgress& progress)
       : traffic_(traffic),
-        timer_(timer),
+        timers_(timers),
         progress_(progress),
         arrivals_(traffic),
-        rule_(rule_of(settings.router)) {
+        rule_(rule_of(settings.router)),
+        overlap_(settings.transfer.overlap) {
     run_.requests.resize(traffic.requests.size());
-    run_.instances = settings.replicas;
-    run_.kv_blocks = settings.instance.kv_blocks;
-    for (std::int64_t i = 0; i < settings.replicas; ++i)
-      instances_.push_back(std::make_unique<Instance>(settings.instance, traffic, run_));
-    loads_.resize(instances_.size());
+    run_.pools.resize(settings.pools.size());
+    std::vector<BytesPerSecond> links;
+    std::int64_t sent_block_tokens = 1;
+    for (std::size_t p = 0; p < settings.pools.size(); ++p) {
+      const PoolSettings& pool = settings.pools[p];
+      PoolRun& run = run_.pools[p];
+      run.name = pool.name;
+      run.device = pool.device;
+      run.role = pool.instance.role;
+      run.instances = pool.replicas;
+      run.kv_blocks = pool.instance.kv_blocks;
+      if (run.role == PoolRole::decode) sent_block_tokens = pool.instance.block_tokens;
+      for (std::int64_t i = 0; i < pool.replicas; ++i) {
+        (run.role == PoolRole::decode ? decoders_ : entrances_).instances.push_back(instances_.size());
+        instances_.push_back(std::make_unique<Instance>(pool.instance, traffic, run_.requests, run));
+        pool_of_.push_back(p);
+        links.push_back(pool.link);
+      }
+    }
+    per_token_.assign(run_.pools.size(), 1.0);
+    const PooledServer::Transfer& t = settings.transfer;
+    std::vector<Instance*> all;
+    for (const auto& instance : instances_) all.push_back(instance.get());
+    if (!decoders_.instances.empty())
+      handovers_.emplace(all, traffic, KvLinks(std::move(links), t.latency), t.block, sent_block_tokens,
+                         t.layers, run_.transfers);
+  }
+
+  /// Tells routers how fast the pools are.
+  Done weigh(const PooledServer& settings) {
+    for (std::size_t p = 0; p < per_token_.size() && per_token_.size() > 1; ++p) {
+      const Result<Seconds> time = time_per_token(settings.pools[p].instance, traffic_, *timers_[p]);
+      if (!time) return failure(time.error());
+      per_token_[p] = time->count();
+    }
+    return std::monostate{};
   }
 
   Result<ServingRun> serve() {
     while (true) {
       const Nanoseconds arrival = arrivals_.next_time();
       const Nanoseconds step = steps_.empty() ? forever : steps_.next_time();
-      if (arrival == forever && step == forever) break;
-      if (arrival <= step) {
-        arrive(arrival);
-        for (const std::size_t i : std::exchange(woken_, {})) {
-          if (Done done = advance(i, arrival); !done) return failure(done.error());
-        }
-        continue;
+      const Nanoseconds sent = handovers_ && handovers_->under_way() ? handovers_->next_time() : forever;
+      const Nanoseconds now = std::min({arrival, step, sent});
+      if (now == forever) break;
+      if (now == arrival) {
+        arrive(now);
+      } else if (now == step) {
+        const std::size_t i = steps_.pop().payload;
+        finish(i, now);
+        // What follows at once is there before the next step begins.
+        arrive(now);
+        woken_.push_back(i);
+      } else {
+        receive(now);
       }
-      const std::size_t i = steps_.pop().payload;
-      finish(i, step);
-      // What follows at once is there before the next step begins.
-      arrive(step);
-      woken_.push_back(i);
-      for (const std::size_t w : std::exchange(woken_, {})) {
-        if (Done done = advance(w, step); !done) return failure(done.error());
-      }
+      if (Done done = wake(now); !done) return failure(done.error());
     }
+    for (const auto& instance : instances_)
+      require(instance->pool().used() == 0, "blocks were not given back");
+    std::vector<PoolRun> pools = std::move(run_.pools);
+    run_.pools.clear();
+    static_cast<PoolRun&>(run_) = pools.front();
+    if (pools.size() == 1) return std::move(run_);
+    run_.name.clear();
+    run_.device.clear();
+    for (std::size_t p = 1; p < pools.size(); ++p) run_.add(pools[p]);
+    run_.pools = std::move(pools);
     return std::move(run_);
   }
 
  private:
+  /// Instances that one request can go to.
+  struct Group {
+    std::vector<std::size_t> instances;
+    std::int64_t routed = 0;
+  };
+
+  BatchTimer& timer_of(std::size_t i) { return *timers_[pool_of_[i]]; }
+  bool serves(std::size_t i, std::int32_t r) const {
+    if (!instances_[i]->can_serve(r)) return false;
+    const bool goes_on = run_.pools[pool_of_[i]].role == PoolRole::prefill &&
+                         traffic_.requests[static_cast<std::size_t>(r)].output_tokens > 1;
+    const std::vector<std::size_t>& next = decoders_.instances;
+    return !goes_on ||
+           std::any_of(next.begin(), next.end(), [&](std::size_t d) { return instances_[d]->can_serve(r); });
+  }
+
+  /// returns  nothing where no instance of several pools can serve it
+  std::optional<std::size_t> route(Group& group, std::int32_t r) {
+    const std::vector<std::size_t>* open = &group.instances;
+    if (run_.pools.size() > 1) {
+      able_.clear();
+      for (const std::size_t i : group.instances) {
+        if (serves(i, r)) able_.push_back(i);
+      }
+      if (able_.empty()) return std::nullopt;
+      open = &able_;
+    }
+    // What a decode instance has of a prompt saves it a transfer, but no tokens.
+    const bool prefixes = rule_.router == ReplicaRouter::prefix_aware && &group == &entrances_;
+    loads_.resize(open->size());
+    for (std::size_t l = 0; l < open->size() && rule_.looks; ++l) {
+      const std::size_t i = (*open)[l];
+      const Instance& instance = *instances_[i];
+      loads_[l] = {.requests = 1 + instance.running() + instance.waiting() + instance.reserved(),
+                   .outstanding_tokens = instance.outstanding_tokens() + instance.tokens_of(r),
+                   .cached_prefix = prefixes ? instance.cached_prefix(r) : 0,
+                   .per_token = per_token_[pool_of_[i]]};
+    }
+    return (*open)[rule_.choose(loads_, group.routed++)];
+  }
+
   /// All that arrive at one instant.
   void arrive(Nanoseconds now) {
     while (arrivals_.next_time() <= now) {
       const std::int32_t r = arrivals_.pop();
-      if (rule_.looks) {
-        for (std::size_t i = 0; i < instances_.size(); ++i) {
-          const Instance& instance = *instances_[i];
-          loads_[i] = {
-              .requests = instance.running() + instance.waiting(),
-              .outstanding_tokens = instance.outstanding_tokens(),
-              .cached_prefix = rule_.router == ReplicaRouter::prefix_aware ? instance.cached_prefix(r) : 0};
-        }
+      const std::optional<std::size_t> i = route(entrances_, r);
+      if (!i) {
+        RequestRecord& record = run_.requests[static_cast<std::size_t>(r)];
+        record.arrival = now;
+        record.rejected = true;
+        count(r, now);
+        continue;
       }
-      const std::size_t i = rule_.choose(loads_, arrived_++);
-      Instance& instance = *instances_[i];
+      Instance& instance = *instances_[*i];
       const bool idle = !instance.stepping() && instance.running() + instance.waiting() == 0;
       if (!instance.enqueue(r, now)) {
         count(r, now);
       } else if (idle) {
-        woken_.push_back(i);
+        woken_.push_back(*i);
       }
     }
   }
 
   void finish(std::size_t i, Nanoseconds now) {
     ended_.clear();
-    instances_[i]->finish(now, timer_, ended_);
+    instances_[i]->finish(now, timer_of(i), ended_);
     for (const std::int32_t r : ended_) count(r, now);
+    if (!handovers_) return;
+    if (overlap_ == KvOverlap::none) hand_over(i, now, now);
+    handovers_->look_for_room(i, now);
+  }
+
+  /// The prompts that a step of an instance ends, when their cache begins to leave: from the step's start on,
+  /// or at its end (start = end then).
+  void hand_over(std::size_t i, Nanoseconds start, Nanoseconds end) {
+    for (const Instance::Completing& c : instances_[i]->completing()) {
+      const std::optional<std::size_t> to = route(decoders_, c.request);
+      require(to.has_value(), "a prompt was computed that nobody can decode");
+      handovers_->ask({.request = c.request,
+                       .from = i,
+                       .to = *to,
+                       .tokens = overlap_ == KvOverlap::layers ? c.tokens : 0,
+                       .start = start,
+                       .step = end - start},
+                      start);
+    }
+  }
+
+  /// All caches that have come at one instant.
+  void receive(Nanoseconds now) {
+    while (handovers_->under_way() && handovers_->next_time() == now) {
+      const std::optional<Handover> h = handovers_->pop();
+      if (!h) continue;
+      instances_[h->from]->release(h->request, timer_of(h->from));
+      instances_[h->to]->receive(h->sequence);
+      woken_.push_back(h->from);
+      woken_.push_back(h->to);
+    }
+  }
+
+  Done wake(Nanoseconds now) {
+    const std::vector<std::size_t> woken = std::exchange(woken_, {});
+    for (std::size_t w = 0; w < woken.size(); ++w) {
+      if (Done done = advance(woken[w], now, w + 1 == woken.size()); !done) return failure(done.error());
+    }
+    return std::monostate{};
   }
 
   /// A request ended, or was rejected.
@@ -145,24 +212,28 @@ class Server {
   }
 
   /// Runs an instance's steps up to the first that ends when something else may touch it: the next arrival,
-  /// or where ends cause arrivals, the end of any other step.
-  Done advance(std::size_t i, Nanoseconds now) {
+  /// where ends cause arrivals the end of any other step, and where caches go from one instance to another
+  /// also what those do that are woken after it (`last`: there are none) and the ends of transfers.
+  Done advance(std::size_t i, Nanoseconds now, bool last) {
     Instance& instance = *instances_[i];
     if (instance.stepping()) return std::monostate{};  // woken twice at one instant
-    const bool follow = arrivals_.follow();
+    const bool follow = arrivals_.follow() || handovers_;
     while (true) {
       Nanoseconds horizon = arrivals_.next_time();
       if (follow && !steps_.empty()) horizon = std::min(horizon, steps_.next_time());
-      const Result<Instance::Jumped> jumped = instance.jump(now, horizon, timer_);
+      if (handovers_ && handovers_->under_way()) horizon = std::min(horizon, handovers_->next_time());
+      if (handovers_ && !last) horizon = now;
+      const Result<Instance::Jumped> jumped = instance.jump(now, horizon, timer_of(i));
       if (!jumped) return failure(jumped.error());
       now = jumped->now;
       if (jumped->under_way) {
         steps_.post(*jumped->under_way, i);
         return std::monostate{};
       }
-      const Result<std::optional<Nanoseconds>> end = instance.begin(now, timer_);
+      const Result<std::optional<Nanoseconds>> end = instance.begin(now, timer_of(i));
       if (!end) return failure(end.error());
       if (!*end) return std::monostate{};
+      if (overlap_ == KvOverlap::layers) hand_over(i, now, **end);
       if (follow || **end >= horizon) {
         steps_.post(**end, i);
         return std::monostate{};
@@ -173,28 +244,45 @@ class Server {
   }
 
   const Traffic& traffic_;
-  BatchTimer& timer_;
+  std::span<BatchTimer* const> timers_;
   const ServingProgress& progress_;
   Arrivals arrivals_;
   const RouterRule& rule_;
   ServingRun run_;
+  KvOverlap overlap_;
   std::vector<std::unique_ptr<Instance>> instances_;
+  std::vector<std::size_t> pool_of_;
+  std::vector<double> per_token_;  // of each pool
+  Group entrances_, decoders_;
+  std::optional<Handovers> handovers_;
   std::vector<ReplicaLoad> loads_;
+  std::vector<std::size_t> able_;
   EventQueue<std::size_t> steps_;
   std::vector<std::size_t> woken_;
   std::vector<std::int32_t> ended_;
-  std::int64_t arrived_ = 0, counted_ = 0;
+  std::int64_t counted_ = 0;
 };
 
 }  // namespace
 
 Result<ServingRun> simulate(const ServerSettings& settings, const Traffic& traffic, BatchTimer& timer,
                             const ServingProgress& progress) {
-  if (traffic.block_tokens % settings.instance.block_tokens != 0)
-    return failure("the traffic's identities of prompts are of " + std::to_string(traffic.block_tokens) +
-                   " tokens, which is no multiple of kv.block_tokens, " +
-                   std::to_string(settings.instance.block_tokens));
-  return Server(settings, traffic, timer, progress).serve();
+  const PooledServer one{.pools = {{.instance = settings.instance, .replicas = settings.replicas}},
+                         .router = settings.router};
+  return simulate(one, traffic, std::array{&timer}, progress);
+}
+
+Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
+                            std::span<BatchTimer* const> timers, const ServingProgress& progress) {
+  for (const PoolSettings& pool : server.pools) {
+    if (traffic.block_tokens % pool.instance.block_tokens != 0)
+      return failure("the traffic's identities of prompts are of " + std::to_string(traffic.block_tokens) +
+                     " tokens, which is no multiple of kv.block_tokens, " +
+                     std::to_string(pool.instance.block_tokens));
+  }
+  Server serving(server, traffic, timers, progress);
+  if (Done done = serving.weigh(server); !done) return failure(done.error());
+  return serving.serve();
 }
 
 }  // namespace inferometer
