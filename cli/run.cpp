@@ -56,6 +56,12 @@ int run_command(const Context& context, const RunOptions& options) {
   made.tuning = found.backend ? tuning.source : "none";
   made.level = scenario->calibration.level;
   made.more = found.facts;
+  for (const VariantResult& v : study->variants) {
+    for (const Pool& pool : v.pools) {
+      if (pool.calibration)
+        made.more["calibration of " + pool.edited.cluster.device.name] = pool.calibration->source;
+    }
+  }
   if (options.profile && found.backend) {
     const std::string why = found.why_no_counters();
     made.more["counters"] = why.empty() ? "CUPTI range profiler" : "not available: " + why;

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "model/names.hpp"
+#include "model/units.hpp"
 
 namespace inferometer {
 
@@ -53,6 +54,37 @@ struct Names<ReplicaRouter> {
       std::pair{ReplicaRouter::prefix_aware, std::string_view{"prefix-aware"}}};
 };
 
+/// What the instances of a pool do with a request.
+enum class PoolRole : std::uint8_t {
+  both,     ///< all of it
+  prefill,  ///< compute its prompt and make its first token
+  decode    ///< make the other tokens, from a cache that a prefill pool has sent
+};
+template <>
+struct Names<PoolRole> {
+  static constexpr std::array list{std::pair{PoolRole::both, std::string_view{"both"}},
+                                   std::pair{PoolRole::prefill, std::string_view{"prefill"}},
+                                   std::pair{PoolRole::decode, std::string_view{"decode"}}};
+};
+
+/// When the cache of a prompt leaves the instance that computes it.
+enum class KvOverlap : std::uint8_t {
+  none,   ///< after the step that computes the last of it
+  layers  ///< while that step runs, each layer when it is computed (Splitwise, arXiv 2311.18677)
+};
+template <>
+struct Names<KvOverlap> {
+  static constexpr std::array list{std::pair{KvOverlap::none, std::string_view{"none"}},
+                                   std::pair{KvOverlap::layers, std::string_view{"layers"}}};
+};
+
+/// What the KV cache is sent over.
+struct KvLink {
+  BytesPerSecond bandwidth{0};  ///< of an instance, each way; 0: link_bandwidth of each of its devices
+  Seconds latency{0};
+  KvOverlap overlap = KvOverlap::none;
+};
+
 /// How requests are served: the engine's limits under the names that engines give them.
 struct Serving {
   BatchingPolicy policy = BatchingPolicy::vllm_v1;
@@ -70,6 +102,7 @@ struct Serving {
   double load = 1;
   std::int64_t replicas = 1;
   ReplicaRouter router = ReplicaRouter::round_robin;
+  KvLink kv_link;
 };
 
 template <class S, class Visit>
@@ -98,6 +131,13 @@ void serving_fields(S& serving, Visit&& visit) {
         "requests arrive so many times as fast as the traffic says; sessions think as long");
   visit("serving.replicas", serving.replicas, "instances of the model behind the router");
   visit("serving.router", serving.router, "which replica a request goes to");
+  visit(
+      "serving.kv_link.bandwidth", serving.kv_link.bandwidth,
+      "pools: what an instance sends, or receives, of KV caches at most [B/s]; 0 B/s: what the links of its "
+      "devices carry");
+  visit("serving.kv_link.latency", serving.kv_link.latency, "pools: of one transfer of a cache [s]");
+  visit("serving.kv_link.overlap", serving.kv_link.overlap,
+        "pools: whether the cache leaves layer by layer while the prompt is computed, or after it");
 }
 
 }  // namespace inferometer

@@ -29,6 +29,14 @@ inline std::string print_setting(Bytes value) {
   }
   return std::to_string(count) + " " + std::string{unit};
 }
+/// The shortest text that reads back to the same number.
+inline std::string print_setting(double value, std::string_view unit) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+  return std::string{text.data(), end} + " " + std::string{unit};
+}
+inline std::string print_setting(BytesPerSecond value) { return print_setting(value.value, "B/s"); }
+inline std::string print_setting(Seconds value) { return print_setting(value.count(), "s"); }
 inline std::string print_setting(DType value) { return std::string{name(value)}; }
 template <Named E>
 std::string print_setting(E value) {
@@ -60,6 +68,10 @@ Done parse_scalar_setting(std::string_view text, T& value) {
 }
 inline Done parse_setting(std::string_view text, bool& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, Bytes& value) { return parse_scalar_setting(text, value); }
+inline Done parse_setting(std::string_view text, BytesPerSecond& value) {
+  return parse_scalar_setting(text, value);
+}
+inline Done parse_setting(std::string_view text, Seconds& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, DType& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, double& value) { return parse_scalar_setting(text, value); }
 inline Done parse_setting(std::string_view text, std::int64_t& value) {

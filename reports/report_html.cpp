@@ -3,6 +3,7 @@
 #include "reports/conditions.hpp"
 #include "reports/energy_tables.hpp"
 #include "reports/html_page.hpp"
+#include "reports/pool_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/svg.hpp"
@@ -41,7 +42,8 @@ std::string serving_section(const StudyResult& study) {
   std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
                      html(serving_latencies(study)) + html(serving_capacity(study)) +
                      html(serving_costs(study));
-  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += html(errors);
+  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+    if (!table.rows.empty()) text += html(table);
   for (const std::string& note : serving_notes(study))
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";
   text += cost_lines(study);

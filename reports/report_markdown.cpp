@@ -3,6 +3,7 @@
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/energy_tables.hpp"
+#include "reports/pool_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/tables.hpp"
@@ -49,7 +50,8 @@ std::string step_sections(const StudyResult& study) {
 std::string serving_sections(const StudyResult& study) {
   std::string text = escaped(study.scenario.traffic->source) + "\n\n" + markdown(serving_latencies(study)) +
                      markdown(serving_capacity(study)) + markdown(serving_costs(study));
-  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += markdown(errors);
+  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+    if (!table.rows.empty()) text += markdown(table);
   for (const std::string& note : serving_notes(study)) text += "* " + escaped(note) + "\n";
   for (const std::string& note : cost_notes(study)) text += "* " + escaped(note) + "\n";
   return text;

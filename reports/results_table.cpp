@@ -5,6 +5,7 @@
 #include "reports/beside.hpp"
 #include "reports/conditions.hpp"
 #include "reports/energy_tables.hpp"
+#include "reports/pool_tables.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
@@ -44,7 +45,8 @@ std::string serving_text(const StudyResult& study) {
                   base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
   text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study)) + "\n" +
           text_of(serving_costs(study));
-  if (const Table errors = serving_errors(study); !errors.rows.empty()) text += "\n" + text_of(errors);
+  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+    if (!table.rows.empty()) text += "\n" + text_of(table);
   for (const std::string& note : serving_notes(study)) text += "\n" + note + "\n";
   for (const std::string& note : cost_notes(study)) text += "\n" + note + "\n";
   return text;

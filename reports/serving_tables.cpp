@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "reports/pool_tables.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -27,15 +29,6 @@ void runs(const StudyResult& study, Visit visit) {
     visit(v, "predicted", v.serving->predicted);
     if (v.serving->executed) visit(v, executed_by(*v.serving), *v.serving->executed);
   }
-}
-
-Json json_of(const LatencySummary& l) {
-  const auto value = [](Seconds t) { return std::isnan(t.count()) ? Json(nullptr) : Json(t.count() * 1e3); };
-  return {{"mean", value(l.mean)},
-          {"p50", value(l.p50)},
-          {"p90", value(l.p90)},
-          {"p95", value(l.p95)},
-          {"p99", value(l.p99)}};
 }
 
 template <class T>
@@ -207,13 +200,22 @@ std::string serving_verdict(const StudyResult& study) {
                      m.request_throughput, latencies);
 }
 
+Json latency_json(const LatencySummary& l) {
+  const auto value = [](Seconds t) { return std::isnan(t.count()) ? Json(nullptr) : Json(t.count() * 1e3); };
+  return {{"mean", value(l.mean)},
+          {"p50", value(l.p50)},
+          {"p90", value(l.p90)},
+          {"p95", value(l.p95)},
+          {"p99", value(l.p99)}};
+}
+
 Json metrics_json(const ServingMetrics& m) {
   const ServingCost& c = m.cost;
-  return {{"ttft_ms", json_of(m.ttft)},
-          {"tpot_ms", json_of(m.tpot)},
-          {"itl_ms", json_of(m.itl)},
-          {"e2el_ms", json_of(m.e2el)},
-          {"queue_ms", json_of(m.queue)},
+  return {{"ttft_ms", latency_json(m.ttft)},
+          {"tpot_ms", latency_json(m.tpot)},
+          {"itl_ms", latency_json(m.itl)},
+          {"e2el_ms", latency_json(m.e2el)},
+          {"queue_ms", latency_json(m.queue)},
           {"request_throughput", m.request_throughput},
           {"output_throughput", m.output_throughput},
           {"total_token_throughput", m.total_token_throughput},
@@ -247,6 +249,8 @@ Json metrics_json(const ServingMetrics& m) {
 Json served_json(const Served& served) {
   Json json = metrics_json(served.metrics);
   json["wall_s"] = served.wall_s;
+  json["pools"] = pools_json(served.metrics);
+  json["kv_transfer"] = kv_transfer_json(served.metrics);
   return json;
 }
 

@@ -22,11 +22,13 @@ std::vector<std::string> serving_notes(const StudyResult& study);
 /// A sentence: which variant keeps the most requests within the service level, or is fastest.
 std::string serving_verdict(const StudyResult& study);
 
+/// {mean, p50, p90, p95, p99} [ms], null of none
+nlohmann::ordered_json latency_json(const LatencySummary& latency);
 /// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput,
 /// output_throughput,
 /// ...}, the names of vLLM's benchmark
 nlohmann::ordered_json metrics_json(const ServingMetrics& metrics);
-/// The same, and the time that the run took here.
+/// The same, the time that the run took here, and pools and kv_transfer as in pool_tables.hpp.
 nlohmann::ordered_json served_json(const Served& served);
 
 /// {columns: [names], rows: [[numbers]]}: every executed step, its totals, predicted and executed time; null

@@ -115,6 +115,7 @@ Result<CapacityStudy> find_capacities(const Scenario& scenario, const CapacityOp
     if (errors[job].empty()) {
       Variant run = points[p].run;
       run.edited.draws.seed += d;
+      for (Pool& pool : run.pools) pool.edited.draws.seed += d;
       const double own = run.edited.serving.load;
       Result<LoadEdge> edge = edge_of(std::move(run), *points[p].calibration, draw, options);
       if (edge) {

@@ -7,6 +7,7 @@
 #include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/load_pools.hpp"
 #include "scenarios/load_sweep.hpp"
 #include "scenarios/load_traffic.hpp"
 #include "scenarios/load_variant.hpp"
@@ -163,7 +164,7 @@ std::vector<Edit> read_baseline_settings(Reader& in, Case& baseline) {
   return edits;
 }
 
-void read_variants(Reader& in, Scenario& s, bool judge) {
+void read_variants(Reader& in, Scenario& s, const PoolContext& pools, bool judge) {
   const Document* list = in.raw("variants");
   if (list == nullptr) return;
   if (list->kind != Document::Kind::sequence) return in.error("variants", "a list is needed");
@@ -171,7 +172,7 @@ void read_variants(Reader& in, Scenario& s, bool judge) {
   for (std::size_t i = 0; i < list->sequence.size(); ++i) {
     Reader one(list->sequence[i], "variants[" + std::to_string(i) + "]", in.errors());
     const auto refuse = [&](const std::string& why) { one.error("name", "\"" + s.variants[i].name + why); };
-    s.variants.push_back(read_variant(one, s.baseline, judge));
+    s.variants.push_back(read_variant(one, s.baseline, s.pools, pools, judge));
     const std::string& name = s.variants[i].name;
     if (name.empty()) continue;
     if (name == "baseline") refuse("\" is what reports call the scenario without variants");
@@ -230,12 +231,21 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
     for (Error& e : check_case(s.baseline, edits, in.where())) errors.push_back(std::move(e));
     judge = errors.empty();
   }
-  read_variants(in, s, judge);
+  const Document* device = in.raw("device");
+  const PoolContext pools{library, file.parent_path(), device != nullptr ? device->scalar : "",
+                          traffic.has_value()};
+  s.pools = read_pools(in, pools);
+  if (judge && errors.empty()) errors = settle_pools(s.pools, s.baseline);
+  read_variants(in, s, pools, judge && errors.empty());
   if (const Document* sweep = in.raw("sweep")) {
     read_sweep(*sweep, s, library, errors);
     const auto is_device = [](const SweepAxis& axis) { return axis.path == "device"; };
-    if (in.has("calibration") && std::any_of(s.sweep.begin(), s.sweep.end(), is_device))
-      in.error("calibration", "is of one device; sweep: has several");
+    const bool devices = std::any_of(s.sweep.begin(), s.sweep.end(), is_device);
+    if (in.has("calibration") && devices) in.error("calibration", "is of one device; sweep: has several");
+    const std::vector<Variant> runs = runs_of(s);
+    const auto has_pools = [](const Variant& v) { return !v.pools.empty(); };
+    if (devices && std::any_of(runs.begin(), runs.end(), has_pools))
+      in.error("sweep", "device: pools: have devices of their own; list them as variants");
   }
   in.reject_unknown_keys();
   if (traffic && errors.empty()) {

@@ -84,11 +84,15 @@ class SweepReader {
   }
 
   void refuse_what_variants_set(const SweepAxis& axis) {
-    for (const Variant& v : s_.variants) {
-      for (const Edit& edit : v.edits) {
-        if (edit.path == axis.path)
-          tell("sweep." + axis.path + ": variant \"" + v.name + "\" sets it too", axis.where);
+    const auto refuse = [&](const std::vector<Edit>& edits, const std::string& who) {
+      for (const Edit& edit : edits) {
+        if (edit.path == axis.path) tell("sweep." + axis.path + ": " + who + "\" sets it too", axis.where);
       }
+    };
+    for (const Pool& pool : s_.pools) refuse(pool.edits, "pool \"" + pool.name);
+    for (const Variant& v : s_.variants) {
+      refuse(v.edits, "variant \"" + v.name);
+      for (const Pool& pool : v.pools) refuse(pool.edits, "variant \"" + v.name + "\": pool \"" + pool.name);
     }
   }
 

@@ -57,7 +57,8 @@ void refuse_silent_override(const Edit& own, const Variant& v, const std::string
 
 }  // namespace
 
-Variant read_variant(Reader in, const Case& baseline, bool judge) {
+Variant read_variant(Reader in, const Case& baseline, const std::vector<Pool>& pools,
+                     const PoolContext& context, bool judge) {
   Errors& errors = in.errors();
   const std::size_t before = errors.size();
   Variant v;
@@ -68,6 +69,7 @@ Variant read_variant(Reader in, const Case& baseline, bool judge) {
   const Document* set = in.raw("set");
   std::vector<Edit> own;
   if (set != nullptr) own = read_settings(*set, case_paths(baseline), in.path() + ".set", errors);
+  v.pools = in.has("pools") ? read_pools(in, context) : pools;
   in.reject_unknown_keys();
 
   const Document* listed = in.raw("optimizations");
@@ -86,7 +88,9 @@ Variant read_variant(Reader in, const Case& baseline, bool judge) {
   }
   v.edits.insert(v.edits.end(), own.begin(), own.end());
   if (judge && errors.size() == before) {
-    for (Error& e : check_case(v.edited, v.edits, in.where())) {
+    Errors wrong = check_case(v.edited, v.edits, in.where());
+    if (wrong.empty()) wrong = settle_pools(v.pools, v.edited);
+    for (Error& e : wrong) {
       e.message = "variant \"" + v.name + "\": " + e.message;
       errors.push_back(std::move(e));
     }

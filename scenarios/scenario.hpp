@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,26 @@ struct Edit {
   Location where;
 };
 
+/// Instances of a server that are alike.
+struct Pool {
+  std::string name;
+  PoolRole role = PoolRole::both;
+  std::int64_t replicas = 1;
+  std::optional<Device> device;            ///< where it is not the scenario's
+  std::optional<Calibration> calibration;  ///< of that device
+  std::vector<Edit> edits;
+  Location where;
+  Case edited;  ///< what it runs: the baseline, or a variant, under these edits
+};
+
 /// The baseline with named optimizations and further settings.
 struct Variant {
   std::string name;
   std::vector<std::string> optimizations;
   std::vector<Edit> edits;  ///< those of the optimizations first, then its own
   Case edited;              ///< the baseline under these edits
+  std::vector<Pool>
+      pools;  ///< its own, or the baseline's with its edits below theirs; none: one, of replicas
 };
 
 /// One line of `sweep:`: what is varied, through all of its values.
@@ -56,6 +71,7 @@ struct Scenario {
   std::shared_ptr<const Traffic> traffic;
   TrafficSpec traffic_spec;  ///< that it was read or drawn by, so that it can be drawn anew
   ServiceLevel level;        ///< that requests of the traffic are judged by
+  std::vector<Pool> pools;   ///< of the baseline; none: one, of serving.replicas
   std::vector<Variant> variants;
   std::vector<SweepAxis> sweep;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "model/memory.hpp"
 #include "simulator/serving/cost.hpp"
 #include "simulator/serving/predicted_timer.hpp"
 #include "simulator/serving/server.hpp"
@@ -10,10 +11,12 @@
 namespace inferometer {
 namespace {
 
-Result<Served> serve(const ServerSettings& settings, const Traffic& traffic, BatchTimer& timer,
+/// timers  as simulate() takes them for these settings
+template <class Settings, class Timers>
+Result<Served> serve(const Settings& settings, const Traffic& traffic, Timers& timers,
                      const ServiceLevel& level, const ServingProgress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  Result<ServingRun> run = simulate(settings, traffic, timer, progress);
+  Result<ServingRun> run = simulate(settings, traffic, timers, progress);
   if (!run) return failure(run.error());
   Served served{.run = std::move(*run)};
   served.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -28,6 +31,26 @@ Nanoseconds last_arrival(const Traffic& traffic) {
     if (r.after < 0) last = std::max(last, r.arrival);
   }
   return last;
+}
+
+/// The traffic at the load that the case asks for.
+Result<std::shared_ptr<const Traffic>> arriving_at(const Case& c, std::shared_ptr<const Traffic> traffic) {
+  if (c.serving.load == 1) return traffic;
+  if (const double last = static_cast<double>(last_arrival(*traffic).count()); last / c.serving.load > 8e18)
+    return failure("serving.load: so slowly the requests arrive over more than 250 years");
+  return std::make_shared<const Traffic>(at_load(*traffic, c.serving.load));
+}
+
+/// How the caches that a prefill pool makes are sent: whole ones, however many devices share them.
+Result<PooledServer::Transfer> transfer_of(const Case& c) {
+  Plan undivided = c.plan;
+  undivided.parallel = {};
+  const Result<Structure> structure = compile(c.model(), undivided);
+  if (!structure) return failure(structure.error());
+  return PooledServer::Transfer{.block = kv_bytes(*structure, undivided, 1, c.plan.kv.block_tokens),
+                                .layers = c.model().layers,
+                                .latency = c.serving.kv_link.latency,
+                                .overlap = c.serving.kv_link.overlap};
 }
 
 }  // namespace
@@ -47,18 +70,67 @@ Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
   const KvBudget budget = kv_budget(c, structure);
   const Result<ServerSettings> server = server_of(c, budget);
   if (!server) return failure(server.error());
-  if (c.serving.load != 1) {
-    if (const double last = static_cast<double>(last_arrival(*traffic).count()); last / c.serving.load > 8e18)
-      return failure("serving.load: so slowly the requests arrive over more than 250 years");
-    traffic = std::make_shared<const Traffic>(at_load(*traffic, c.serving.load));
-  }
-  ServingResult result{.traffic = std::move(traffic), .level = level, .budget = budget};
+  Result<std::shared_ptr<const Traffic>> arriving = arriving_at(c, std::move(traffic));
+  if (!arriving) return failure(arriving.error());
+  ServingResult result{.traffic = std::move(*arriving), .level = level, .budget = budget};
   PredictedTimer timer(c, structure, calibration);
   Result<Served> served = serve(*server, *result.traffic, timer, level, progress);
   if (!served) return failure(served.error());
   result.predicted = std::move(*served);
   ServingMetrics& m = result.predicted.metrics;
   m.cost = cost_of(m, c, timer.above_idle(), powers_missing(c.cluster.device));
+  return result;
+}
+
+Result<ServingResult> predict_pools(const Case& c, const std::vector<Pool>& pools,
+                                    const Calibration& calibration, std::shared_ptr<const Traffic> traffic,
+                                    const ServiceLevel& level, const ServingProgress& progress) {
+  Result<std::shared_ptr<const Traffic>> arriving = arriving_at(c, std::move(traffic));
+  if (!arriving) return failure(arriving.error());
+  ServingResult result{.traffic = std::move(*arriving), .level = level};
+  PooledServer server{.router = c.serving.router};
+  std::vector<Structure> structures;
+  std::vector<std::unique_ptr<PredictedTimer>> predicted;
+  std::vector<BatchTimer*> timers;
+  structures.reserve(pools.size());
+  for (const Pool& pool : pools) {
+    const auto refuse = [&](Errors why) {
+      for (Error& e : why) e.message = "pool \"" + pool.name + "\": " + e.message;
+      return failure(std::move(why));
+    };
+    Result<Structure> structure = compile(pool.edited.model(), pool.edited.plan);
+    if (!structure) return refuse(structure.error());
+    structures.push_back(std::move(*structure));
+    const KvBudget budget = kv_budget(pool.edited, structures.back());
+    if (&pool == &pools.front()) result.budget = budget;
+    const Result<ServerSettings> alone = server_of(pool.edited, budget);
+    if (!alone) return refuse(alone.error());
+    server.pools.push_back({.name = pool.name,
+                            .device = pool.edited.cluster.device.name,
+                            .instance = alone->instance,
+                            .replicas = pool.replicas,
+                            .stages = alone->stages,
+                            .ranks = alone->ranks,
+                            .link = kv_link_of(pool.edited)});
+    server.pools.back().instance.role = pool.role;
+    predicted.push_back(std::make_unique<PredictedTimer>(pool.edited, structures.back(),
+                                                         pool.calibration ? *pool.calibration : calibration));
+    timers.push_back(predicted.back().get());
+    if (pool.role == PoolRole::prefill && server.transfer.block == Bytes{0}) {
+      const Result<PooledServer::Transfer> transfer = transfer_of(pool.edited);
+      if (!transfer) return refuse(transfer.error());
+      server.transfer = *transfer;
+    }
+  }
+  Result<Served> served = serve(server, *result.traffic, timers, level, progress);
+  if (!served) return failure(served.error());
+  result.predicted = std::move(*served);
+  std::vector<CostedReplicas> costed;
+  for (std::size_t p = 0; p < pools.size(); ++p)
+    costed.push_back(
+        {pools[p].edited, predicted[p]->above_idle(), powers_missing(pools[p].edited.cluster.device)});
+  ServingMetrics& m = result.predicted.metrics;
+  m.cost = cost_of(m, costed);
   return result;
 }
 

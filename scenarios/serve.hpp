@@ -7,6 +7,7 @@
 #include "model/backend.hpp"
 #include "model/kv_capacity.hpp"
 #include "roofline/calibration.hpp"
+#include "scenarios/scenario.hpp"
 #include "simulator/serving/metrics.hpp"
 #include "simulator/serving/reused_timer.hpp"
 #include "simulator/serving/simulate.hpp"
@@ -24,7 +25,7 @@ struct Served {
 struct ServingResult {
   std::shared_ptr<const Traffic> traffic;  ///< as it arrived
   ServiceLevel level;
-  KvBudget budget;
+  KvBudget budget;  ///< of an instance; with pools, of the first one's
   Served predicted;
   std::optional<Served> executed;
   struct StepPair {
@@ -44,6 +45,15 @@ Traffic at_load(const Traffic& traffic, double load);
                                                     std::shared_ptr<const Traffic> traffic,
                                                     const ServiceLevel& level,
                                                     const ServingProgress& progress);
+
+/// The same with pools, each with its own device and settings. Routing and load are those of `c`, latency and
+/// overlap of transfers those of the first prefill pool.
+///
+/// calibration  of pools on the scenario's device
+[[nodiscard]] Result<ServingResult> predict_pools(const Case& c, const std::vector<Pool>& pools,
+                                                  const Calibration& calibration,
+                                                  std::shared_ptr<const Traffic> traffic,
+                                                  const ServiceLevel& level, const ServingProgress& progress);
 
 /// The same loop with executed steps, on one replica: all of them, or one of each kind. Each executed step is
 /// predicted too.

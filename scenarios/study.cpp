@@ -101,7 +101,8 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
       phase.predicted += time / static_cast<double>(range.count);
       if (power)
         energy += power->idle() * (static_cast<double>(parallel.devices()) * time) +
-                  static_cast<double>(parallel.tensor * parallel.data) * power->above_idle(work.of(totals_of(f)), time);
+                  static_cast<double>(parallel.tensor * parallel.data) *
+                      power->above_idle(work.of(totals_of(f)), time);
     }
     if (power) phase.energy = Joules{energy.value / static_cast<double>(range.count)};
     phase.features = fullest_share(features(steps[range.middle()]), parallel.data);
@@ -162,13 +163,19 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   if (!structure) return failure(structure.error());
   VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
   Result<ServingResult> serving =
-      predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level, part("predicted"));
+      run.pools.empty()
+          ? predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level,
+                            part("predicted"))
+          : predict_pools(c, run.pools, calibration, scenario.traffic, scenario.level, part("predicted"));
   if (!serving) {  // the others are still served
     variant.not_served = in_a_line(serving.error());
     return variant;
   }
-  variant.memory = memory_of(serving->budget, c.cluster.device);
-  if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
+  const Case& first = run.pools.empty() ? c : run.pools.front().edited;
+  variant.memory = memory_of(serving->budget, first.cluster.device);
+  if (!run.pools.empty()) {
+    variant.not_measured = "one instance is executed, no pools";
+  } else if (prepare(variant, prepared_for(c, serving->budget.blocks), backend)) {
     if (auto done = execute_serving(c, variant.structure, calibration, *backend, scenario.durations, *serving,
                                     part(name(scenario.durations)));
         !done)
@@ -187,6 +194,7 @@ Result<VariantResult> run_variant(const Variant& run, const Scenario& scenario,
   if (!variant) return failure(variant.error());
   variant->optimizations = run.optimizations;
   variant->edits = run.edits;
+  variant->pools = run.pools;
   return variant;
 }
 
@@ -267,7 +275,7 @@ std::vector<Step> workload_steps(const Case& c) {
 }
 
 std::vector<Variant> runs_of(const Scenario& scenario) {
-  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline}};
+  std::vector<Variant> runs{{"baseline", {}, {}, scenario.baseline, scenario.pools}};
   runs.insert(runs.end(), scenario.variants.begin(), scenario.variants.end());
   return runs;
 }

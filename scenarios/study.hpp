@@ -39,6 +39,7 @@ struct VariantResult {
   std::vector<std::string> optimizations;
   std::vector<Edit> edits;
   Case settings;
+  std::vector<Pool> pools;  ///< that served the traffic, where there are several
   Structure structure;
   MemoryUse memory;                      ///< predicted
   std::optional<MemoryUse> memory_used;  ///< allocated by the backend

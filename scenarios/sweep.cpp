@@ -6,6 +6,7 @@
 #include <set>
 
 #include "scenarios/check_case.hpp"
+#include "scenarios/load_pools.hpp"
 #include "scenarios/run_jobs.hpp"
 #include "scenarios/sweep_key.hpp"
 
@@ -136,8 +137,8 @@ std::vector<std::string> values_at(const Scenario& scenario, std::size_t index) 
 SweepPoint point_at(const Scenario& scenario, std::size_t index) {
   const Place at = place_of(scenario, index);
   SweepPoint point{.values = values_at(scenario, index), .calibration = &scenario.calibration};
-  point.run =
-      at.variant == 0 ? Variant{"baseline", {}, {}, scenario.baseline} : scenario.variants[at.variant - 1];
+  point.run = at.variant == 0 ? Variant{"baseline", {}, {}, scenario.baseline, scenario.pools}
+                              : scenario.variants[at.variant - 1];
   std::string name = scenario.variants.empty() && !at.values.empty() ? "" : point.run.name;
   for (std::size_t a = 0; a < at.values.size(); ++a) {
     const SweepAxis& axis = scenario.sweep[a];
@@ -153,6 +154,7 @@ SweepPoint point_at(const Scenario& scenario, std::size_t index) {
   }
   point.run.name = std::move(name);
   if (point.errors.empty()) point.errors = check_case(point.run.edited, point.run.edits, {});
+  if (point.errors.empty()) point.errors = settle_pools(point.run.pools, point.run.edited);
   return point;
 }
 

@@ -18,6 +18,19 @@ std::uint64_t joined(std::uint64_t hash, const std::string& more) {
   return joined(hash, tensor_key(1, more));
 }
 
+std::uint64_t joined(std::uint64_t hash, const Calibration& c) {
+  hash = joined(hash, c.source);
+  for (const Parameter& p : c.parameters) hash = joined(joined(hash, p.name), p.value);
+  return hash;
+}
+/// Names and own settings are in the reports.
+std::uint64_t joined(std::uint64_t hash, const Pool& pool) {
+  hash = joined(joined(hash, pool.name), static_cast<std::uint64_t>(pool.role));
+  hash = joined(joined(hash, static_cast<std::uint64_t>(pool.replicas)), case_hash(pool.edited));
+  for (const Edit& e : pool.edits) hash = joined(joined(hash, e.path), e.value);
+  return pool.calibration ? joined(hash, *pool.calibration) : hash;
+}
+
 }  // namespace
 
 std::uint64_t common_key(const Scenario& scenario, const std::string& program) {
@@ -31,9 +44,8 @@ std::uint64_t common_key(const Scenario& scenario, const std::string& program) {
 }
 
 std::string point_key(std::uint64_t common, const SweepPoint& point) {
-  const Calibration& c = *point.calibration;
-  std::uint64_t hash = joined(joined(common, case_hash(point.run.edited)), c.source);
-  for (const Parameter& p : c.parameters) hash = joined(joined(hash, p.name), p.value);
+  std::uint64_t hash = joined(joined(common, case_hash(point.run.edited)), *point.calibration);
+  for (const Pool& pool : point.run.pools) hash = joined(hash, pool);
   return fmt::format("{:016x}", hash);
 }
 

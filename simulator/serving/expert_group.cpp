@@ -5,10 +5,10 @@
 namespace inferometer {
 
 ExpertGroup::ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic,
-                         ServingRun& run)
+                         std::vector<RequestRecord>& requests, PoolRun& run)
     : run_(run) {
   for (std::int64_t i = 0; i < ranks; ++i)
-    ranks_.push_back(std::make_unique<Instance>(settings, traffic, run));
+    ranks_.push_back(std::make_unique<Instance>(settings, traffic, requests, run));
   batches_.resize(ranks_.size());
 }
 
@@ -52,7 +52,7 @@ void ExpertGroup::finish(Nanoseconds end, BatchTimer& timer, std::vector<std::in
 }
 
 ReplicaLoad ExpertGroup::load(std::int32_t request, bool prefixes) const {
-  ReplicaLoad sum;
+  ReplicaLoad sum{.requests = 0};
   for (const auto& rank : ranks_) {
     const ReplicaLoad one = rank->load(request, prefixes);
     sum.requests += one.requests;

@@ -16,8 +16,11 @@ namespace inferometer {
 ///          data parallelism
 class ExpertGroup final : public Replica {
  public:
-  ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic, ServingRun& run);
+  ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic,
+              std::vector<RequestRecord>& requests, PoolRun& run);
 
+  bool can_serve(std::int32_t request) const override { return ranks_[0]->can_serve(request); }
+  std::int64_t tokens_of(std::int32_t request) const override { return ranks_[0]->tokens_of(request); }
   bool enqueue(std::int32_t request, Nanoseconds now) override;
   bool stepping() const override { return begun_ >= Nanoseconds{0}; }
   Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer) override;
@@ -26,7 +29,7 @@ class ExpertGroup final : public Replica {
 
  private:
   static constexpr Nanoseconds never{-1};
-  ServingRun& run_;
+  PoolRun& run_;
   std::vector<std::unique_ptr<Instance>> ranks_;
   std::vector<Batch*> batches_;  ///< of the step that is being made; null where a rank has none
   Nanoseconds begun_ = never;

@@ -20,8 +20,9 @@ std::int64_t predicted_output(const Request& r, const InstanceSettings& settings
 
 }  // namespace
 
-Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run)
-    : Instance(settings, traffic, run,
+Instance::Instance(const InstanceSettings& settings, const Traffic& traffic,
+                   std::vector<RequestRecord>& requests, PoolRun& run)
+    : Instance(settings, traffic, requests, run,
                std::make_shared<Shared>(Shared{
                    .pool = KvPool(settings.kv_blocks,
                                   std::max<std::int64_t>(1, traffic.block_tokens / settings.block_tokens),
@@ -29,10 +30,11 @@ Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, Ser
   require(traffic.block_tokens % settings.block_tokens == 0, "identities are of part of a block");
 }
 
-Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run,
-                   std::shared_ptr<Shared> shared)
+Instance::Instance(const InstanceSettings& settings, const Traffic& traffic,
+                   std::vector<RequestRecord>& requests, PoolRun& run, std::shared_ptr<Shared> shared)
     : settings_(settings),
       traffic_(traffic),
+      records_(requests),
       run_(run),
       policy_(policy_of(settings.serving.policy)),
       shared_(std::move(shared)),
@@ -48,23 +50,42 @@ Instance::Instance(const InstanceSettings& settings, const Traffic& traffic, Ser
 }
 
 ReplicaLoad Instance::load(std::int32_t request, bool prefixes) const {
-  return {.requests = running() + waiting(),
+  return {.requests = running() + waiting() + reserved_,
           .outstanding_tokens = outstanding_,
           .cached_prefix = prefixes ? cached_prefix(request) : 0};
 }
 
-bool Instance::enqueue(std::int32_t request, Nanoseconds now) {
+std::int64_t Instance::tokens_of(std::int32_t request) const {
   const Request& r = traffic_.requests[static_cast<std::size_t>(request)];
-  RequestRecord& record = run_.requests[static_cast<std::size_t>(request)];
-  record.arrival = now;
-  const std::int64_t longest = r.prompt_tokens + r.output_tokens, limit = settings_.serving.max_model_len;
+  switch (settings_.role) {
+    case PoolRole::prefill:
+      return r.prompt_tokens + 1;
+    case PoolRole::decode:  // the first token was made elsewhere
+      return r.output_tokens - 1;
+    case PoolRole::both:
+      break;
+  }
+  return r.prompt_tokens + r.output_tokens;
+}
+
+bool Instance::can_serve(std::int32_t request) const {
+  const Request& r = traffic_.requests[static_cast<std::size_t>(request)];
+  const std::int64_t longest = r.prompt_tokens + (settings_.role == PoolRole::prefill ? 1 : r.output_tokens);
+  const std::int64_t limit = settings_.serving.max_model_len;
   const bool reserved = settings_.serving.allocation == KvAllocation::preallocated;
   const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : longest);
-  record.rejected = (limit > 0 && longest > limit) || most > pool_.blocks() - watermark_;
+  return (limit == 0 || longest <= limit) && most <= pool_.blocks() - watermark_;
+}
+
+bool Instance::enqueue(std::int32_t request, Nanoseconds now) {
+  const Request& r = traffic_.requests[static_cast<std::size_t>(request)];
+  RequestRecord& record = records_[static_cast<std::size_t>(request)];
+  record.arrival = now;
+  record.rejected = !can_serve(request);
   if (record.rejected) return false;
   waiting_.push_back(
       make_sequence({.request = request, .state = Sequence::State::waiting, .target = r.prompt_tokens}));
-  outstanding_ += longest;
+  outstanding_ += tokens_of(request);
   return true;
 }
 
@@ -86,7 +107,9 @@ std::span<const std::uint64_t> Instance::identities(const Request& r, std::int64
 Result<std::optional<Nanoseconds>> Instance::begin(Nanoseconds now, BatchTimer& timer) {
   const Batch* batch = choose_batch(now, timer);
   if (batch == nullptr) {
-    require(first_ < 0 && waiting_.empty(), "an instance idles with work to do");
+    // What is held or reserved gives its blocks back without a step of this instance.
+    require((first_ < 0 && waiting_.empty()) || !held_.empty() || reserved_ > 0,
+            "an instance idles with work to do");
     return std::optional<Nanoseconds>{};
   }
   const Result<Nanoseconds> time = timer.time(*batch);
@@ -101,26 +124,30 @@ Nanoseconds Instance::start(Nanoseconds now, Nanoseconds takes) {
 
 Batch* Instance::choose_batch(Nanoseconds now, BatchTimer& timer) {
   require(!step_, "a step was begun while another is under way");
+  join_received();
   do {  // a step that only preempted is no step
     preempted_ = false;
     decodes_ = false;
     chunks_.clear();
     choose(policy_.agenda({.decoding = decoding_,
                            .prefilling = static_cast<std::int64_t>(prefilling_.size()),
-                           .waiting = waiting()},
+                           .waiting = static_cast<std::int64_t>(waiting_.size())},
                           settings_.serving),
            now, timer);
   } while (preempted_ && !decodes_ && chunks_.empty());
   if (!decodes_ && chunks_.empty()) return nullptr;
+  note_completing();
   sum_up();
   return this;
 }
 
 void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) {
-  const auto room = [&] { return running() < settings_.serving.max_num_seqs; };
+  const auto room = [&] { return running() + reserved_ < settings_.serving.max_num_seqs; };
   if (agenda.admit) {
     while (!waiting_.empty() && at(waiting_.front()).state == Sequence::State::swapped && room()) {
-      const std::int64_t blocks = blocks_for(at(waiting_.front()).target);
+      // Blocks that are reserved come free without it: it would make room again for its own next token.
+      const std::int64_t next = reserved_ > 0 ? 1 : 0;
+      const std::int64_t blocks = blocks_for(at(waiting_.front()).target + next);
       if (blocks > pool_.free() - watermark_) break;
       bring_back(waiting_.front());
       waiting_.pop_front();
@@ -289,7 +316,8 @@ void Instance::slices(std::vector<BatchSlice>& out) const {
 Result<Instance::Jumped> Instance::jump(Nanoseconds now, Nanoseconds horizon, BatchTimer& timer) {
   Jumped jumped{.now = now, .under_way = {}};
   const bool paged = settings_.serving.allocation == KvAllocation::paged;
-  if (!waiting_.empty() || !prefilling_.empty() || decoding_ == 0 || joined_count_ > 0) return jumped;
+  if (!waiting_.empty() || !prefilling_.empty() || !received_.empty() || decoding_ == 0 || joined_count_ > 0)
+    return jumped;
   chunks_.clear();
   decodes_ = true;
   while (ends_.top().at > clock_ + 1) {

@@ -21,6 +21,7 @@ struct InstanceSettings {
   std::int64_t kv_blocks = 0;
   std::int64_t block_tokens = 16;
   Seconds swap_block{0};  ///< one block over the link to host memory, one way (preemption: swap)
+  PoolRole role = PoolRole::both;
   std::uint64_t seed = 1;
 };
 
@@ -35,15 +36,19 @@ struct InstanceSettings {
 /// source        vLLM's scheduler of version 1 for the order of these and what may not follow a preemption
 class Instance final : public Replica, private Batch {
  public:
-  Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run);
+  /// requests  the record of each request of the traffic; other instances write to theirs
+  Instance(const InstanceSettings& settings, const Traffic& traffic, std::vector<RequestRecord>& requests,
+           PoolRun& run);
 
   /// Another lane: an instance with the queue and the cache of this one. A sequence decodes in the lane that
   /// computed the end of its prompt; of a prompt, each lane may take the next chunk while those before it are
   /// under way in others.
   ///
-  /// requires  steps of all lanes to end in the order in which they were begun
+  /// requires  role both; steps of all lanes to end in the order in which they were begun
   std::unique_ptr<Instance> another_lane();
 
+  bool can_serve(std::int32_t request) const override;
+  std::int64_t tokens_of(std::int32_t request) const override;
   bool enqueue(std::int32_t request, Nanoseconds now) override;
   Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer) override;
   void finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended) override;
@@ -56,7 +61,31 @@ class Instance final : public Replica, private Batch {
   /// Begins its step. returns when it ends, behind the swapping that it waits for
   Nanoseconds start(Nanoseconds now, Nanoseconds takes);
 
-  std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
+  // Role prefill: a sequence whose prompt is computed runs no more, and its blocks are held until they are
+  // sent.
+  /// A prompt whose last tokens the step that was begun last computes, and that others decode.
+  struct Completing {
+    std::int32_t request = 0;
+    std::int64_t tokens = 0;  ///< that the step computes
+  };
+  const std::vector<Completing>& completing() const { return completing_; }
+  /// The cache of a held sequence was sent.
+  void release(std::int32_t request, BatchTimer& timer);
+
+  // Role decode: sequences come with their cache. In the order in which they were expected each is given
+  // blocks for its prompt, once nothing that was preempted waits, a place is left among max_num_seqs and the
+  // blocks are free, less the watermark. Preempted, it is computed again here.
+  void expect(std::int32_t request);
+  struct Reserved {
+    std::int32_t request = 0, sequence = 0;
+    std::int64_t there = 0;  ///< leading tokens of the prompt that its prefix cache has
+  };
+  /// Room for the next one expected; nothing where there is none, or none is expected.
+  std::optional<Reserved> reserve();
+  /// The cache of a sequence that reserve() named is there: it decodes from the next step on.
+  void receive(std::int32_t sequence);
+
+  std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size() + expected_.size()); }
   /// Sequences of all lanes.
   std::int64_t running() const;
   const KvPool& pool() const { return pool_; }
@@ -66,7 +95,15 @@ class Instance final : public Replica, private Batch {
     std::int32_t request = 0;
     std::int32_t lane = 0;                  ///< whose steps it takes part in
     std::int32_t before = -1, behind = -1;  ///< in order of admission
-    enum class State : std::uint8_t { unused, waiting, swapped, prefilling, decoding } state = State::unused;
+    enum class State : std::uint8_t {
+      unused,
+      waiting,
+      swapped,
+      prefilling,
+      decoding,
+      held,
+      reserved
+    } state = State::unused;
     std::int64_t target = 0;     ///< tokens that must be in the cache before the next one is made
     std::int64_t computed = 0;   ///< of them, while prefilling, those under way included
     std::int64_t generated = 0;  ///< when it last joined the decoding ones or was preempted
@@ -109,8 +146,8 @@ class Instance final : public Replica, private Batch {
     Nanoseconds noted{0};  ///< end of the last step that did
     std::vector<Instance*> lanes;
   };
-  Instance(const InstanceSettings& settings, const Traffic& traffic, ServingRun& run,
-           std::shared_ptr<Shared> shared);
+  Instance(const InstanceSettings& settings, const Traffic& traffic, std::vector<RequestRecord>& requests,
+           PoolRun& run, std::shared_ptr<Shared> shared);
 
   void slices(std::vector<BatchSlice>& out) const override;
   /// Leading tokens of a prompt that are in the cache.
@@ -120,7 +157,7 @@ class Instance final : public Replica, private Batch {
   const Request& request_of(const Sequence& s) const {
     return traffic_.requests[static_cast<std::size_t>(s.request)];
   }
-  RequestRecord& record_of(const Sequence& s) { return run_.requests[static_cast<std::size_t>(s.request)]; }
+  RequestRecord& record_of(const Sequence& s) { return records_[static_cast<std::size_t>(s.request)]; }
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + settings_.block_tokens - 1) / settings_.block_tokens;
   }
@@ -139,6 +176,9 @@ class Instance final : public Replica, private Batch {
     return needs_[static_cast<std::size_t>(((s.target - s.joined) % b + b) % b)];
   }
 
+  void join_received();
+  void note_completing();
+  void hold(std::int32_t s);
   void choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer);
   void take_decodes(BatchTimer& timer);
   void go_on_with_prompts(std::int64_t& budget, BatchTimer& timer);
@@ -163,7 +203,8 @@ class Instance final : public Replica, private Batch {
 
   InstanceSettings settings_;
   const Traffic& traffic_;
-  ServingRun& run_;
+  std::vector<RequestRecord>& records_;
+  PoolRun& run_;
   const Policy& policy_;
   std::shared_ptr<Shared> shared_;
   std::int32_t lane_ = 0;
@@ -191,6 +232,10 @@ class Instance final : public Replica, private Batch {
   std::vector<Joined> joined_;  ///< since the last decode step
   std::int64_t joined_count_ = 0;
   std::int64_t& outstanding_;
+  std::vector<Completing> completing_;
+  std::vector<std::int32_t> held_, received_;
+  std::deque<std::int32_t> expected_;  ///< requests
+  std::int64_t reserved_ = 0;          ///< those that are received included
 };
 
 }  // namespace inferometer

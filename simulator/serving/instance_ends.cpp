@@ -68,6 +68,8 @@ void Instance::end_chunk(const Chunk& chunk, Nanoseconds end, BatchTimer& timer,
   s.last_token = end;
   if (s.generated == request_of(s).output_tokens) {
     end_sequence(chunk.sequence, end, timer, ended);
+  } else if (settings_.role == PoolRole::prefill) {
+    hold(chunk.sequence);
   } else {
     join(chunk.sequence);
   }

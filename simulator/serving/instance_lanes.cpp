@@ -7,7 +7,7 @@
 namespace inferometer {
 
 std::unique_ptr<Instance> Instance::another_lane() {
-  return std::unique_ptr<Instance>(new Instance(settings_, traffic_, run_, shared_));
+  return std::unique_ptr<Instance>(new Instance(settings_, traffic_, records_, run_, shared_));
 }
 
 std::int64_t Instance::running() const {

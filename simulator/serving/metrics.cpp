@@ -46,6 +46,31 @@ bool within(const RequestRecord& r, std::int32_t output_tokens, const ServiceLev
   return good;
 }
 
+PoolMetrics metrics_of(const PoolRun& run, double duration) {
+  Seconds busy{0};
+  PoolMetrics m{.name = run.name,
+                .device = run.device,
+                .role = run.role,
+                .instances = run.instances,
+                .kv_blocks = run.kv_blocks,
+                .kv_peak = run.kv_peak,
+                .steps = run.steps,
+                .preemptions = run.preemptions,
+                .prompt_tokens = run.prompt_tokens,
+                .output_tokens = run.output_tokens};
+  for (const LoadTimeline::Sample& s : run.load.samples()) {
+    busy += Seconds{s.seconds};
+    m.running += s.running;
+    m.waiting += s.waiting;
+  }
+  if (busy.count() > 0) {
+    m.running /= busy.count();
+    m.waiting /= busy.count();
+  }
+  if (duration > 0) m.utilisation = seconds(run.busy) / duration / static_cast<double>(run.instances);
+  return m;
+}
+
 }  // namespace
 
 RequestLatencies latencies_of(const ServingRun& run, const Traffic& traffic) {
@@ -105,6 +130,16 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
   m.prefix_hit_rate =
       needed > 0 ? static_cast<double>(run.prefix_hit_tokens) / static_cast<double>(needed) : 0;
   m.simulated_s = duration;
+  for (const PoolRun& pool : run.pools) m.pools.push_back(metrics_of(pool, duration));
+  const bool hands_over = std::any_of(run.pools.begin(), run.pools.end(),
+                                      [](const PoolRun& p) { return p.role == PoolRole::prefill; });
+  const KvTransfers& t = run.transfers;
+  if (hands_over)
+    m.transfers = {.transfers = t.time.count(),
+                   .bytes = t.bytes,
+                   .tokens_there = t.tokens_there,
+                   .time = summary_of(t.time),
+                   .delay = summary_of(t.delay)};
   return m;
 }
 

@@ -37,6 +37,27 @@ struct ServingCost {
   std::string not_known;
 };
 
+/// What a pool of a run did.
+struct PoolMetrics {
+  std::string name, device;
+  PoolRole role = PoolRole::both;
+  std::int64_t instances = 1;
+  double utilisation = 0;                   ///< part of the time that an instance ran a step
+  double running = 0, waiting = 0;          ///< requests of an instance while it ran steps, mean
+  std::int64_t kv_blocks = 0, kv_peak = 0;  ///< of an instance
+  std::int64_t steps = 0, preemptions = 0;
+  std::int64_t prompt_tokens = 0, output_tokens = 0;  ///< computed, made
+};
+
+/// Caches that went from one pool to another.
+struct TransferMetrics {
+  std::int64_t transfers = 0;
+  Bytes bytes{0};
+  std::int64_t tokens_there = 0;  ///< of prompts, that the receiver had already
+  LatencySummary time;            ///< from room at the receiver to the last byte there
+  LatencySummary delay;  ///< from the first token to the last byte there: part of the next token's time
+};
+
 /// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when
 /// the step that made it ends, in the engine, and a request when it arrives there.
 struct ServingMetrics {
@@ -52,13 +73,16 @@ struct ServingMetrics {
   std::optional<double> slo_attainment;  ///< part of all requests that were, rejected ones included
   SloMisses missed;                      ///< where there is a level
   std::int64_t completed = 0, rejected = 0, preemptions = 0;
-  std::int64_t kv_blocks = 0, kv_peak = 0;
+  std::int64_t kv_blocks = 0,
+               kv_peak = 0;       ///< of an instance; with pools, of the one whose cache was fullest
   double utilisation = 0;         ///< part of the time that an instance ran a step
-  std::optional<double> bubbles;  ///< part of ServingRun::parts_time that was not at work
+  std::optional<double> bubbles;  ///< part of PoolRun::parts_time that was not at work
   double prefix_hit_rate = 0;     ///< prompt tokens found in the cache, of those that were needed
   std::int64_t steps = 0, jumped_steps = 0;
   double simulated_s = 0;
-  ServingCost cost;  ///< by cost_of()
+  ServingCost cost;                          ///< by cost_of()
+  std::vector<PoolMetrics> pools;            ///< where there are several
+  std::optional<TransferMetrics> transfers;  ///< where some hand over to others
 };
 
 ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level);

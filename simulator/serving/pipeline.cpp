@@ -5,9 +5,9 @@
 namespace inferometer {
 
 Pipeline::Pipeline(const InstanceSettings& settings, std::int64_t stages, const Traffic& traffic,
-                   ServingRun& run)
+                   std::vector<RequestRecord>& requests, PoolRun& run)
     : run_(run), free_at_(static_cast<std::size_t>(stages), Nanoseconds{0}) {
-  lanes_.push_back(std::make_unique<Instance>(settings, traffic, run));
+  lanes_.push_back(std::make_unique<Instance>(settings, traffic, requests, run));
   while (lanes_.size() < free_at_.size()) lanes_.push_back(lanes_[0]->another_lane());
   for (const auto& lane : lanes_) idle_.push_back(lane.get());
 }

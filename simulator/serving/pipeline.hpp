@@ -21,8 +21,11 @@ namespace inferometer {
 ///          executor keeps as many micro batches. Unlike vLLM, a lane preempts among its own sequences only.
 class Pipeline final : public Replica {
  public:
-  Pipeline(const InstanceSettings& settings, std::int64_t stages, const Traffic& traffic, ServingRun& run);
+  Pipeline(const InstanceSettings& settings, std::int64_t stages, const Traffic& traffic,
+           std::vector<RequestRecord>& requests, PoolRun& run);
 
+  bool can_serve(std::int32_t request) const override { return lanes_[0]->can_serve(request); }
+  std::int64_t tokens_of(std::int32_t request) const override { return lanes_[0]->tokens_of(request); }
   bool enqueue(std::int32_t request, Nanoseconds now) override { return lanes_[0]->enqueue(request, now); }
   bool stepping() const override { return idle_.empty(); }
   Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer) override;
@@ -40,7 +43,7 @@ class Pipeline final : public Replica {
   /// Sends a batch through the stages. returns when it leaves the last one
   Nanoseconds pass(Nanoseconds now);
 
-  ServingRun& run_;
+  PoolRun& run_;
   std::vector<std::unique_ptr<Instance>> lanes_;
   std::deque<Instance*> idle_;
   std::deque<UnderWay> under_way_;

@@ -14,6 +14,10 @@ class Replica {
  public:
   virtual ~Replica() = default;
 
+  /// Whether its limits and its whole cache allow the part of a request that it does.
+  virtual bool can_serve(std::int32_t request) const = 0;
+  /// Tokens that it computes and makes of a request.
+  virtual std::int64_t tokens_of(std::int32_t request) const = 0;
   /// Takes a request into the queue. returns  whether it can be served at all; rejected otherwise
   virtual bool enqueue(std::int32_t request, Nanoseconds now) = 0;
   /// Whether no step can begin before one that is under way ends.
@@ -35,7 +39,7 @@ class Replica {
   /// Whether steps overlap, so that another may end before the one that was begun last.
   virtual bool overlaps() const { return false; }
 
-  /// What a router sees. prefixes  whether it asks for the request's prefix
+  /// What a router sees, without the request itself. prefixes  whether it asks for the request's prefix
   virtual ReplicaLoad load(std::int32_t request, bool prefixes) const = 0;
 };
 

@@ -20,14 +20,17 @@ std::size_t round_robin(std::span<const ReplicaLoad> replicas, std::int64_t requ
   return static_cast<std::size_t>(request) % replicas.size();
 }
 std::size_t least_loaded(std::span<const ReplicaLoad> replicas, std::int64_t) {
-  return least(replicas, [](const ReplicaLoad& r) { return r.outstanding_tokens; });
+  return least(replicas,
+               [](const ReplicaLoad& r) { return r.per_token * static_cast<double>(r.outstanding_tokens); });
 }
 std::size_t shortest_queue(std::span<const ReplicaLoad> replicas, std::int64_t) {
-  return least(replicas, [](const ReplicaLoad& r) { return r.requests; });
+  return least(replicas, [](const ReplicaLoad& r) { return r.per_token * static_cast<double>(r.requests); });
 }
 /// Work that a replica would have with the request: what it has, less what its cache saves.
 std::size_t prefix_aware(std::span<const ReplicaLoad> replicas, std::int64_t) {
-  return least(replicas, [](const ReplicaLoad& r) { return r.outstanding_tokens - r.cached_prefix; });
+  return least(replicas, [](const ReplicaLoad& r) {
+    return r.per_token * static_cast<double>(r.outstanding_tokens - r.cached_prefix);
+  });
 }
 
 constexpr std::array list{

@@ -7,14 +7,17 @@
 
 namespace inferometer {
 
-/// What a router sees of a replica when a request arrives.
+/// What a router sees of a replica when a request arrives, as if it were there already: so that of two idle
+/// replicas the faster one has less to do.
 struct ReplicaLoad {
-  std::int64_t requests = 0;            ///< running and waiting
+  std::int64_t requests = 1;            ///< running and waiting
   std::int64_t outstanding_tokens = 0;  ///< that those still have to compute or make
   std::int64_t cached_prefix = 0;       ///< leading tokens of the request that are in its cache
+  double per_token = 1;                 ///< time that a token takes it; any unit, the same for all replicas
 };
 
-/// A router decides from numbers alone. Ties go to the first replica.
+/// A router decides from numbers alone. Ties go to the first replica. All but round-robin weigh what a
+/// replica has to do by how long a token takes it.
 struct RouterRule {
   ReplicaRouter router;
   std::string_view summary;

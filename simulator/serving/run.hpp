@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "model/serving.hpp"
 #include "model/units.hpp"
 #include "simulator/serving/histogram.hpp"
 
@@ -29,6 +31,7 @@ class LoadTimeline {
   };
   static constexpr std::size_t most = 512;
   void add(Nanoseconds start, const Sample& step);
+  void add(const LoadTimeline& other);
   Nanoseconds interval() const { return interval_; }
   const std::vector<Sample>& samples() const { return samples_; }
 
@@ -37,9 +40,10 @@ class LoadTimeline {
   std::vector<Sample> samples_;
 };
 
-/// What a server did with its traffic.
-struct ServingRun {
-  std::vector<RequestRecord> requests;
+/// What the instances of a pool did.
+struct PoolRun {
+  std::string name, device;  ///< as the pool's settings say
+  PoolRole role = PoolRole::both;
   DurationHistogram itl;  ///< between two tokens of a request, over all tokens
   LoadTimeline load;
   std::int64_t steps = 0, jumped_steps = 0;
@@ -55,6 +59,24 @@ struct ServingRun {
   Nanoseconds parts_time{0}, parts_busy{0};
   Nanoseconds end{0};  ///< of the last step
   std::int64_t instances = 1;
+
+  /// Both together; blocks are those of the one whose cache was fuller.
+  void add(const PoolRun& other);
+};
+
+/// What went from the instances that computed prompts to those that decode them.
+struct KvTransfers {
+  Bytes bytes{0};
+  std::int64_t tokens_there = 0;  ///< of prompts, that the receiver had and that were not sent
+  DurationHistogram time;         ///< from room at the receiver to the last byte there
+  DurationHistogram delay;        ///< from the first token to the last byte there
+};
+
+/// What a server did with its traffic: all of its pools together.
+struct ServingRun : PoolRun {
+  std::vector<RequestRecord> requests;
+  std::vector<PoolRun> pools;  ///< where there are several
+  KvTransfers transfers;
 };
 
 }  // namespace inferometer

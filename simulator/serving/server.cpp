@@ -27,6 +27,10 @@ Errors check_limits(const Serving& s) {
         {fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
                      "(serving.max_num_seqs)",
                      s.max_num_batched_tokens, s.max_num_seqs)});
+  const double bandwidth = s.kv_link.bandwidth.value, latency = s.kv_link.latency.count();
+  if (bandwidth != 0 && (bandwidth < 1e6 || bandwidth > 1e18))
+    errors.push_back({"serving.kv_link.bandwidth: must be 1 MB/s to 1000000 TB/s, or 0 B/s"});
+  if (latency > 1000) errors.push_back({"serving.kv_link.latency: must be 0 s to 1000 s"});
   if (s.allocation == KvAllocation::preallocated && s.max_model_len == 0)
     errors.push_back({"serving.max_model_len: allocation preallocated needs it"});
   if (s.prefix_caching && s.allocation != KvAllocation::paged)
@@ -42,6 +46,12 @@ Errors check_serving(const Case& c) {
     errors.push_back({fmt::format("serving.preemption: {} has no host_link_bandwidth to swap over",
                                   c.cluster.device.name)});
   return errors;
+}
+
+BytesPerSecond kv_link_of(const Case& c) {
+  if (c.serving.kv_link.bandwidth.value > 0) return c.serving.kv_link.bandwidth;
+  const auto& link = c.cluster.device.link_bandwidth;
+  return link ? static_cast<double>(c.plan.parallel.tensor) * link->value : BytesPerSecond{0};
 }
 
 Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {

@@ -8,6 +8,10 @@ namespace inferometer {
 /// Limits of Case::serving that are out of range or contradict each other, by their paths.
 Errors check_serving(const Case& c);
 
+/// What an instance can send, or receive, of KV caches: serving.kv_link.bandwidth, or what the links of its
+/// devices carry together; nothing where they have none.
+BytesPerSecond kv_link_of(const Case& c);
+
 /// The server that a Case describes: blocks from its memory budget, swapping over the host link.
 ///
 /// budget  kv_budget() of the Case

@@ -1,143 +1,225 @@
 #include "simulator/serving/simulate.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <optional>
 
 #include "simulator/event_queue.hpp"
+#include "simulator/serving/arrivals.hpp"
 #include "simulator/serving/expert_group.hpp"
+#include "simulator/serving/handovers.hpp"
 #include "simulator/serving/pipeline.hpp"
 #include "simulator/serving/routers.hpp"
+#include "simulator/serving/token_rate.hpp"
 
 namespace inferometer {
 namespace {
 
-constexpr Nanoseconds forever{std::numeric_limits<std::int64_t>::max()};
-
-/// Requests in the order in which they arrive. Those that wait for another are known once that one ends.
-class Arrivals {
- public:
-  explicit Arrivals(const Traffic& traffic) : traffic_(traffic) {
-    const auto n = static_cast<std::int32_t>(traffic.requests.size());
-    for (std::int32_t r = 0; r < n; ++r) {
-      const std::int32_t after = request(r).after;
-      if (after >= 0) {
-        if (next_.empty()) first_.assign(traffic.requests.size(), -1), next_ = first_;
-        next_[index(r)] = std::exchange(first_[index(after)], r);
-      } else {
-        open_.push_back(r);
-      }
-    }
-    if (traffic.concurrency == 0) return;
-    for (std::int64_t i = 0; i < traffic.concurrency; ++i) issue_next(Nanoseconds{0});
-  }
-
-  /// Whether the end of one request can be the cause of another.
-  bool follow() const { return traffic_.concurrency > 0 || !next_.empty(); }
-  Nanoseconds next_time() const {
-    const Nanoseconds posted = followers_.empty() ? forever : followers_.next_time();
-    return std::min(posted, open_time());
-  }
-  std::int32_t pop() {
-    if (followers_.empty() || open_time() <= followers_.next_time()) return open_[position_++];
-    return followers_.pop().payload;
-  }
-  void ended(std::int32_t r, Nanoseconds when) {
-    const std::int32_t follower = next_.empty() ? -1 : first_[index(r)];
-    for (std::int32_t f = follower; f >= 0; f = next_[index(f)])
-      followers_.post(when + request(f).arrival, f);
-    // A session that goes on keeps its place in a closed loop.
-    if (traffic_.concurrency > 0 && follower < 0) issue_next(when);
-  }
-
- private:
-  static std::size_t index(std::int32_t r) { return static_cast<std::size_t>(r); }
-  const Request& request(std::int32_t r) const { return traffic_.requests[index(r)]; }
-  Nanoseconds open_time() const {
-    if (traffic_.concurrency > 0 || position_ == open_.size()) return forever;
-    return request(open_[position_]).arrival;
-  }
-  void issue_next(Nanoseconds when) {
-    if (position_ < open_.size()) followers_.post(when, open_[position_++]);
-  }
-
-  const Traffic& traffic_;
-  std::vector<std::int32_t> open_;          // that wait for no other
-  std::size_t position_ = 0;                // of the next of them
-  std::vector<std::int32_t> first_, next_;  // followers of each request, as lists
-  EventQueue<std::int32_t> followers_;
-};
-
 class Server {
  public:
-  Server(const ServerSettings& settings, const Traffic& traffic, BatchTimer& timer,
+  Server(const PooledServer& settings, const Traffic& traffic, std::span<BatchTimer* const> timers,
          const ServingProgress& progress)
       : traffic_(traffic),
-        timer_(timer),
+        timers_(timers),
         progress_(progress),
         report_each_(std::max<std::int64_t>(1, static_cast<std::int64_t>(traffic.requests.size()) / 100)),
         arrivals_(traffic),
-        rule_(rule_of(settings.router)) {
+        rule_(rule_of(settings.router)),
+        overlap_(settings.transfer.overlap) {
     run_.requests.resize(traffic.requests.size());
-    run_.instances = settings.replicas * settings.ranks;
-    run_.kv_blocks = settings.instance.kv_blocks;
-    for (std::int64_t i = 0; i < settings.replicas; ++i) replicas_.push_back(replica_of(settings));
-    loads_.resize(replicas_.size());
+    run_.pools.resize(settings.pools.size());
+    std::vector<BytesPerSecond> links;
+    std::int64_t sent_block_tokens = 1;
+    for (std::size_t p = 0; p < settings.pools.size(); ++p) {
+      const PoolSettings& pool = settings.pools[p];
+      PoolRun& run = run_.pools[p];
+      run.name = pool.name;
+      run.device = pool.device;
+      run.role = pool.instance.role;
+      run.instances = pool.replicas * pool.ranks;
+      run.kv_blocks = pool.instance.kv_blocks;
+      if (run.role == PoolRole::decode) sent_block_tokens = pool.instance.block_tokens;
+      for (std::int64_t i = 0; i < pool.replicas; ++i) {
+        (run.role == PoolRole::decode ? decoders_ : entrances_).replicas.push_back(replicas_.size());
+        add_replica(pool, run);
+        pool_of_.push_back(p);
+        links.push_back(pool.link);
+      }
+    }
+    per_token_.assign(run_.pools.size(), 1.0);
+    const PooledServer::Transfer& t = settings.transfer;
+    if (!decoders_.replicas.empty())
+      handovers_.emplace(instances_, traffic, KvLinks(std::move(links), t.latency), t.block,
+                         sent_block_tokens, t.layers, run_.transfers);
+  }
+
+  /// Tells routers how fast the pools are.
+  Done weigh(const PooledServer& settings) {
+    for (std::size_t p = 0; p < per_token_.size() && per_token_.size() > 1; ++p) {
+      const PoolSettings& pool = settings.pools[p];
+      const Result<Seconds> time = time_per_token(pool.instance, traffic_, *timers_[p]);
+      if (!time) return failure(time.error());
+      // The parts of a replica work at the same time.
+      per_token_[p] = time->count() / static_cast<double>(pool.stages * pool.ranks);
+    }
+    return std::monostate{};
   }
 
   Result<ServingRun> serve() {
     while (true) {
       const Nanoseconds arrival = arrivals_.next_time();
       const Nanoseconds step = steps_.empty() ? forever : steps_.next_time();
-      if (arrival == forever && step == forever) break;
-      if (arrival <= step) {
-        arrive(arrival);
-        for (const std::size_t i : std::exchange(woken_, {})) {
-          if (Done done = advance(i, arrival); !done) return failure(done.error());
-        }
-        continue;
+      const Nanoseconds sent = handovers_ && handovers_->under_way() ? handovers_->next_time() : forever;
+      const Nanoseconds now = std::min({arrival, step, sent});
+      if (now == forever) break;
+      if (now == arrival) {
+        arrive(now);
+      } else if (now == step) {
+        const std::size_t i = steps_.pop().payload;
+        finish(i, now);
+        // What follows at once is there before the next step begins.
+        arrive(now);
+        woken_.push_back(i);
+      } else {
+        receive(now);
       }
-      const std::size_t i = steps_.pop().payload;
-      finish(i, step);
-      // What follows at once is there before the next step begins.
-      arrive(step);
-      woken_.push_back(i);
-      for (const std::size_t w : std::exchange(woken_, {})) {
-        if (Done done = advance(w, step); !done) return failure(done.error());
-      }
+      if (Done done = wake(now); !done) return failure(done.error());
     }
+    for (const Instance* instance : instances_)
+      require(instance == nullptr || instance->pool().used() == 0, "blocks were not given back");
+    std::vector<PoolRun> pools = std::move(run_.pools);
+    run_.pools.clear();
+    static_cast<PoolRun&>(run_) = pools.front();
+    if (pools.size() == 1) return std::move(run_);
+    run_.name.clear();
+    run_.device.clear();
+    for (std::size_t p = 1; p < pools.size(); ++p) run_.add(pools[p]);
+    run_.pools = std::move(pools);
     return std::move(run_);
   }
 
  private:
-  std::unique_ptr<Replica> replica_of(const ServerSettings& settings) {
-    if (settings.stages > 1)
-      return std::make_unique<Pipeline>(settings.instance, settings.stages, traffic_, run_);
-    if (settings.ranks > 1)
-      return std::make_unique<ExpertGroup>(settings.instance, settings.ranks, traffic_, run_);
-    return std::make_unique<Instance>(settings.instance, traffic_, run_);
+  /// Replicas that one request can go to.
+  struct Group {
+    std::vector<std::size_t> replicas;
+    std::int64_t routed = 0;
+  };
+
+  void add_replica(const PoolSettings& pool, PoolRun& run) {
+    instances_.push_back(nullptr);
+    if (pool.stages > 1) {
+      replicas_.push_back(
+          std::make_unique<Pipeline>(pool.instance, pool.stages, traffic_, run_.requests, run));
+    } else if (pool.ranks > 1) {
+      replicas_.push_back(
+          std::make_unique<ExpertGroup>(pool.instance, pool.ranks, traffic_, run_.requests, run));
+    } else {
+      auto instance = std::make_unique<Instance>(pool.instance, traffic_, run_.requests, run);
+      instances_.back() = instance.get();
+      replicas_.push_back(std::move(instance));
+    }
+  }
+
+  BatchTimer& timer_of(std::size_t i) { return *timers_[pool_of_[i]]; }
+  bool serves(std::size_t i, std::int32_t r) const {
+    if (!replicas_[i]->can_serve(r)) return false;
+    const bool goes_on = run_.pools[pool_of_[i]].role == PoolRole::prefill &&
+                         traffic_.requests[static_cast<std::size_t>(r)].output_tokens > 1;
+    const std::vector<std::size_t>& next = decoders_.replicas;
+    return !goes_on ||
+           std::any_of(next.begin(), next.end(), [&](std::size_t d) { return replicas_[d]->can_serve(r); });
+  }
+
+  /// returns  nothing where no replica of several pools can serve it
+  std::optional<std::size_t> route(Group& group, std::int32_t r) {
+    const std::vector<std::size_t>* open = &group.replicas;
+    if (run_.pools.size() > 1) {
+      able_.clear();
+      for (const std::size_t i : group.replicas) {
+        if (serves(i, r)) able_.push_back(i);
+      }
+      if (able_.empty()) return std::nullopt;
+      open = &able_;
+    }
+    // What a decode instance has of a prompt saves it a transfer, but no tokens.
+    const bool prefixes = rule_.router == ReplicaRouter::prefix_aware && &group == &entrances_;
+    loads_.resize(open->size());
+    for (std::size_t l = 0; l < open->size() && rule_.looks; ++l) {
+      const std::size_t i = (*open)[l];
+      loads_[l] = replicas_[i]->load(r, prefixes);
+      ++loads_[l].requests;
+      loads_[l].outstanding_tokens += replicas_[i]->tokens_of(r);
+      loads_[l].per_token = per_token_[pool_of_[i]];
+    }
+    return (*open)[rule_.choose(loads_, group.routed++)];
   }
 
   /// All that arrive at one instant.
   void arrive(Nanoseconds now) {
     while (arrivals_.next_time() <= now) {
       const std::int32_t r = arrivals_.pop();
-      if (rule_.looks) {
-        for (std::size_t i = 0; i < replicas_.size(); ++i)
-          loads_[i] = replicas_[i]->load(r, rule_.router == ReplicaRouter::prefix_aware);
-      }
-      const std::size_t i = rule_.choose(loads_, arrived_++);
-      if (!replicas_[i]->enqueue(r, now)) {
+      const std::optional<std::size_t> i = route(entrances_, r);
+      if (!i) {
+        RequestRecord& record = run_.requests[static_cast<std::size_t>(r)];
+        record.arrival = now;
+        record.rejected = true;
         count(r, now);
-      } else if (!replicas_[i]->stepping()) {
-        woken_.push_back(i);
+        continue;
+      }
+      if (!replicas_[*i]->enqueue(r, now)) {
+        count(r, now);
+      } else if (!replicas_[*i]->stepping()) {
+        woken_.push_back(*i);
       }
     }
   }
 
   void finish(std::size_t i, Nanoseconds now) {
     ended_.clear();
-    replicas_[i]->finish(now, timer_, ended_);
+    replicas_[i]->finish(now, timer_of(i), ended_);
     for (const std::int32_t r : ended_) count(r, now);
+    if (!handovers_) return;
+    if (instances_[i] == nullptr) return;
+    if (overlap_ == KvOverlap::none) hand_over(i, now, now);
+    handovers_->look_for_room(i, now);
+  }
+
+  /// The prompts that a step of an instance ends, when their cache begins to leave: from the step's start on,
+  /// or at its end (start = end then).
+  void hand_over(std::size_t i, Nanoseconds start, Nanoseconds end) {
+    for (const Instance::Completing& c : instances_[i]->completing()) {
+      const std::optional<std::size_t> to = route(decoders_, c.request);
+      require(to.has_value(), "a prompt was computed that nobody can decode");
+      handovers_->ask({.request = c.request,
+                       .from = i,
+                       .to = *to,
+                       .tokens = overlap_ == KvOverlap::layers ? c.tokens : 0,
+                       .start = start,
+                       .step = end - start},
+                      start);
+    }
+  }
+
+  /// All caches that have come at one instant.
+  void receive(Nanoseconds now) {
+    while (handovers_->under_way() && handovers_->next_time() == now) {
+      const std::optional<Handover> h = handovers_->pop();
+      if (!h) continue;
+      instances_[h->from]->release(h->request, timer_of(h->from));
+      instances_[h->to]->receive(h->sequence);
+      woken_.push_back(h->from);
+      woken_.push_back(h->to);
+    }
+  }
+
+  Done wake(Nanoseconds now) {
+    const std::vector<std::size_t> woken = std::exchange(woken_, {});
+    for (std::size_t w = 0; w < woken.size(); ++w) {
+      const bool last = std::all_of(woken.begin() + static_cast<std::ptrdiff_t>(w) + 1, woken.end(),
+                                    [&](std::size_t i) { return i == woken[w]; });
+      if (Done done = advance(woken[w], now, last); !done) return failure(done.error());
+    }
+    return std::monostate{};
   }
 
   /// A request ended, or was rejected.
@@ -148,23 +230,28 @@ class Server {
   }
 
   /// Runs a replica's steps up to the first that ends when something else may touch it: the next arrival,
-  /// or where ends cause arrivals, the end of any other step.
-  Done advance(std::size_t i, Nanoseconds now) {
+  /// where ends cause arrivals the end of any other step, and where caches go from one instance to another
+  /// also what those do that are woken after it (`last`: there are none) and the ends of transfers.
+  Done advance(std::size_t i, Nanoseconds now, bool last) {
     Replica& replica = *replicas_[i];
-    const bool follow = arrivals_.follow();
+    BatchTimer& timer = timer_of(i);
+    const bool follow = arrivals_.follow() || handovers_;
     while (!replica.stepping()) {  // it was woken twice at one instant otherwise
       Nanoseconds horizon = arrivals_.next_time();
       if (follow && !steps_.empty()) horizon = std::min(horizon, steps_.next_time());
-      const Result<Replica::Jumped> jumped = replica.jump(now, horizon, timer_);
+      if (handovers_ && handovers_->under_way()) horizon = std::min(horizon, handovers_->next_time());
+      if (handovers_ && !last) horizon = now;
+      const Result<Replica::Jumped> jumped = replica.jump(now, horizon, timer);
       if (!jumped) return failure(jumped.error());
       now = jumped->now;
       if (jumped->under_way) {
         steps_.post(*jumped->under_way, i);
         return std::monostate{};
       }
-      const Result<std::optional<Nanoseconds>> end = replica.begin(now, timer_);
+      const Result<std::optional<Nanoseconds>> end = replica.begin(now, timer);
       if (!end) return failure(end.error());
       if (!*end) return std::monostate{};
+      if (handovers_ && overlap_ == KvOverlap::layers && instances_[i] != nullptr) hand_over(i, now, **end);
       if (follow || **end >= horizon || replica.overlaps()) {
         steps_.post(**end, i);
         continue;
@@ -176,29 +263,50 @@ class Server {
   }
 
   const Traffic& traffic_;
-  BatchTimer& timer_;
+  std::span<BatchTimer* const> timers_;
   const ServingProgress& progress_;
   const std::int64_t report_each_;  // ends of requests between two reports
   Arrivals arrivals_;
   const RouterRule& rule_;
   ServingRun run_;
+  KvOverlap overlap_;
   std::vector<std::unique_ptr<Replica>> replicas_;
+  std::vector<Instance*> instances_;  // those that replicas are by themselves, null otherwise
+  std::vector<std::size_t> pool_of_;
+  std::vector<double> per_token_;  // of each pool
+  Group entrances_, decoders_;
+  std::optional<Handovers> handovers_;
   std::vector<ReplicaLoad> loads_;
+  std::vector<std::size_t> able_;
   EventQueue<std::size_t> steps_;
   std::vector<std::size_t> woken_;
   std::vector<std::int32_t> ended_;
-  std::int64_t arrived_ = 0, counted_ = 0;
+  std::int64_t counted_ = 0;
 };
 
 }  // namespace
 
 Result<ServingRun> simulate(const ServerSettings& settings, const Traffic& traffic, BatchTimer& timer,
                             const ServingProgress& progress) {
-  if (traffic.block_tokens % settings.instance.block_tokens != 0)
-    return failure("the traffic's identities of prompts are of " + std::to_string(traffic.block_tokens) +
-                   " tokens, which is no multiple of kv.block_tokens, " +
-                   std::to_string(settings.instance.block_tokens));
-  return Server(settings, traffic, timer, progress).serve();
+  const PooledServer one{.pools = {{.instance = settings.instance,
+                                    .replicas = settings.replicas,
+                                    .stages = settings.stages,
+                                    .ranks = settings.ranks}},
+                         .router = settings.router};
+  return simulate(one, traffic, std::array{&timer}, progress);
+}
+
+Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
+                            std::span<BatchTimer* const> timers, const ServingProgress& progress) {
+  for (const PoolSettings& pool : server.pools) {
+    if (traffic.block_tokens % pool.instance.block_tokens != 0)
+      return failure("the traffic's identities of prompts are of " + std::to_string(traffic.block_tokens) +
+                     " tokens, which is no multiple of kv.block_tokens, " +
+                     std::to_string(pool.instance.block_tokens));
+  }
+  Server serving(server, traffic, timers, progress);
+  if (Done done = serving.weigh(server); !done) return failure(done.error());
+  return serving.serve();
 }
 
 }  // namespace inferometer

@@ -1,5 +1,7 @@
 #include <benchmark/benchmark.h>
 
+#include <array>
+
 #include "tests/bench/serving_load.hpp"
 
 // The serving loop by itself, with a timer that costs nothing, and with predicted steps.
@@ -41,6 +43,28 @@ void loop(benchmark::State& state) {
   count(state, run);
 }
 BENCHMARK(loop)->ArgNames({"requests", "replicas"})->Args({1'000'000, 16})->Unit(benchmark::kMillisecond);
+
+void handed_over(benchmark::State& state) {
+  PooledServer s{.transfer = {.block = Bytes{1 << 21}, .layers = 32, .overlap = KvOverlap::layers}};
+  for (const PoolRole role : {PoolRole::prefill, PoolRole::decode}) {
+    PoolSettings pool{.replicas = state.range(1) / 2, .link = BytesPerSecond{50e9}};
+    pool.instance.kv_blocks = 30'000;
+    pool.instance.role = role;
+    s.pools.push_back(pool);
+  }
+  const Traffic traffic = poisson_traffic(state.range(0), state.range(1));
+  ServingRun run;
+  for (auto _ : state) {
+    FreeTimer timer;
+    const std::array<BatchTimer*, 2> timers{&timer, &timer};
+    run = *simulate(s, traffic, timers);
+  }
+  count(state, run);
+}
+BENCHMARK(handed_over)
+    ->ArgNames({"requests", "replicas"})
+    ->Args({1'000'000, 16})
+    ->Unit(benchmark::kMillisecond);
 
 void predicted(benchmark::State& state) {
   const PredictedServer server(state.range(1));

@@ -180,5 +180,23 @@ TEST_F(Sweep, MistakesAreToldWhereTheyAre) {
        "s.yaml:6:8: error: sweep: its points are predicted");
 }
 
+TEST_F(Sweep, PoolsArePartOfAPoint) {
+  const std::string text =
+      served +
+      "variants:\n"
+      "  - {name: two, pools: [{name: a}, {name: b}]}\n"
+      "  - {name: three, pools: [{name: a, replicas: 2}, {name: b}]}\n"
+      "  - {name: apart, pools: [{name: a, role: prefill}, {name: b, role: decode}]}\n"
+      "  - {name: own, pools: [{name: a, set: {serving.watermark_percent: 5}}, {name: b}]}\n";
+  Kept kept;
+  run(scenario(text + "sweep: {serving.max_num_seqs: [4, 8]}\n"), kept);
+  EXPECT_EQ(kept.points.size(), 10U);
+  EXPECT_EQ(point_at(scenario(text + "sweep: {serving.max_num_seqs: [4, 8]}\n"), 2)
+                .run.pools.at(0)
+                .edited.serving.max_num_seqs,
+            4);
+  for (const auto& [key, outcome] : kept.points) EXPECT_EQ(outcome.find("served"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace inferometer

@@ -44,5 +44,28 @@ TEST(ServingCost, ARunThatServedNothingCostsNothingATokenCouldBear) {
   EXPECT_FALSE(c.energy || c.per_million_output_tokens);
 }
 
+TEST(ServingCost, OfPoolsIsTheSumOverThem) {
+  Case a = four_devices(), b = four_devices();
+  b.serving.replicas = 1;
+  b.cluster.device.idle_power->value = Watts{100};
+  b.cluster.device.price->value = DollarsPerHour{7.2};
+  std::vector<CostedReplicas> pools{{a, Joules{500}, ""}, {b, Joules{250}, ""}};
+  const ServingCost c = cost_of(ten_seconds, pools);
+  EXPECT_EQ(c.devices, 6);
+  EXPECT_DOUBLE_EQ(c.energy->value, 4 * 50 * 10 + 2 * 500 + 2 * 100 * 10 + 2 * 250);
+  EXPECT_DOUBLE_EQ(c.mean_power->value, 5500.0 / 60);
+  // 0.004 $/s and as much again.
+  EXPECT_DOUBLE_EQ(c.per_million_output_tokens->value, 80);
+}
+
+TEST(ServingCost, OfPoolsIsNotKnownWhereThatOfOneIsNot) {
+  Case a = four_devices(), b = four_devices();
+  b.cluster.device.price.reset();
+  std::vector<CostedReplicas> pools{{a, Joules{500}, ""}, {b, std::nullopt, "e has no memory_power"}};
+  const ServingCost c = cost_of(ten_seconds, pools);
+  EXPECT_FALSE(c.energy || c.mean_power || c.per_million_output_tokens);
+  EXPECT_EQ(c.not_known, "e has no memory_power; d has no price");
+}
+
 }  // namespace
 }  // namespace inferometer

@@ -49,7 +49,7 @@ TEST(ExpertGroup, OfOneReplicaDoesWhatAnInstanceDoes) {
   for (const ServerSettings& s : all_settings()) {
     ServingRun run;
     run.requests.resize(traffic.requests.size());
-    ExpertGroup one(s.instance, 1, traffic, run);
+    ExpertGroup one(s.instance, 1, traffic, run.requests, run);
     Traffic together = traffic;
     for (Request& r : together.requests) r.arrival = Nanoseconds{0};
     LinearTimer timer;

@@ -75,8 +75,8 @@ TEST(Pipeline, OfOneStageDoesWhatAnInstanceDoes) {
     const Traffic traffic = random_traffic(11, 100, 20'000);
     ServingRun alone, staged;
     alone.requests.resize(traffic.requests.size()), staged.requests.resize(traffic.requests.size());
-    Instance instance(s.instance, traffic, alone);
-    Pipeline one(s.instance, 1, traffic, staged);
+    Instance instance(s.instance, traffic, alone.requests, alone);
+    Pipeline one(s.instance, 1, traffic, staged.requests, staged);
     for (Replica* replica : {static_cast<Replica*>(&instance), static_cast<Replica*>(&one)}) {
       LinearTimer timer;
       std::vector<std::int32_t> ended;

@@ -30,7 +30,7 @@ ServingRun step_by_step(const ServerSettings& s, const Traffic& traffic, BatchTi
   ServingRun run;
   run.requests.resize(traffic.requests.size());
   run.kv_blocks = s.instance.kv_blocks;
-  Instance instance(s.instance, traffic, run);
+  Instance instance(s.instance, traffic, run.requests, run);
   std::vector<std::int32_t> ended;
   std::size_t next = 0;
   Nanoseconds now{0};

@@ -1,0 +1,19 @@
+#include "simulator/serving/kv_links.hpp"
+
+#include <algorithm>
+
+namespace inferometer {
+
+KvLinks::Times KvLinks::begin(std::size_t from, std::size_t to, const KvCargo& cargo, Nanoseconds now) {
+  sends_[from] = receives_[to] = true;
+  const BytesPerSecond rate = std::min(rates_[from], rates_[to]);
+  const Nanoseconds all = to_ticks((cargo.before + cargo.layered) / rate);
+  const Nanoseconds layered = to_ticks(cargo.layered / rate);
+  const Nanoseconds first_layer = cargo.start + cargo.step / cargo.layers;
+  const Nanoseconds last_layer =
+      cargo.start + std::max(cargo.step, layered) + std::min(cargo.step, layered) / cargo.layers;
+  return {.free = (cargo.before > Bytes{0} ? now : std::max(now, first_layer)) + all,
+          .there = std::max(now + all, last_layer) + latency_};
+}
+
+}  // namespace inferometer
