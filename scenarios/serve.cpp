@@ -58,7 +58,7 @@ Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
   if (!served) return failure(served.error());
   result.predicted = std::move(*served);
   ServingMetrics& m = result.predicted.metrics;
-  m.cost = cost_of(m, c, timer.above_idle(), powers_missing(c.cluster.device));
+  m.cost = cost_of(m, c, timer.above_idle(), why_no_energy(c));
   return result;
 }
 

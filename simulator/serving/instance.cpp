@@ -120,7 +120,8 @@ void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) 
   const auto room = [&] { return running() < settings_.serving.max_num_seqs; };
   if (agenda.admit) {
     while (!waiting_.empty() && at(waiting_.front()).state == Sequence::State::swapped && room()) {
-      const std::int64_t blocks = blocks_for(at(waiting_.front()).target);
+      // With room for its next token: it would make room for that itself otherwise, for ever.
+      const std::int64_t blocks = blocks_for(at(waiting_.front()).target + 1);
       if (blocks > pool_.free() - watermark_) break;
       bring_back(waiting_.front());
       waiting_.pop_front();
@@ -260,7 +261,7 @@ std::int64_t Instance::longest_cached() {
   while (true) {
     const Longest& top = longest_.top();
     const Sequence& s = at(top.sequence);
-    if (s.state == Sequence::State::decoding && s.target - s.joined == top.behind_clock)
+    if (s.lane == lane_ && s.state == Sequence::State::decoding && s.target - s.joined == top.behind_clock)
       return top.behind_clock + clock_;
     longest_.pop();
   }

@@ -7,15 +7,13 @@
 
 namespace inferometer {
 
-/// Steps take what the closed form over their totals predicts, in each stage where there are several. What they
-/// draw is added up on the way.
+/// Steps take what the closed form over their totals predicts, in each stage where there are several. What
+/// they draw is added up on the way.
 class PredictedTimer final : public BatchTimer {
  public:
   /// requires  the case, structure and calibration to outlive it
   PredictedTimer(const Case& c, const Structure& structure, const Calibration& calibration)
-      : predictor_(c, structure, calibration),
-        work_(c, structure),
-        power_(PowerModel::of(c.cluster.device)) {
+      : predictor_(c, structure, calibration), work_(c, structure), power_(power_model_of(c)) {
     if (c.plan.parallel.pipeline > 1) pipeline_.emplace(c, structure, calibration);
   }
   Result<Nanoseconds> time(const Batch& batch) override {
@@ -35,8 +33,8 @@ class PredictedTimer final : public BatchTimer {
     draw(batch.totals, all);
     return std::monostate{};
   }
-  /// Beyond idle power, over all steps so far: of those devices of an instance that share each layer, one, which
-  /// has the work of all stages; nothing where the device file lacks a power.
+  /// Beyond idle power, over all steps so far: of those devices of an instance that share each layer, one,
+  /// which has the work of all stages; nothing where the device file lacks a power.
   std::optional<Joules> above_idle() const { return power_ ? std::optional{above_idle_} : std::nullopt; }
 
  private:
