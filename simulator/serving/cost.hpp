@@ -8,9 +8,8 @@ namespace inferometer {
 /// first arrival to the last token, whether it runs steps or not.
 ///
 /// m           of the run: its length and throughput
-/// above_idle  what the steps drew beyond idle power, of one of the devices that share each layer [J];
-/// nothing
-///             where that was not predicted, for the reason `why_not`
+/// above_idle  what the steps drew beyond idle power, of one of the devices that share each layer;
+///             nothing where that was not predicted, for the reason `why_not`
 ServingCost cost_of(const ServingMetrics& m, const Case& c, std::optional<Joules> above_idle,
                     std::string why_not);
 
