@@ -1,7 +1,6 @@
 #include "model/decode_splits.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace inferometer {
 

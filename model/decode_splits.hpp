@@ -29,6 +29,12 @@ constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim, std::int64_
 ///         costs in keys were measured on an H200
 std::int32_t decode_splits(const DecodeLoad& load, std::int64_t processors, std::int64_t resident);
 
+/// Whether a cache has octets: one of 16 bits whose key heads are shared by up to eight query heads.
+constexpr bool octets_fit(std::int64_t head_dim, std::int64_t key_bytes, std::int64_t heads,
+                          std::int64_t kv_heads) {
+  return key_bytes > 2 * head_dim && heads <= 8 * kv_heads;
+}
+
 /// The kernel that appends a step's new tokens to the cache on the way, and its splits.
 enum class FreshKernel : std::uint8_t {
   tiles,  ///< attention_decode_fresh

@@ -30,8 +30,8 @@ std::string also(std::string reasons, const std::string& reason) {
 PhaseCost cost_of(const VariantResult& v, const PhaseResult& phase) {
   const Device& device = v.settings.cluster.device;
   const auto devices = static_cast<double>(v.settings.plan.parallel.devices());
-  const auto tokens = static_cast<double>(phase.features.tokens);
-  PhaseCost cost{.not_known = powers_missing(device)};
+  const auto tokens = static_cast<double>(phase.tokens());
+  PhaseCost cost{.not_known = why_no_energy(v.settings)};
   if (phase.energy) {
     cost.step = phase.energy;
     cost.token = Joules{phase.energy->value / tokens};

@@ -15,7 +15,7 @@ struct Throughput {
 
   void add(const PhaseResult& phase) {
     const auto steps = static_cast<double>(phase.steps);
-    tokens += steps * static_cast<double>(phase.features.tokens);
+    tokens += steps * static_cast<double>(phase.tokens());
     predicted += steps * phase.predicted.count();
     is_measured = is_measured && phase.measured.has_value();
     if (phase.measured) measured += steps * seconds(phase.measured->median);

@@ -241,17 +241,11 @@ std::string sweep_html(const SweepStudy& study) {
 
 Result<std::vector<std::filesystem::path>> write_sweep(const SweepStudy& study,
                                                        const std::filesystem::path& folder) {
-  const std::vector<std::pair<std::filesystem::path, std::string>> all{
+  return write_files({
       {folder / "report.html", sweep_html(study)},
       {folder / "points.csv", sweep_csv(study)},
       {folder / "results.json", sweep_json(study)},
-  };
-  std::vector<std::filesystem::path> written;
-  for (const auto& [file, text] : all) {
-    if (const Done done = write_file(file, text); !done) return failure(done.error());
-    written.push_back(file);
-  }
-  return written;
+  });
 }
 
 }  // namespace inferometer

@@ -38,4 +38,13 @@ std::string powers_missing(const Device& device) {
   return missing.empty() ? "" : device.name + missing;
 }
 
+std::string why_no_energy(const Case& c) {
+  if (c.plan.parallel.data > 1) return "energy with parallel.data is not predicted";
+  return powers_missing(c.cluster.device);
+}
+
+std::optional<PowerModel> power_model_of(const Case& c) {
+  return why_no_energy(c).empty() ? PowerModel::of(c.cluster.device) : std::nullopt;
+}
+
 }  // namespace inferometer

@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 
-#include "model/device.hpp"
+#include "model/case.hpp"
 #include "roofline/work.hpp"
 
 namespace inferometer {
@@ -45,5 +45,10 @@ class PowerModel {
 
 /// "h200-sxm has no idle_power, compute_power"; empty where a PowerModel has all it needs.
 std::string powers_missing(const Device& device);
+/// Why there is no energy of a case's steps: that, or replicas of attention, whose experts work for each
+/// other; empty where there is one.
+std::string why_no_energy(const Case& c);
+/// The model of a case's device; nothing where why_no_energy() says why.
+std::optional<PowerModel> power_model_of(const Case& c);
 
 }  // namespace inferometer

@@ -16,7 +16,7 @@ struct CapacityOptions {
 /// The edge of one variant under one draw of the traffic.
 struct DrawCapacity {
   std::uint64_t seed = 0;
-  /// Requests a second of the traffic as it was drawn, followers in sessions included.
+  /// Requests a second at the variant's own serving.load, followers in sessions included.
   double offered = 0;
   LoadEdge edge;
 

@@ -26,4 +26,14 @@ Done write_file(const fs::path& file, const std::string& text) {
   return std::monostate{};
 }
 
+Result<std::vector<std::filesystem::path>> write_files(
+    const std::vector<std::pair<std::filesystem::path, std::string>>& files) {
+  std::vector<std::filesystem::path> written;
+  for (const auto& [file, text] : files) {
+    if (const Done done = write_file(file, text); !done) return failure(done.error());
+    written.push_back(file);
+  }
+  return written;
+}
+
 }  // namespace inferometer

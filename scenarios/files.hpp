@@ -1,6 +1,8 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/result.hpp"
 
@@ -10,5 +12,8 @@ namespace inferometer {
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, const Location& where = {});
 /// Writes a file and the folders above it.
 [[nodiscard]] Done write_file(const std::filesystem::path& file, const std::string& text);
+/// Writes files with their texts, in order. returns  the files; errors: the first that could not be written
+[[nodiscard]] Result<std::vector<std::filesystem::path>> write_files(
+    const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 
 }  // namespace inferometer

@@ -1,5 +1,6 @@
 #include "scenarios/limits_file.hpp"
 
+#include "model/read_name.hpp"
 #include "model/reader.hpp"
 #include "scenarios/yaml_document.hpp"
 
@@ -15,11 +16,7 @@ AccuracyLimit read_limit(Reader in) {
                       .bias = in.maybe<double>("bias"),
                       .p90_over_mape = in.maybe<double>("p90_over_mape"),
                       .where = in.where()};
-  const std::string level = in.required<std::string>("level");
-  const auto named = value_named<Level>(level);
-  if (named) limit.level = *named;
-  if (!named && !level.empty())
-    in.error("level", "\"" + level + "\" is not one of " + expected_names<Level>());
+  limit.level = read_name<Level>(in, "level");
   if (in.has("mape") && limit.mape <= 0) in.error("mape", "must be positive");
   if (limit.bias.value_or(1) <= 0) in.error("bias", "must be positive");
   if (limit.p90_over_mape.value_or(1) <= 0) in.error("p90_over_mape", "must be positive");
@@ -39,11 +36,7 @@ ServingLimit read_serving_limit(Reader in) {
   ServingLimit limit{.tpot_mape = in.required<double>("tpot_mape"),
                      .ttft_mape = in.required<double>("ttft_mape"),
                      .where = in.where()};
-  const std::string level = in.required<std::string>("level");
-  const auto named = value_named<ServingLevel>(level);
-  if (named) limit.level = *named;
-  if (!named && !level.empty())
-    in.error("level", "\"" + level + "\" is not one of " + expected_names<ServingLevel>());
+  limit.level = read_name<ServingLevel>(in, "level");
   if (in.has("tpot_mape") && limit.tpot_mape <= 0) in.error("tpot_mape", "must be positive");
   if (in.has("ttft_mape") && limit.ttft_mape <= 0) in.error("ttft_mape", "must be positive");
   in.reject_unknown_keys();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/read_name.hpp"
 #include "model/setting_text.hpp"
 #include "scenarios/check_case.hpp"
 #include "scenarios/device_file.hpp"
@@ -29,11 +30,7 @@ SettingPaths pool_paths() {
 Pool read_pool(Reader in, const PoolContext& context) {
   Pool pool{.name = in.required<std::string>("name"), .where = in.where()};
   const std::string role = in.optional<std::string>("role", "both");
-  if (const auto known = value_named<PoolRole>(role)) {
-    pool.role = *known;
-  } else {
-    in.error("role", "\"" + role + "\" is not one of " + expected_names<PoolRole>());
-  }
+  pool.role = name_in<PoolRole>(in, "role", role).value_or(pool.role);
   pool.replicas = in.optional<std::int64_t>("replicas", 1);
   if (pool.replicas < 1 || pool.replicas > most_replicas)
     in.error("replicas", "must be 1 to " + std::to_string(most_replicas));

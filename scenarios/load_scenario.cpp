@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model/read_name.hpp"
 #include "model/reader.hpp"
 #include "model/settings.hpp"
 #include "scenarios/calibration_file.hpp"
@@ -55,11 +56,7 @@ void read_execute(Reader in, Scenario& s, const fs::path& folder) {
   if (in.errors().size() == before && (s.repeats < 1 || s.repeats > 1000))
     in.error("repeats", "must be 1 to 1000, is " + std::to_string(s.repeats));
   if (const auto durations = in.maybe<std::string>("durations"); durations && !durations->empty()) {
-    if (const auto known = value_named<StepDurations>(*durations)) {
-      s.durations = *known;
-    } else {
-      in.error("durations", "\"" + *durations + "\" is not one of " + expected_names<StepDurations>());
-    }
+    s.durations = name_in<StepDurations>(in, "durations", *durations).value_or(s.durations);
   }
   if (const auto weights = in.maybe<std::string>("weights"); weights && !weights->empty()) {
     s.weights = (folder / *weights).string();

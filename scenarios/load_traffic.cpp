@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "model/read_name.hpp"
 #include "scenarios/files.hpp"
 
 namespace inferometer {
@@ -22,12 +23,7 @@ std::optional<LengthSpec> read_length(Reader& in, const char* key) {
 
 ArrivalSpec read_arrivals(Reader in) {
   ArrivalSpec spec;
-  const std::string process = in.required<std::string>("process");
-  if (const auto known = value_named<ArrivalProcess>(process)) {
-    spec.process = *known;
-  } else if (!process.empty()) {
-    in.error("process", "\"" + process + "\" is not one of " + expected_names<ArrivalProcess>());
-  }
+  spec.process = read_name<ArrivalProcess>(in, "process");
   const bool drawn = spec.process == ArrivalProcess::poisson || spec.process == ArrivalProcess::gamma ||
                      spec.process == ArrivalProcess::deterministic;
   if (drawn) {
@@ -50,11 +46,7 @@ ArrivalSpec read_arrivals(Reader in) {
 SessionSpec read_sessions(Reader in) {
   SessionSpec spec{.turns = in.required<double>("turns")};
   const std::string distribution = in.optional<std::string>("distribution", "fixed");
-  if (const auto known = value_named<TurnCount>(distribution)) {
-    spec.distribution = *known;
-  } else {
-    in.error("distribution", "\"" + distribution + "\" is not one of " + expected_names<TurnCount>());
-  }
+  spec.distribution = name_in<TurnCount>(in, "distribution", distribution).value_or(spec.distribution);
   if (!(spec.turns >= 1 && spec.turns <= 10'000)) {
     in.error("turns", "must be 1 to 10000");
   } else if (spec.distribution == TurnCount::fixed && spec.turns != std::floor(spec.turns)) {

@@ -78,7 +78,7 @@ Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
   if (!served) return failure(served.error());
   result.predicted = std::move(*served);
   ServingMetrics& m = result.predicted.metrics;
-  m.cost = cost_of(m, c, timer.above_idle(), powers_missing(c.cluster.device));
+  m.cost = cost_of(m, c, timer.above_idle(), why_no_energy(c));
   return result;
 }
 
@@ -127,8 +127,7 @@ Result<ServingResult> predict_pools(const Case& c, const std::vector<Pool>& pool
   result.predicted = std::move(*served);
   std::vector<CostedReplicas> costed;
   for (std::size_t p = 0; p < pools.size(); ++p)
-    costed.push_back(
-        {pools[p].edited, predicted[p]->above_idle(), powers_missing(pools[p].edited.cluster.device)});
+    costed.push_back({pools[p].edited, predicted[p]->above_idle(), why_no_energy(pools[p].edited)});
   ServingMetrics& m = result.predicted.metrics;
   m.cost = cost_of(m, costed);
   return result;

@@ -90,7 +90,7 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
   variant.memory = memory_budget(settings, variant.structure);
   StepPredictor predictor(settings, variant.structure, calibration);
   StepWork work(settings, variant.structure);
-  const std::optional<PowerModel> power = PowerModel::of(settings.cluster.device);
+  const std::optional<PowerModel> power = power_model_of(settings);
   const Plan::Parallel& parallel = settings.plan.parallel;
   for (const PhaseRange& range : phases_of(steps.size())) {
     PhaseResult phase{.name = range.name, .steps = static_cast<std::int64_t>(range.count)};
@@ -101,8 +101,7 @@ VariantResult predict_variant(const std::string& name, const Case& settings, Str
       phase.predicted += time / static_cast<double>(range.count);
       if (power)
         energy += power->idle() * (static_cast<double>(parallel.devices()) * time) +
-                  static_cast<double>(parallel.tensor * parallel.data) *
-                      power->above_idle(work.of(totals_of(f)), time);
+                  static_cast<double>(parallel.tensor) * power->above_idle(work.of(totals_of(f)), time);
     }
     if (power) phase.energy = Joules{energy.value / static_cast<double>(range.count)};
     phase.features = fullest_share(features(steps[range.middle()]), parallel.data);

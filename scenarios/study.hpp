@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,6 +31,8 @@ struct PhaseResult {
   std::optional<BesideTimes> beside_predicted,
       beside_measured;  ///< of that step, where a copy runs beside it
 
+  /// New tokens of a step, of all replicas of attention that step together.
+  std::int64_t tokens() const { return std::max(features.tokens, features.group_tokens); }
   /// Whether the device ran below its clocks while this was measured.
   bool throttled() const { return conditions && conditions->throttles && !conditions->throttles->empty(); }
 };

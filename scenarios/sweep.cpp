@@ -1,6 +1,7 @@
 #include "scenarios/sweep.hpp"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <mutex>
 #include <set>
@@ -91,23 +92,6 @@ class SweepWork {
   Errors errors_;
 };
 
-}  // namespace
-
-std::vector<std::string> axes_of(const Scenario& scenario) {
-  std::vector<std::string> axes;
-  if (!scenario.variants.empty()) axes.emplace_back("variant");
-  for (const SweepAxis& axis : scenario.sweep) axes.push_back(axis.path);
-  return axes;
-}
-
-std::size_t points_of(const Scenario& scenario) {
-  std::size_t points = scenario.variants.size() + 1;
-  for (const SweepAxis& axis : scenario.sweep) points *= axis.values.size();
-  return points;
-}
-
-namespace {
-
 /// The variant, 0: the baseline, and of each axis which value.
 struct Place {
   std::size_t variant = 0;
@@ -124,6 +108,19 @@ Place place_of(const Scenario& scenario, std::size_t index) {
 }
 
 }  // namespace
+
+std::vector<std::string> axes_of(const Scenario& scenario) {
+  std::vector<std::string> axes;
+  if (!scenario.variants.empty()) axes.emplace_back("variant");
+  for (const SweepAxis& axis : scenario.sweep) axes.push_back(axis.path);
+  return axes;
+}
+
+std::size_t points_of(const Scenario& scenario) {
+  std::size_t points = scenario.variants.size() + 1;
+  for (const SweepAxis& axis : scenario.sweep) points *= axis.values.size();
+  return points;
+}
 
 std::vector<std::string> values_at(const Scenario& scenario, std::size_t index) {
   const Place at = place_of(scenario, index);

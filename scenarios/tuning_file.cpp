@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/launch.hpp"
+#include "model/read_name.hpp"
 #include "model/reader.hpp"
 #include "model/seeded.hpp"
 #include "scenarios/files.hpp"
@@ -40,10 +41,8 @@ ProductShape read_shape(Reader& in) {
 ProductChoice read_choice(Reader& in) {
   ProductChoice choice;
   const std::string kernel = in.required<std::string>("kernel");
-  const auto known = value_named<ProductKernel>(kernel);
-  if (known) choice.kernel = *known;
-  if (!known && !kernel.empty())
-    in.error("kernel", "\"" + kernel + "\" is not one of " + expected_names<ProductKernel>());
+  const auto known = kernel.empty() ? std::nullopt : name_in<ProductKernel>(in, "kernel", kernel);
+  choice.kernel = known.value_or(choice.kernel);
   const bool library = !known || *known == ProductKernel::cublaslt;
   if (library != in.has("algorithm") && known)
     in.error("algorithm", library ? "cublaslt needs one" : kernel + " has none");

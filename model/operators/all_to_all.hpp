@@ -7,12 +7,12 @@ namespace inferometer {
 
 /// Tokens to the ranks that have their experts, or the experts' sums back: a row goes once to each rank with
 /// one or more of the token's experts.   x [tokens, width]   y [rows, width]
-///   rows = tokens / senders * ranks * p   p: that a rank has one of top_k experts drawn without return, of
-///   which
-///          each rank has experts / ranks:  1 - C(experts - experts / ranks, top_k) / C(experts, top_k)
+///   rows = tokens / senders * ranks * p
+///   p      that a rank has one of the top_k experts, drawn without return, of which each has experts / ranks:
+///          1 - C(experts - experts / ranks, top_k) / C(experts, top_k)
 /// `senders` devices hold the same tokens, and each sends its part of them. What crosses the links is the
-/// cost model's business (roofline/collective). reference() sends this rank's rows to itself. source
-/// DeepSeek-AI, "DeepEP": tokens are sent to ranks, not to experts
+/// cost model's business (roofline/collective). reference() sends this rank's rows to itself.
+/// source  DeepSeek-AI, "DeepEP": tokens are sent to ranks, not to experts
 struct AllToAll {
   static constexpr std::string_view name = "all_to_all", flops_formula = "0";
   std::int64_t tokens = 0, width = 0, experts = 1, top_k = 1, ranks = 1, senders = 1;

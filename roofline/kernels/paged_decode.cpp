@@ -75,7 +75,11 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
   const std::int64_t resident = resident_decode_blocks(head_dim, l.key_bytes, appends);
   const auto bytes_of_key = static_cast<double>(l.key_bytes);
   const double all = static_cast<double>(l.pairs * l.mean) * bytes_of_key / (c.bandwidth * p[me]);
-  const DecodeChoice choice = choose_decode(l, processors, resident, appends);
+  // The executor splits for whole sequences.
+  const DecodeLoad whole_load{
+      .pairs = l.pairs, .longest = std::max(longest, kv_len), .mean = kv_len, .key_bytes = l.key_bytes};
+  const bool octets = appends && octets_fit(head_dim, l.key_bytes, num_q_heads, num_kv_heads);
+  const DecodeChoice choice = choose_decode(whole_load, processors, resident, octets);
   const auto splits = static_cast<double>(choice.splits);
   if (choice.fresh == FreshKernel::octets) {
     const double rounds = static_cast<double>(octet_rounds(l.longest, choice.splits));

@@ -145,9 +145,8 @@ void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) 
   const auto room = [&] { return running() + reserved_ < settings_.serving.max_num_seqs; };
   if (agenda.admit) {
     while (!waiting_.empty() && at(waiting_.front()).state == Sequence::State::swapped && room()) {
-      // Blocks that are reserved come free without it: it would make room again for its own next token.
-      const std::int64_t next = reserved_ > 0 ? 1 : 0;
-      const std::int64_t blocks = blocks_for(at(waiting_.front()).target + next);
+      // With room for its next token: it would make room for that itself otherwise, for ever.
+      const std::int64_t blocks = blocks_for(at(waiting_.front()).target + 1);
       if (blocks > pool_.free() - watermark_) break;
       bring_back(waiting_.front());
       waiting_.pop_front();
@@ -287,7 +286,7 @@ std::int64_t Instance::longest_cached() {
   while (true) {
     const Longest& top = longest_.top();
     const Sequence& s = at(top.sequence);
-    if (s.state == Sequence::State::decoding && s.target - s.joined == top.behind_clock)
+    if (s.lane == lane_ && s.state == Sequence::State::decoding && s.target - s.joined == top.behind_clock)
       return top.behind_clock + clock_;
     longest_.pop();
   }

@@ -13,7 +13,7 @@ class PredictedTimer final : public BatchTimer {
  public:
   /// requires  the case, structure and calibration to outlive it
   PredictedTimer(const Case& c, const Structure& structure, const Calibration& calibration)
-      : predictor_(c, structure, calibration), work_(c, structure), power_(PowerModel::of(c.cluster.device)) {
+      : predictor_(c, structure, calibration), work_(c, structure), power_(power_model_of(c)) {
     if (c.plan.parallel.pipeline > 1) pipeline_.emplace(c, structure, calibration);
   }
   Result<Nanoseconds> time(const Batch& batch) override {

@@ -214,10 +214,10 @@ class Server {
 
   Done wake(Nanoseconds now) {
     const std::vector<std::size_t> woken = std::exchange(woken_, {});
+    std::size_t last = woken.size();  // from here on no other is behind
+    while (last > 0 && woken[last - 1] == woken.back()) --last;
     for (std::size_t w = 0; w < woken.size(); ++w) {
-      const bool last = std::all_of(woken.begin() + static_cast<std::ptrdiff_t>(w) + 1, woken.end(),
-                                    [&](std::size_t i) { return i == woken[w]; });
-      if (Done done = advance(woken[w], now, last); !done) return failure(done.error());
+      if (Done done = advance(woken[w], now, w >= last); !done) return failure(done.error());
     }
     return std::monostate{};
   }

@@ -21,7 +21,7 @@ std::int64_t count(const Structure& s, Role role) {
   return std::count_if(s.nodes.begin(), s.nodes.end(), [&](const auto& n) { return n.role == role; });
 }
 
-const ExpertLinear& first_experts(const Graph& graph, const Structure& s) {
+ExpertLinear first_experts(const Graph& graph, const Structure& s) {
   for (std::size_t n = 0; n < s.nodes.size(); ++n) {
     if (s.nodes[n].role == Role::expert_gate) return std::get<ExpertLinear>(graph[n].op);
   }
@@ -43,7 +43,7 @@ TEST(DividedExperts, EachDeviceComputesItsPartOfWhatAllReplicasChoose) {
   EXPECT_EQ(count(s, Role::all_reduce), 0);
   Features step = alike({.attended = Attended{std::vector<AttentionSlice>(4, {1, 10})}, .logit_rows = 4});
   step.group_tokens = 20;
-  const ExpertLinear& op = first_experts(bind(s, step), s);
+  const ExpertLinear op = first_experts(bind(s, step), s);
   EXPECT_EQ(op.experts, 2) << "of four";
   EXPECT_EQ(op.out, 24) << "all columns";
   EXPECT_EQ(op.rows(), 20 * 2 / 2) << "tokens of both, two experts each, two devices";

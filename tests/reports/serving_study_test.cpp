@@ -8,21 +8,11 @@
 namespace inferometer {
 namespace {
 
-const std::string served =
-    "name: served\n"
-    "model: tiny\n"
-    "device: unit-gpu\n"
-    "traffic:\n"
-    "  requests: 40\n"
-    "  prompt_tokens: {mean: 20, cv: 0.5}\n"
-    "  output_tokens: {mean: 8, cv: 0.5}\n"
-    "  arrivals: {process: poisson, requests_per_second: 2000}\n"
-    "slo: {ttft: 2 ms, tpot: 1 ms}\n"
-    "serving: {kv_blocks: 64, max_num_seqs: 8, max_num_batched_tokens: 64}\n"
-    "execute: {backend: \"cuda:0\"}\n"
-    "variants:\n"
-    "  - {name: twice the load, set: {serving.load: 2}}\n"
-    "  - {name: one at a time, set: {serving.max_num_seqs: 1}}\n";
+const std::string served = served_scenario(40, 64) +
+                           "execute: {backend: \"cuda:0\"}\n"
+                           "variants:\n"
+                           "  - {name: twice the load, set: {serving.load: 2}}\n"
+                           "  - {name: one at a time, set: {serving.max_num_seqs: 1}}\n";
 
 using ServingStudy = InFolder;
 const Progress silent = [](const std::string&, double) {};

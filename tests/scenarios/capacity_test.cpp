@@ -6,16 +6,7 @@ namespace inferometer {
 namespace {
 
 const std::string served =
-    "name: served\n"
-    "model: tiny\n"
-    "device: unit-gpu\n"
-    "traffic:\n"
-    "  requests: 300\n"
-    "  prompt_tokens: {mean: 20, cv: 0.5}\n"
-    "  output_tokens: {mean: 8, cv: 0.5}\n"
-    "  arrivals: {process: poisson, requests_per_second: 2000}\n"
-    "slo: {ttft: 2 ms, tpot: 1 ms}\n"
-    "serving: {kv_blocks: 640, max_num_seqs: 8, max_num_batched_tokens: 64}\n"
+    served_scenario(300, 640) +
     "variants:\n"
     "  - {name: twice the traffic, set: {serving.load: 2}}\n"
     "  - {name: two replicas, set: {serving.replicas: 2}}\n"

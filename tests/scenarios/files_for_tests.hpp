@@ -42,4 +42,21 @@ inline const std::string right_scenario =
     "device: unit-gpu\n"
     "workload: {batch: 1, prompt_tokens: 16, output_tokens: 4}\n";
 
+/// One with traffic, for variants and sections of tests to follow.
+inline std::string served_scenario(std::int64_t requests, std::int64_t kv_blocks) {
+  return "name: served\n"
+         "model: tiny\n"
+         "device: unit-gpu\n"
+         "traffic:\n"
+         "  requests: " +
+         std::to_string(requests) +
+         "\n"
+         "  prompt_tokens: {mean: 20, cv: 0.5}\n"
+         "  output_tokens: {mean: 8, cv: 0.5}\n"
+         "  arrivals: {process: poisson, requests_per_second: 2000}\n"
+         "slo: {ttft: 2 ms, tpot: 1 ms}\n"
+         "serving: {kv_blocks: " +
+         std::to_string(kv_blocks) + ", max_num_seqs: 8, max_num_batched_tokens: 64}\n";
+}
+
 }  // namespace inferometer

@@ -100,7 +100,8 @@ const std::vector<Malformed> table{
      "fusion.residual_norm, fusion.rope_kv, fusion.rope_attention, fusion.norm_product, "
      "fusion.gated_product, fusion.gated_epilogue, fusion.quantize, fusion.norm_router, fusion.experts, "
      "kernels, kernels.attention, kernels.experts, launch, launch.graphs, "
-     "launch.batch_buckets, launch.overlap, kv, kv.block_tokens, parallel, parallel.tensor\n"},
+     "launch.batch_buckets, launch.overlap, kv, kv.block_tokens, parallel, parallel.tensor, "
+     "parallel.pipeline, parallel.data, parallel.experts\n"},
     {with("plan: {precision: {weights: int8 lm_haed=bf16}}\n"),
      "s.yaml:5:29: error: precision.weights: \"lm_haed\" is not a role; did you mean \"lm_head\"?\n"},
     {with("plan: {precision.weights: bf16 0-2/*=f32}\n"),

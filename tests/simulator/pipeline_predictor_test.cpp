@@ -4,6 +4,7 @@
 
 #include "model/stages.hpp"
 #include "tests/model/networks.hpp"
+#include "tests/simulator/chosen_gpu.hpp"
 
 namespace inferometer {
 namespace {
@@ -16,13 +17,7 @@ Case staged(std::int64_t stages, bool graphs) {
   c.plan.launch.batch_buckets = {8};
   c.plan.parallel.pipeline = stages;
   Device& d = c.cluster.device;
-  d.memory_bandwidth.value = d.cache_bandwidth.value = BytesPerSecond{1e12};
-  d.cache_capacity.value = Bytes{1 << 20};
-  d.vector.value = d.matrix[DType::bf16].value = FlopsPerSecond{1e14};
-  d.processors.value = 10;
-  d.clock.value = Hertz{1e9};
-  d.launch.value = Seconds{1e-6};
-  d.host_dispatch.value = Seconds{2e-6};
+  d = chosen_gpu(Seconds{2e-6});
   d.link_bandwidth = Sourced<BytesPerSecond>{BytesPerSecond{1e9}, "chosen"};
   d.link_latency = Sourced<Seconds>{Seconds{3e-6}, "chosen"};
   c.engine = {.per_step = Seconds{7e-6}, .per_sequence = Seconds{0.3e-6}};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/model/networks.hpp"
+#include "tests/simulator/chosen_gpu.hpp"
 
 namespace inferometer {
 namespace {
@@ -13,15 +14,7 @@ Case launches_only(Plan::Fusion fusion, Plan::Launch launch) {
   c.models["model"] = tiny_llama();
   c.plan.fusion = fusion;
   c.plan.launch = std::move(launch);
-  Device& d = c.cluster.device;
-  d.kind = DeviceKind::gpu;
-  d.memory_bandwidth.value = d.cache_bandwidth.value = BytesPerSecond{1e12};
-  d.cache_capacity.value = Bytes{1 << 20};
-  d.vector.value = d.matrix[DType::bf16].value = FlopsPerSecond{1e14};
-  d.processors.value = 10;
-  d.clock.value = Hertz{1e9};
-  d.launch.value = Seconds{1e-6};
-  d.host_dispatch.value = Seconds{300e-6};
+  c.cluster.device = chosen_gpu(Seconds{300e-6});
   return c;
 }
 Timeline predicted(const Case& c, std::size_t sequences) {

@@ -9,6 +9,7 @@
 #include "model/seeded.hpp"
 #include "model/settings.hpp"
 #include "tests/model/networks.hpp"
+#include "tests/simulator/chosen_gpu.hpp"
 
 namespace inferometer {
 namespace {
@@ -30,15 +31,7 @@ Case on_a_gpu(Plan::Launch launch, bool fused, Architecture model = tiny_llama()
                    .rope_kv = fused,
                    .rope_attention = fused,
                    .norm_product = fused};
-  Device& d = c.cluster.device;
-  d.kind = DeviceKind::gpu;
-  d.memory_bandwidth.value = d.cache_bandwidth.value = BytesPerSecond{1e12};
-  d.cache_capacity.value = Bytes{1 << 20};
-  d.vector.value = d.matrix[DType::bf16].value = FlopsPerSecond{1e14};
-  d.processors.value = 10;
-  d.clock.value = Hertz{1e9};
-  d.launch.value = Seconds{1e-6};
-  d.host_dispatch.value = Seconds{5e-6};  // about as long as kernels: which one waits differs
+  c.cluster.device = chosen_gpu(Seconds{5e-6});  // about as long as kernels: which one waits differs
   c.engine = {.per_step = Seconds{7e-6}, .per_sequence = Seconds{0.3e-6}};
   return c;
 }
