@@ -103,8 +103,8 @@ TEST_F(Pools, MistakesAreToldWhereTheyAre) {
        "\"full\" is not one of none, layers");
   says("variants: [{name: v, pools: [{name: p, role: prefill}]}]\n",
        "s.yaml:7:30: error: variant \"v\": pool \"p\": role: prefill needs");
-  says("devices: 2\npools: [{name: p, role: prefill, set: {parallel.data: 2}}" + decode,
-       "pool \"p\": parallel.data: 2 does not go with role: prefill");
+  says("devices: 2\npools: [{name: p, role: prefill, set: {parallel.pipeline: 2}}" + decode,
+       "pool \"p\": parallel.pipeline: 2 does not go with role: prefill");
   says(
       "devices: 2\npools: [{name: p, role: prefill}, {name: d, role: decode, set: {parallel.pipeline: 2}}]\n",
       "pool \"d\": parallel.pipeline: 2 does not go with role: decode");
