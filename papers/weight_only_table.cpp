@@ -29,7 +29,7 @@ StepTimes times_of(const PublishedEngine& engine, std::int64_t batch, std::int64
   for (std::size_t i = 0; i < p.nodes.size(); ++i) {
     const StructureNode& node = engine.structure().nodes[i];
     if (std::holds_alternative<Linear>(node.op) && node.role != Role::lm_head)
-      t.products += (p.nodes[i].time() - p.gap).count();
+      t.products += (p.nodes[i].time() - p.gaps[i]).count();
   }
   return t;
 }

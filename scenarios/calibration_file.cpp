@@ -100,13 +100,18 @@ ResidualLayer read_layer(Reader in, std::size_t features) {
   ResidualLayer::Kept kept;
   if (!points->sequence.empty()) {
     kept.noise = static_cast<float>(read_positive(in, "noise"));
-    if (const Document* lengths = in.raw("lengths"); lengths == nullptr) {
-      in.error("lengths", "a list is needed");
-    } else {
-      kept.lengths = read_floats(*lengths, features, in.errors());
-      for (const float length : kept.lengths) {
-        if (!(length > 0)) in.error("lengths", "must be positive");
-      }
+    const auto lengths_of = [&](std::string_view key) -> std::vector<float> {
+      if (const Document* lengths = in.raw(key)) return read_floats(*lengths, features, in.errors());
+      in.error(key, "a list is needed");
+      return {};
+    };
+    kept.lengths = lengths_of("lengths");
+    for (const float length : kept.lengths) {
+      if (!(length > 0)) in.error("lengths", "must be positive");
+    }
+    kept.alone = lengths_of("alone");
+    for (const float length : kept.alone) {
+      if (!(length >= 0)) in.error("alone", "must not be negative");
     }
   }
   for (const Document& point : points->sequence) {
@@ -180,7 +185,10 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
   }
   if (auto gaps = in.maybe_mapping("gaps")) {
     for (const auto& [mode, spelling] : Names<LaunchMode>::list) {
-      if (const auto gap = gaps->maybe<Seconds>(spelling)) calibration.gaps[mode] = *gap;
+      if (auto of = gaps->maybe_mapping(spelling)) {
+        calibration.gaps[mode] = {of->required<Seconds>("between"), of->required<Seconds>("at_library")};
+        of->reject_unknown_keys();
+      }
     }
     gaps->reject_unknown_keys();
   }

@@ -38,12 +38,13 @@ Result<StepSamples> sample_of(const GridRun& run, const GridStep& step, const St
 /// Kernels of one role in all layers, as one.
 Result<std::vector<JudgedKernel>> judge_kernels(const Structure& structure, const Graph& graph,
                                                 const MeasuredStep& measured, const StepSamples& samples,
-                                                const Prediction& prediction) {
+                                                const Prediction& prediction, Gaps gaps) {
   std::map<std::size_t, Seconds> times;
-  for (const MeasuredKernel& k : kernels_of(prediction.timeline)) times[k.first] = k.exposed - prediction.gap;
+  for (const MeasuredKernel& k : kernels_of(prediction.timeline))
+    times[k.first] = k.exposed - prediction.gaps[main_node(graph, {k.first, k.last})];
   std::vector<JudgedKernel> kernels;
   std::map<std::string, std::size_t> known;
-  const double stretch = stretch_of(samples, prediction.gap);
+  const double stretch = stretch_of(samples, gaps);
   for (std::size_t i = 0; i < measured.kernels.size(); ++i) {
     const MeasuredKernel& k = measured.kernels[i];
     if (!times.contains(k.first)) return failure("kernels of other nodes than are predicted to share them");
@@ -105,6 +106,9 @@ Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
 Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibration) {
   JudgedGrid judged;
   for (const GridRun& run : grid.runs) {
+    const auto gaps_of = [&](LaunchMode mode) {
+      return models_of(calibration).gaps(mode, run.settings.cluster.device);
+    };
     const Result<Structure> structure = compile(run.settings.model(), run.settings.plan);
     if (!structure) return failure(structure.error());
     if (run.memory_used)
@@ -117,7 +121,8 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
       const Graph graph = bind(*structure, padded(features(step), run.settings.plan));
       const Result<StepSamples> samples = sample_of(run, step, *structure, graph);
       if (!samples) return failure(samples.error());
-      Result<std::vector<JudgedKernel>> kernels = judge_kernels(*structure, graph, m, *samples, p);
+      Result<std::vector<JudgedKernel>> kernels =
+          judge_kernels(*structure, graph, m, *samples, p, gaps_of(samples->mode));
       if (!kernels) return failure(run.model + ", " + step.text + ": " + kernels.error().front().message);
       judged.steps.push_back({.model = run.model,
                               .plan = run.plan,

@@ -31,9 +31,9 @@ std::string level_text(std::string_view level, const LevelFit& fit) {
 std::string layer_text(const ResidualLayer::Kept& kept) {
   if (kept.points.empty()) return "    residual_layer: {points: []}\n";
   std::string text = fmt::format(
-      "    residual_layer:\n      noise: {}\n      lengths: [{}]\n"
+      "    residual_layer:\n      noise: {}\n      lengths: [{}]\n      alone: [{}]\n"
       "      points:  # features of a call, and log(measured / modelled)\n",
-      kept.noise, numbers(kept.lengths));
+      kept.noise, numbers(kept.lengths), numbers(kept.alone));
   for (std::size_t i = 0; i < kept.points.size(); ++i)
     text += fmt::format("        - [{}, {}]\n", numbers(kept.points[i]), kept.log_ratios[i]);
   return text;
@@ -72,9 +72,12 @@ std::string print_calibration(const KernelCalibration& calibration) {
   if (!calibration.facts.empty()) text += "facts:\n";
   for (const auto& [key, value] : calibration.facts)
     text += fmt::format("  {}: {}\n", yaml_quoted(key), yaml_quoted(value));
-  if (!calibration.gaps.empty()) text += "gaps:  # between kernels of a step, by how they are launched\n";
+  if (!calibration.gaps.empty())
+    text +=
+        "gaps:  # between kernels of a step, and before and behind a library's, by how they are launched\n";
   for (const auto& [mode, gap] : calibration.gaps)
-    text += fmt::format("  {}: {:.6g} us\n", name(mode), gap.count() * 1e6);
+    text += fmt::format("  {}: {{between: {:.6g} us, at_library: {:.6g} us}}\n", name(mode),
+                        gap.between.count() * 1e6, gap.at_library.count() * 1e6);
   text +=
       "# Errors are those of calls whose shapes were left out of the fit. In nine of ten such calls the "
       "measured time\n"

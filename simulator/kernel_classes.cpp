@@ -30,7 +30,7 @@ std::int32_t KernelClasses::class_of(const NodeRange& kernel) {
   return static_cast<std::int32_t>(found - classes_.begin());
 }
 
-Seconds KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals) {
+const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals) {
   Class& c = classes_[static_cast<std::size_t>(kernel_class)];
   require(!c.group || !c.logits, "a kernel of experts and of logits");
   const std::int64_t tokens = totals.tokens(), all = std::max(tokens, totals.group_tokens);
@@ -38,7 +38,7 @@ Seconds KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals)
                             (c.logits  ? static_cast<std::uint64_t>(totals.logit_rows)
                              : c.group ? static_cast<std::uint64_t>(all)
                                        : 0);
-  const auto [known, is_new] = c.known.try_emplace(key, Seconds{0});
+  const auto [known, is_new] = c.known.try_emplace(key, Timed{});
   if (!is_new) return known->second;
   const Features sizes{.tokens = tokens,
                        .sequences = totals.logit_rows,
@@ -51,7 +51,8 @@ Seconds KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals)
     graph[v] = {bind(structure_.nodes[node], structure_, sizes), static_cast<std::int32_t>(node)};
   }
   KernelTimes times(case_.cluster.device, calibration_);
-  return known->second = estimate_kernel(graph, nodes, times, case_.plan.launch.overlap).time;
+  const KernelEstimate e = estimate_kernel(graph, nodes, times, case_.plan.launch.overlap);
+  return known->second = {.alone = e.time, .of_library = e.of_library};
 }
 
 }  // namespace inferometer

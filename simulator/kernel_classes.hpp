@@ -18,15 +18,18 @@ class KernelClasses {
 
   /// The class of a kernel without attention.
   std::int32_t class_of(const NodeRange& kernel);
-  /// What a kernel of the class takes alone in a step with these totals, of which attention's lengths do not
-  /// matter, without the gap before it.
-  Seconds time(std::int32_t kernel_class, const StepTotals& totals);
+  struct Timed {
+    Seconds alone{0};  ///< without the gaps around it
+    bool of_library = false;
+  };
+  /// A kernel of the class in a step with these totals, of which attention's lengths do not matter.
+  const Timed& time(std::int32_t kernel_class, const StepTotals& totals);
 
  private:
   struct Class {
     NodeRange nodes;                                     ///< of the first such kernel
     bool tokens = false, logits = false, group = false;  ///< what its sizes depend on
-    std::unordered_map<std::uint64_t, Seconds> known;
+    std::unordered_map<std::uint64_t, Timed> known;
   };
   bool alike(const NodeRange& a, const NodeRange& b) const;
 

@@ -4,6 +4,7 @@
 #include <boost/range/iterator_range.hpp>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "model/launch.hpp"
 #include "roofline/copy.hpp"
@@ -140,7 +141,9 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const std::size_t copies = tasks.size();
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
-  if (gpu) prediction.gap = models_of(calibration).gap(launch_mode(!eager, overlap), device);
+  const Gaps gaps = gpu ? models_of(calibration).gaps(launch_mode(!eager, overlap), device) : Gaps{};
+  bool behind_library = false;
+  prediction.gaps.resize(num_vertices(graph), Seconds{0});
   KernelTimes kernel_times(device, calibration);
   std::vector<Seconds> alone;                      // of kernels
   std::map<const KernelTimes::Timed*, int> calls;  // how often each is made
@@ -155,8 +158,11 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
       alone.back() += e.time();
     } else if (kernel.first == v) {
       KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, overlap);
-      e.nodes[main_node(graph, kernel) - v].parts.launch += prediction.gap;
-      alone.push_back(e.time + prediction.gap);
+      const Seconds gap = gaps.with(e.of_library, std::exchange(behind_library, e.of_library));
+      const std::size_t main = main_node(graph, kernel);
+      prediction.gaps[main] = gap;
+      e.nodes[main - v].parts.launch += gap;
+      alone.push_back(e.time + gap);
       for (const KernelTimes::Timed* call : e.calls) ++calls[call];
       prediction.nodes.insert(prediction.nodes.end(), e.nodes.begin(), e.nodes.end());
     }

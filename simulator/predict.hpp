@@ -17,7 +17,7 @@ struct Prediction {
   std::optional<Estimate> copy;  ///< the copy beside the step, alone
   Level level = Level::datasheet;
   std::optional<Interval> interval;  ///< of the step's time, 90 %, where the kernels' are known
-  Seconds gap{0};                    ///< on a GPU between kernels; counted with each one's launch
+  std::vector<Seconds> gaps;         ///< counted with each node's launch; those between a GPU's kernels
 };
 
 /// Predicts one step: each node's time alone from roofline/ (on a GPU each kernel's, from the kernel models),

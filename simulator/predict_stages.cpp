@@ -44,6 +44,7 @@ Prediction predict_stages(const Case& c, const Structure& structure, const Featu
     if (s > 0) {
       const AnyOperator op = bind(structure.nodes[first - 1], structure, run);
       const Estimate& e = all.nodes.emplace_back(estimate(std::get<HandOver>(op), c.cluster.device));
+      all.gaps.emplace_back(0);
       Timeline handed{.spans = {{.nodes = {0}, .duration = to_ticks(e.time()), .kernel = "hand_over"}},
                       .end = to_ticks(e.time())};
       append(all.timeline, std::move(handed), start, first - 1, s - 1);
@@ -53,7 +54,7 @@ Prediction predict_stages(const Case& c, const Structure& structure, const Featu
     append(all.timeline, std::move(p.timeline), all.timeline.end, first, s);
     all.nodes.insert(all.nodes.end(), p.nodes.begin(), p.nodes.end());
     all.interval = both(all.interval, p.interval);
-    all.gap = p.gap;
+    all.gaps.insert(all.gaps.end(), p.gaps.begin(), p.gaps.end());
   }
   return all;
 }

@@ -114,19 +114,23 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
 StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_recorded) {
   const Device& device = case_.cluster.device;
   Shape shape{.pattern = &pattern_of(run), .eager = !is_recorded};
-  shape.gap = models_of(calibration_).gap(launch_mode(is_recorded, case_.plan.launch.overlap), device);
+  const Gaps gaps = models_of(calibration_).gaps(launch_mode(is_recorded, case_.plan.launch.overlap), device);
+  shape.gap = gaps.between;
   const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
   Stretch stretch;
   Nanoseconds host{0};
+  bool behind_library = false;
   for (const Piece& piece : shape.pattern->pieces) {
     host += dispatch;
     if (piece.attending < 0) {
-      const Seconds alone = classes_.time(piece.kernel_class, run);
-      const Nanoseconds ticks = to_ticks(alone + shape.gap);
+      const auto& [alone, of_library] = classes_.time(piece.kernel_class, run);
+      const Nanoseconds ticks =
+          to_ticks(alone + gaps.with(of_library, std::exchange(behind_library, of_library)));
       stretch.work += ticks;
       stretch.latest = std::max(stretch.latest, host) + ticks;
       continue;
     }
+    behind_library = false;
     stretch.attending = piece.attending;
     stretch.host = host;
     append(shape.stretches, std::exchange(stretch, {}));

@@ -59,7 +59,7 @@ class StepPredictor {
     std::vector<Stretch> stretches;
     const Pattern* pattern = nullptr;
     bool eager = false;
-    Seconds gap{0};
+    Seconds gap{0};  ///< before attention
   };
   struct ShapeKey {
     std::int64_t tokens, logit_rows, group_tokens;

@@ -23,7 +23,7 @@ struct KernelCalibration {
   };
   std::vector<Source> sources;
   std::map<std::string, std::string> facts;  ///< of the machine, where it was measured here: GPU, driver, ...
-  std::map<LaunchMode, Seconds> gaps;        ///< between kernels of a step, where steps were measured
+  std::map<LaunchMode, Gaps> gaps;           ///< between kernels of a step, where steps were measured
   std::map<OperatorAndVariant, FittedModel> models;
 };
 

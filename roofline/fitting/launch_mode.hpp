@@ -1,5 +1,6 @@
 #pragma once
 #include "model/names.hpp"
+#include "model/units.hpp"
 
 namespace inferometer {
 
@@ -17,5 +18,17 @@ constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
   return recorded ? (overlap ? LaunchMode::graph_overlap : LaunchMode::graph)
                   : (overlap ? LaunchMode::eager_overlap : LaunchMode::eager);
 }
+
+/// Gaps between the kernels of a step in one launch mode. A library's kernel is not set up while the one
+/// before drains, nor is the one behind it: the gaps on both sides of it are of their own, and counted with
+/// it.
+struct Gaps {
+  Seconds between{0};     ///< other kernels
+  Seconds at_library{0};  ///< before and behind a library's kernel
+  /// Counted with a kernel.
+  Seconds with(bool library, bool behind_library) const {
+    return between + (library ? behind_library ? 1 : 2 : 0) * (at_library - between);
+  }
+};
 
 }  // namespace inferometer

@@ -13,29 +13,36 @@ namespace {
 using Points = std::vector<std::vector<float>>;
 using Groups = std::vector<std::vector<Eigen::Index>>;
 
-double matern(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& lengths) {
-  double square = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = static_cast<double>(a[i] - b[i]) / static_cast<double>(lengths[i]);
-    square += d * d;
-  }
-  const double d = std::sqrt(3 * square);
+double matern(double square_of_distance) {
+  const double d = std::sqrt(3 * square_of_distance);
   return (1 + d) * std::exp(-d);
 }
 
-/// Lengths of the features in octaves, and how much of the variance is noise that no neighbour shares.
+/// Lengths of the features in octaves, together and each alone, and how much of the variance is noise that no
+/// neighbour shares.
 struct Scales {
-  std::vector<float> lengths;
+  std::vector<float> lengths, alone;
   float noise = 0.3F;
 };
+
+double covariance(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& lengths,
+                  const std::vector<float>& alone) {
+  double square = 0, sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double apart = static_cast<double>(a[i] - b[i]), d = apart / static_cast<double>(lengths[i]);
+    square += d * d;
+    if (alone[i] > 0) sum += matern(std::pow(apart / static_cast<double>(alone[i]), 2));
+  }
+  return matern(square) + sum;
+}
 
 Eigen::MatrixXd covariance(const Points& points, const Scales& scales) {
   const auto n = static_cast<Eigen::Index>(points.size());
   Eigen::MatrixXd k(n, n);
   for (Eigen::Index i = 0; i < n; ++i) {
     for (Eigen::Index j = 0; j <= i; ++j) {
-      k(i, j) = k(j, i) =
-          matern(points[static_cast<std::size_t>(i)], points[static_cast<std::size_t>(j)], scales.lengths);
+      k(i, j) = k(j, i) = covariance(points[static_cast<std::size_t>(i)], points[static_cast<std::size_t>(j)],
+                                     scales.lengths, scales.alone);
     }
     k(i, i) += static_cast<double>(scales.noise);
   }
@@ -92,7 +99,8 @@ Part part_of(const std::vector<Sample>& samples, const std::vector<double>& rati
 
 /// The scales with which shapes left out are predicted best, found one at a time.
 Scales best_scales(const Part& part) {
-  Scales best{.lengths = std::vector<float>(part.points.front().size(), 2.0F)};
+  const std::size_t features = part.points.front().size();
+  Scales best{.lengths = std::vector<float>(features, 2.0F), .alone = std::vector<float>(features, 0.0F)};
   const auto error = [&](const Scales& s) {
     return left_out_errors(covariance(part.points, s), part.y, part.groups).cwiseAbs().mean();
   };
@@ -112,6 +120,13 @@ Scales best_scales(const Part& part) {
         attempt(s);
       }
     }
+    for (std::size_t i = 0; i < features; ++i) {
+      for (const float length : {0.25F, 1.0F}) {
+        Scales s = best;
+        s.alone[i] = length;
+        attempt(s);
+      }
+    }
     for (const float noise : {0.03F, 0.1F, 0.3F, 1.0F}) {
       Scales s = best;
       s.noise = noise;
@@ -124,7 +139,7 @@ Scales best_scales(const Part& part) {
 ResidualLayer::Kept kept_of(Part part, const Scales& scales) {
   std::vector<float> ratios;
   for (const double y : part.y) ratios.push_back(static_cast<float>(y));
-  return {scales.lengths, scales.noise, std::move(part.points), std::move(ratios)};
+  return {scales.lengths, scales.alone, scales.noise, std::move(part.points), std::move(ratios)};
 }
 
 constexpr std::size_t to_search = 450, to_keep = 1500;
@@ -143,14 +158,16 @@ ResidualLayer::ResidualLayer(const std::vector<Sample>& samples, const std::vect
 ResidualLayer::ResidualLayer(Kept kept) : kept_(std::move(kept)) {
   Eigen::VectorXd y(static_cast<Eigen::Index>(kept_.log_ratios.size()));
   std::copy(kept_.log_ratios.begin(), kept_.log_ratios.end(), y.begin());
-  const Eigen::VectorXd weights = covariance(kept_.points, {kept_.lengths, kept_.noise}).llt().solve(y);
+  const Eigen::VectorXd weights =
+      covariance(kept_.points, {kept_.lengths, kept_.alone, kept_.noise}).llt().solve(y);
   weights_.assign(weights.begin(), weights.end());
 }
 
 ResidualLayer ResidualLayer::again(const std::vector<Sample>& samples,
                                    const std::vector<double>& log_ratios) const {
   if (!on()) return {};
-  return ResidualLayer(kept_of(part_of(samples, log_ratios, to_keep), {kept_.lengths, kept_.noise}));
+  return ResidualLayer(
+      kept_of(part_of(samples, log_ratios, to_keep), {kept_.lengths, kept_.alone, kept_.noise}));
 }
 
 double ResidualLayer::at(const KernelCall& call) const {
@@ -158,7 +175,7 @@ double ResidualLayer::at(const KernelCall& call) const {
   const std::vector<float> here = point_of(call);
   double sum = 0;
   for (std::size_t i = 0; i < kept_.points.size(); ++i)
-    sum += weights_[i] * matern(here, kept_.points[i], kept_.lengths);
+    sum += weights_[i] * covariance(here, kept_.points[i], kept_.lengths, kept_.alone);
   return std::clamp(sum, -1.0, 1.0);
 }
 

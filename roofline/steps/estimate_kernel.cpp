@@ -74,7 +74,9 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   KernelTime sum;
   DType multiplied = DType::bf16;
   bool link = false;
-  for (const StepCall& call : step_calls(graph, kernel, overlap, times.executed())) {
+  const std::vector<StepCall> calls = step_calls(graph, kernel, overlap, times.executed());
+  estimate.of_library = of_library(calls);
+  for (const StepCall& call : calls) {
     estimate.calls.push_back(&times.of(call));
     const KernelTime& t = estimate.calls.back()->prediction.parts;
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};

@@ -35,6 +35,7 @@ struct KernelEstimate {
   std::vector<Estimate> nodes;                   ///< in their order
   Seconds time{0};                               ///< of the kernel, without the gap before it
   std::vector<const KernelTimes::Timed*> calls;  ///< whose sum that is
+  bool of_library = false;
 };
 
 /// Estimates of one kernel on a GPU. The time is all with the node that takes most of it (main_node()), where

@@ -1,6 +1,7 @@
 #include "roofline/steps/fit_steps.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "model/nearest_rank.hpp"
 
@@ -16,15 +17,45 @@ Seconds exposed(const StepSamples& step) {
 /// Steps that end within a millisecond do not make a device reach its power limit.
 constexpr Seconds shortest_limited{1e-3};
 
-std::map<LaunchMode, Seconds> gaps_of(const std::vector<StepSamples>& steps) {
-  std::map<LaunchMode, std::vector<double>> all;
-  for (const StepSamples& step : steps) {
-    if (step.untraced < shortest_limited)
-      all[step.mode].push_back((step.untraced - exposed(step)).count() /
-                               static_cast<double>(step.kernels.size()));
+Seconds sum_of_gaps(const StepSamples& step, Gaps gaps) {
+  Seconds sum{0};
+  bool behind_library = false;
+  for (const StepSample& k : step.kernels) {
+    const bool library = of_library(k.calls);
+    sum += gaps.with(library, behind_library);
+    behind_library = library;
   }
-  std::map<LaunchMode, Seconds> gaps;
-  for (auto& [mode, each] : all) gaps[mode] = Seconds{std::max(0.0, nearest_rank(std::move(each), 0.25))};
+  return sum;
+}
+
+/// Of the steps with kernels of a library, and of those without, what is left of each by gap. The host is
+/// slower than the device in some, which leaves more of those: the lower quartile.
+std::map<LaunchMode, Gaps> gaps_of(const std::vector<StepSamples>& steps) {
+  std::map<LaunchMode, std::vector<const StepSamples*>> by_mode;
+  for (const StepSamples& step : steps)
+    if (step.untraced < shortest_limited) by_mode[step.mode].push_back(&step);
+  std::map<LaunchMode, Gaps> gaps;
+  for (const auto& [mode, of_mode] : by_mode) {
+    std::optional<Seconds> between;
+    const auto gap_of = [&](bool with_library) -> std::optional<Seconds> {
+      std::vector<double> each;
+      for (const StepSamples* step : of_mode) {
+        const auto kernels = static_cast<double>(step->kernels.size());
+        const double at_library =
+            sum_of_gaps(*step, {.between = Seconds{0}, .at_library = Seconds{1}}).count();
+        if ((at_library > 0) != with_library) continue;
+        const Seconds left = step->untraced - exposed(*step);
+        each.push_back(between ? (left - (kernels - at_library) * *between).count() / at_library
+                               : left.count() / kernels);
+      }
+      if (each.empty()) return std::nullopt;
+      return Seconds{std::max(0.0, nearest_rank(std::move(each), 0.25))};
+    };
+    between = gap_of(false);
+    const std::optional<Seconds> at_library = gap_of(true);
+    const Seconds of_others = between ? *between : *at_library;
+    gaps[mode] = {.between = of_others, .at_library = std::max(of_others, at_library.value_or(of_others))};
+  }
   return gaps;
 }
 
@@ -70,11 +101,11 @@ bool multiplies(const StepSample& kernel) {
   });
 }
 
-double stretch_of(const StepSamples& step, Seconds gap) {
+double stretch_of(const StepSamples& step, Gaps gaps) {
   Seconds multiplying{0};
   for (const StepSample& k : step.kernels) multiplying += multiplies(k) ? k.exposed : Seconds{0};
   if (step.untraced < shortest_limited || multiplying <= Seconds{0}) return 1;
-  const Seconds others = exposed(step) - multiplying + static_cast<double>(step.kernels.size()) * gap;
+  const Seconds others = exposed(step) - multiplying + sum_of_gaps(step, gaps);
   return std::clamp((step.untraced - others) / multiplying, 0.9, 1.25);
 }
 
@@ -83,7 +114,7 @@ StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device
   std::map<OperatorAndVariant, std::vector<Sample>> samples;
   std::vector<std::pair<OperatorAndVariant, Beside>> beside;
   for (const StepSamples& step : steps) {
-    const double stretch = stretch_of(step, between.gap(step.mode, device));
+    const double stretch = stretch_of(step, between.gaps(step.mode, device));
     for (const auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.kernel->calls.front().call;
       const Sample sample{

@@ -22,8 +22,8 @@ struct StepSamples {
 /// tracing pauses let a power-limited device recover, whose multiprocessors then slow down and whose memory
 /// does not; steps that end within a millisecond do not reach that limit: 1.
 ///
-/// gap  between two kernels of the step's mode
-double stretch_of(const StepSamples& step, Seconds gap);
+/// gaps  of the step's mode
+double stretch_of(const StepSamples& step, Gaps gaps);
 
 /// Whether lower clocks slow a kernel down: products of tiles, attention of prompts.
 bool multiplies(const StepSample& kernel);

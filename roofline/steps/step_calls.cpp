@@ -145,6 +145,13 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
   return a;
 }
 
+bool of_library(const std::vector<StepCall>& kernel) {
+  return std::any_of(kernel.begin(), kernel.end(), [](const StepCall& c) {
+    const auto* gemm = std::get_if<Gemm>(&c.call);
+    return gemm != nullptr && rows_class(gemm->m).empty() && gemm->format != Format::int4_wo;
+  });
+}
+
 bool attention_appends(const Graph& graph, const NodeRange& kernel) {
   return std::holds_alternative<RopeApply>(graph[kernel.first].op);
 }

@@ -28,11 +28,11 @@ KernelPrediction StepModels::predict(const StepCall& call, const Device& device,
   return predict_by(find(call), call.call, chip_of(device, multiplied_by(call.call)), level);
 }
 
-Seconds StepModels::gap(LaunchMode mode, const Device& device) const {
-  const auto it = gaps_.find(mode);
-  if (it != gaps_.end()) return it->second;
+Gaps StepModels::gaps(LaunchMode mode, const Device& device) const {
+  if (const auto it = gaps_.find(mode); it != gaps_.end()) return it->second;
   const bool overlap = mode == LaunchMode::eager_overlap || mode == LaunchMode::graph_overlap;
-  return overlap ? Seconds{0} : device.launch.value;
+  const Seconds gap = overlap ? Seconds{0} : device.launch.value;
+  return {gap, gap};
 }
 
 }  // namespace inferometer

@@ -16,7 +16,7 @@ KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, co
 class StepModels {
  public:
   StepModels() = default;
-  StepModels(std::map<OperatorAndVariant, FittedModel> models, std::map<LaunchMode, Seconds> gaps)
+  StepModels(std::map<OperatorAndVariant, FittedModel> models, std::map<LaunchMode, Gaps> gaps)
       : models_(std::move(models)), gaps_(std::move(gaps)) {
     executed_ = std::any_of(models_.begin(), models_.end(),
                             [](const auto& m) { return m.first.first == PagedDecode::name; });
@@ -28,18 +28,18 @@ class StepModels {
   KernelPrediction predict(const StepCall& call, const Device& device, Level level) const;
   /// The model that predict() asks; null where that is the generic one.
   const FittedModel* find(const StepCall& call) const;
-  /// Between two kernels; as the device file says where it was not measured.
-  Seconds gap(LaunchMode mode, const Device& device) const;
+  /// As the device file says where they were not measured.
+  Gaps gaps(LaunchMode mode, const Device& device) const;
 
   /// Whether they are of the kernels that execute steps here.
   bool executed() const { return executed_; }
 
   const std::map<OperatorAndVariant, FittedModel>& models() const { return models_; }
-  const std::map<LaunchMode, Seconds>& gaps() const { return gaps_; }
+  const std::map<LaunchMode, Gaps>& gaps() const { return gaps_; }
 
  private:
   std::map<OperatorAndVariant, FittedModel> models_;
-  std::map<LaunchMode, Seconds> gaps_;
+  std::map<LaunchMode, Gaps> gaps_;
   bool executed_ = false;
 };
 

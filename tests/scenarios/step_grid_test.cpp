@@ -213,7 +213,7 @@ TEST(JudgeSteps, AFitToStepsExplainsThem) {
   calibration.level = Level::residual_corrected;
   calibration.kernels = std::make_shared<StepModels>(fit_steps(*samples, *load_device("unit-gpu", library)));
   // Each of n kernels leaves 2 us, and each step 5: (2 n + 5) / n.
-  const double gap = calibration.kernels->gaps().at(LaunchMode::eager).count() * 1e6;
+  const double gap = calibration.kernels->gaps().at(LaunchMode::eager).between.count() * 1e6;
   EXPECT_GT(gap, 2);
   EXPECT_LT(gap, 2.4);
   const auto judged = judge_steps(*g, calibration);

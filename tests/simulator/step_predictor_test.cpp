@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
+#include <memory>
 #include <sstream>
 
 #include "model/hf_config.hpp"
@@ -62,6 +64,44 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
         const Features f = drawn(mix(seed));
         EXPECT_EQ(predictor.time(f), predict(c, structure, f, calibration).timeline.end) << seed;
       }
+    }
+  }
+}
+
+/// Products of more than 64 rows are a library's, whose gaps nothing overlaps.
+TEST(StepPredictor, CountsTheGapsAtALibrarysKernels) {
+  for (const bool graphs : {false, true}) {
+    Case c = on_a_gpu({.graphs = graphs, .overlap = true}, true);
+    c.cluster.device.host_dispatch.value = Seconds{0};  // the device is what takes the time
+    const Structure structure = *compile(c.model(), c.plan);
+    const auto with = [&](Seconds at_library) {
+      const Gaps gaps{.between = Seconds{0.2e-6}, .at_library = at_library};
+      Calibration calibration;
+      calibration.kernels = std::make_shared<StepModels>(
+          std::map<OperatorAndVariant, FittedModel>{},
+          std::map<LaunchMode, Gaps>{{LaunchMode::eager_overlap, gaps}, {LaunchMode::graph_overlap, gaps}});
+      return calibration;
+    };
+    const Calibration same = with(Seconds{0.2e-6}), apart = with(Seconds{1.2e-6});
+    StepPredictor of_same(c, structure, same), of_apart(c, structure, apart);
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+      const Features f = drawn(mix(seed));
+      const Nanoseconds time = of_apart.time(f), more = time - of_same.time(f);
+      EXPECT_EQ(time, predict(c, structure, f, apart).timeline.end) << seed;
+      std::int64_t sides = 0;  // of a library's kernels, those between two of them once
+      bool behind_library = false;
+      const Graph graph = bind(structure, f);
+      for (std::size_t v = 0; v < num_vertices(graph); v = kernel_of(structure, v, f).last + 1) {
+        const NodeRange kernel = kernel_of(structure, v, f);
+        bool library = false;
+        for (std::size_t n = kernel.first; n <= kernel.last; ++n) {
+          const auto* product = std::get_if<Linear>(&graph[n].op);
+          library |= product != nullptr && product->tokens > 64;
+        }
+        sides += library ? (behind_library ? 1 : 2) : 0;
+        behind_library = library;
+      }
+      EXPECT_EQ(more, Nanoseconds{1000 * sides}) << seed;
     }
   }
 }

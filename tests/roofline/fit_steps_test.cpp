@@ -1,0 +1,67 @@
+#include "roofline/steps/fit_steps.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/simulator/chosen_gpu.hpp"
+
+namespace inferometer {
+namespace {
+
+StepCall product(std::int64_t rows) {
+  return {"bf16", "bf16", Gemm{.format = Format::bf16, .m = rows, .n = 4096, .k = 4096}};
+}
+StepCall norm() {
+  return {"rms_norm", "rms_norm", Elementwise{.ops = "rms_norm", .rows = 8, .row_bytes = 8192}};
+}
+
+/// Layers of norm and product, each kernel of 10 us, with these gaps before them.
+StepSamples step(LaunchMode mode, std::int64_t rows, Seconds gaps, Seconds host = Seconds{0}) {
+  StepSamples s{.mode = mode, .untraced = gaps + host};
+  for (int layer = 0; layer < 4; ++layer) {
+    for (const StepCall& call : {norm(), product(rows)}) {
+      s.kernels.push_back({.calls = {call}, .exposed = Seconds{10e-6}});
+      s.untraced += s.kernels.back().exposed;
+    }
+  }
+  return s;
+}
+
+TEST(FitSteps, TellsTheGapsAtALibrarysKernelsFromTheOthers) {
+  // Of 8 gaps, those on both sides of 4 products: all 8 of them with many rows, none with few.
+  const Seconds few{8 * 0.1e-6}, many{8 * 0.9e-6};
+  std::vector<StepSamples> steps;
+  for (const std::int64_t rows : {2, 16, 64}) steps.push_back(step(LaunchMode::graph_overlap, rows, few));
+  for (const std::int64_t rows : {65, 128, 500}) steps.push_back(step(LaunchMode::graph_overlap, rows, many));
+  steps.push_back(step(LaunchMode::graph_overlap, 256, many, Seconds{50e-6}));  // the host was late
+  const Gaps gaps = fit_steps(steps, chosen_gpu(Seconds{0})).gaps().at(LaunchMode::graph_overlap);
+  EXPECT_NEAR(gaps.between.count() * 1e6, 0.1, 1e-6);
+  EXPECT_NEAR(gaps.at_library.count() * 1e6, 0.9, 1e-6);
+}
+
+TEST(FitSteps, WhereOnlyOneKindWasMeasuredItSpeaksForBoth) {
+  const auto gaps_of = [](std::int64_t rows, Seconds gaps) {
+    return fit_steps({step(LaunchMode::graph, rows, gaps), step(LaunchMode::graph, rows + 1, gaps)},
+                     chosen_gpu(Seconds{0}))
+        .gaps()
+        .at(LaunchMode::graph);
+  };
+  const Gaps few = gaps_of(8, Seconds{8 * 0.3e-6}), many = gaps_of(80, Seconds{8 * 0.4e-6});
+  EXPECT_NEAR(few.between.count() * 1e6, 0.3, 1e-6);
+  EXPECT_EQ(few.between, few.at_library);
+  EXPECT_NEAR(many.between.count() * 1e6, 0.4, 1e-6);
+  EXPECT_EQ(many.between, many.at_library);
+}
+
+TEST(FitSteps, AStretchIsWhatGapsDoNotExplain) {
+  const Gaps gaps{.between = Seconds{0.1e-6}, .at_library = Seconds{0.9e-6}};
+  StepSamples s = step(LaunchMode::graph_overlap, 128, Seconds{8 * 0.9e-6});
+  EXPECT_EQ(stretch_of(s, gaps), 1) << "too short to reach a power limit";
+  for (StepSample& k : s.kernels) k.exposed *= 100;
+  s.untraced = Seconds{8000e-6 + 8 * 0.9e-6};
+  EXPECT_NEAR(stretch_of(s, gaps), 1, 1e-9);
+  s.untraced += Seconds{0.05 * 4000e-6};
+  EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9) << "the products alone";
+}
+
+}  // namespace
+}  // namespace inferometer
