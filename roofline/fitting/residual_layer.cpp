@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "model/nearest_rank.hpp"
 
@@ -97,10 +98,28 @@ Part part_of(const std::vector<Sample>& samples, const std::vector<double>& rati
   return part;
 }
 
+/// The feature that calls of one shape differ in, as products of the same weights do in rows; nothing where
+/// that is none or several. What is seen of it in some shapes is no property of theirs.
+std::optional<std::size_t> feature_within_shapes(const Part& part) {
+  std::optional<std::size_t> within;
+  for (std::size_t f = 0; f < part.points.front().size(); ++f) {
+    const bool differs = std::any_of(part.groups.begin(), part.groups.end(), [&](const auto& group) {
+      return std::any_of(group.begin(), group.end(), [&](Eigen::Index i) {
+        return part.points[static_cast<std::size_t>(i)][f] !=
+               part.points[static_cast<std::size_t>(group.front())][f];
+      });
+    });
+    if (differs && within) return std::nullopt;
+    if (differs) within = f;
+  }
+  return within;
+}
+
 /// The scales with which shapes left out are predicted best, found one at a time.
 Scales best_scales(const Part& part) {
   const std::size_t features = part.points.front().size();
   Scales best{.lengths = std::vector<float>(features, 2.0F), .alone = std::vector<float>(features, 0.0F)};
+  const std::optional<std::size_t> within = feature_within_shapes(part);
   const auto error = [&](const Scales& s) {
     return left_out_errors(covariance(part.points, s), part.y, part.groups).cwiseAbs().mean();
   };
@@ -120,12 +139,11 @@ Scales best_scales(const Part& part) {
         attempt(s);
       }
     }
-    for (std::size_t i = 0; i < features; ++i) {
-      for (const float length : {0.25F, 1.0F}) {
-        Scales s = best;
-        s.alone[i] = length;
-        attempt(s);
-      }
+    for (const float length : {0.25F, 1.0F}) {
+      if (!within) break;
+      Scales s = best;
+      s.alone[*within] = length;
+      attempt(s);
     }
     for (const float noise : {0.03F, 0.1F, 0.3F, 1.0F}) {
       Scales s = best;

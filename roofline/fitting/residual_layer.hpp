@@ -6,10 +6,10 @@
 namespace inferometer {
 
 /// What a fitted model leaves unexplained near calls that were measured: a Gaussian process over log(measured
-/// / modelled), Matérn 3/2, with one length for each feature; to that is added one over a single feature
-/// where it matters by itself, as a number of rows does for which a library has no fitting tile, whatever the
-/// weights. Far from every measured call the layer is 0, so that the model alone speaks; it is off where
-/// leaving whole shapes out shows that it does not help.
+/// / modelled), Matérn 3/2, with one length for each feature; to that is added one over the feature in
+/// which calls of a shape differ, where that is one and matters by itself, as a number of rows does for which
+/// a library has no fitting tile, whatever the weights. Far from every measured call the layer is 0, so that
+/// the model alone speaks; it is off where leaving whole shapes out shows that it does not help.
 ///
 /// source  Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2, 4 and 5.4.2;
 ///         sums over single features: Duvenaud, Nickisch, Rasmussen, "Additive Gaussian Processes", 2011
@@ -22,7 +22,7 @@ class ResidualLayer {
   /// What a layer is made of. In single precision, so that its text is short and reads back the same.
   struct Kept {
     std::vector<float> lengths = {};              ///< octaves, one a feature
-    std::vector<float> alone = {};                ///< the same of each by itself; 0: it does not matter so
+    std::vector<float> alone = {};                ///< of a feature by itself; 0: it does not matter so
     float noise = 0;                              ///< variance that no neighbour shares, relative to what is
     std::vector<std::vector<float>> points = {};  ///< features of calls; none: the layer is off
     std::vector<float> log_ratios = {};           ///< log(measured / modelled), one a point
