@@ -29,9 +29,8 @@ const std::string apart =
 
 struct PooledStudy : InFolder {
   StudyResult study(const std::string& text) {
-    const Result<Scenario> scenario = load_scenario(write("s.yaml", text), library_);
-    EXPECT_TRUE(scenario) << told(scenario.error());
-    return *run_study(*scenario, scenario->calibration, nullptr, "--predict-only",
+    const Scenario scenario = loaded(text);
+    return *run_study(scenario, scenario.calibration, nullptr, "--predict-only",
                       [](const std::string&, double) {});
   }
 };

@@ -20,6 +20,12 @@ class InFolder : public testing::Test {
     EXPECT_TRUE(write_file(folder_ / name, text));
     return folder_ / name;
   }
+  /// The scenario of a right text; an empty one where it is not.
+  Scenario loaded(const std::string& text) const {
+    const Result<Scenario> scenario = load_scenario(write("s.yaml", text), library_);
+    EXPECT_TRUE(scenario) << told(scenario.error());
+    return scenario ? *scenario : Scenario{};
+  }
   /// The messages for `errors`, without this folder's name.
   std::string told(const Errors& errors) const {
     std::string text = to_string(errors);

@@ -12,11 +12,6 @@ const std::string served =
     "serving: {kv_blocks: 64, max_num_seqs: 8, kv_link: {latency: 10 us}}\n";
 
 struct Pools : InFolder {
-  Scenario loaded(const std::string& text) {
-    const Result<Scenario> scenario = load_scenario(write("s.yaml", text), library_);
-    EXPECT_TRUE(scenario) << told(scenario.error());
-    return scenario ? *scenario : Scenario{};
-  }
   void says(const std::string& pools, const std::string& expected) {
     const Result<Scenario> scenario = load_scenario(write("s.yaml", served + pools), library_);
     ASSERT_FALSE(scenario) << pools;

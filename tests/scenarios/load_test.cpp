@@ -4,14 +4,7 @@
 namespace inferometer {
 namespace {
 
-class Load : public InFolder {
- protected:
-  Scenario loaded(const std::string& text) const {
-    Result<Scenario> scenario = load_scenario(write("s.yaml", text), library_);
-    EXPECT_TRUE(scenario) << (scenario ? "" : told(scenario.error()));
-    return scenario ? std::move(*scenario) : Scenario{};
-  }
-};
+using Load = InFolder;
 
 TEST_F(Load, ReadsEverySection) {
   write("weights.safetensors", "");
