@@ -97,7 +97,7 @@ Json pools_json(const ServingMetrics& metrics) {
     pools.push_back({{"name", p.name},
                      {"role", name(p.role)},
                      {"device", p.device},
-                     {"replicas", p.instances},
+                     {"instances", p.instances},
                      {"utilisation", p.utilisation},
                      {"running_mean", p.running},
                      {"waiting_mean", p.waiting},

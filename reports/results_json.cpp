@@ -164,17 +164,36 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
   return json;
 }
 
+Json settings_json(const Case& c) {
+  Json json = Json::object();
+  for (const Setting& s : settings(c)) json[s.path] = s.value;
+  return json;
+}
+
+/// What each pool runs, where a variant has any.
+Json pools_json(const std::vector<Pool>& pools) {
+  Json json = Json::array();
+  for (const Pool& p : pools)
+    json.push_back({{"name", p.name},
+                    {"role", name(p.role)},
+                    {"device", p.edited.cluster.device.name},
+                    {"replicas", p.replicas},
+                    {"settings", settings_json(p.edited)},
+                    {"settings_hash", fmt::format("{:016x}", settings_hash(p.edited))}});
+  return json;
+}
+
 Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& baseline) {
   Json json{
       {"name", v.name},
       {"optimizations", v.optimizations},
-      {"settings", Json::object()},
+      {"settings", settings_json(v.settings)},
       {"settings_hash", fmt::format("{:016x}", settings_hash(v.settings))},
       {"memory",
        {{"predicted", json_of(v.memory)}, {"used", v.memory_used ? json_of(*v.memory_used) : Json(nullptr)}}},
       {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
       {"phases", Json::array()}};
-  for (const Setting& s : settings(v.settings)) json["settings"][s.path] = s.value;
+  if (!v.pools.empty()) json["pools"] = pools_json(v.pools);
   if (!v.not_served.empty()) json["not_served"] = v.not_served;
   if (v.serving) {
     json["traffic"] = v.serving->traffic->source;

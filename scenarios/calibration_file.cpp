@@ -163,12 +163,15 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
   if (!document) return failure(document.error());
   Errors errors;
   Reader in(*document, "", errors);
+  const std::size_t before = errors.size();
+  const auto format = in.required<std::int64_t>("format");
+  if (errors.size() == before && format != calibration_format)
+    return failure(fmt::format("format: is {}, only {} is read: calibrate anew", format, calibration_format),
+                   in.raw("format")->where);
   const auto stated = in.required<std::string>("hash");
   const std::string is = content_hash(std::string_view{text}.substr(hashed_from(text)));
   if (in.has("hash") && stated != is)
     in.error("hash", fmt::format("the text below it was changed: its hash is {}", is));
-  if (in.required<std::int64_t>("format") != 1 && in.has("format"))
-    in.error("format", "only format 1 is read");
   KernelCalibration calibration{.device = in.required<std::string>("device"),
                                 .date = in.required<std::string>("date"),
                                 .sources = {},

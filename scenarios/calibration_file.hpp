@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -9,10 +10,16 @@
 
 namespace inferometer {
 
+/// The version of the format that is written and read. 2: gaps apart at a library's kernels, `alone` of
+/// residual layers.
+inline constexpr std::int64_t calibration_format = 2;
+
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
-/// their points: the same predictions. errors  all at their places: what is missing, unknown, of another
-/// format version, no number, outside the range
-///         of a parameter, of operators and variants that no kernel has; text that its hash does not fit
+/// their points: the same predictions.
+///
+/// errors  all at their places: what is missing, unknown, no number, outside the range of a parameter, of
+///         operators and variants that no kernel has; text that its hash does not fit. Of another version of
+///         the format that alone
 [[nodiscard]] Result<KernelCalibration> read_calibration(const std::string& text,
                                                          const std::filesystem::path& file);
 

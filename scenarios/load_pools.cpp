@@ -1,6 +1,7 @@
 #include "scenarios/load_pools.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "model/read_name.hpp"
 #include "model/setting_text.hpp"
@@ -21,8 +22,9 @@ SettingPaths pool_paths() {
   fields(plan, [&](std::string_view path, const auto&, std::string_view) { paths.emplace_back(path); });
   Serving serving;
   serving_fields(serving, [&](std::string_view path, const auto&, std::string_view) {
-    if (path != "serving.replicas" && path != "serving.router" && path != "serving.load")
-      paths.emplace_back(path);
+    constexpr std::array whole{"serving.replicas", "serving.router", "serving.load",
+                               "serving.kv_link.latency", "serving.kv_link.overlap"};
+    if (std::find(whole.begin(), whole.end(), path) == whole.end()) paths.emplace_back(path);
   });
   return paths;
 }
@@ -126,8 +128,12 @@ std::vector<Pool> read_pools(Reader& in, const PoolContext& context) {
   return pools;
 }
 
-Errors settle_pools(std::vector<Pool>& pools, const Case& base) {
+Errors settle_pools(std::vector<Pool>& pools, const Case& base, const std::vector<Edit>& edits) {
   Errors errors;
+  for (const Edit& edit : edits) {
+    if (!pools.empty() && edit.path == "serving.replicas")
+      errors.push_back({"serving.replicas: pools: have replicas of their own", edit.where});
+  }
   for (Pool& pool : pools) {
     const std::size_t before = errors.size();
     pool.edited = base;

@@ -21,9 +21,10 @@ std::vector<Pool> read_pools(Reader& in, const PoolContext& context);
 
 /// Gives each pool its Case: `base` on the pool's device, with its replicas, under its edits.
 ///
+/// edits    that made `base`, of what has these pools
 /// errors   at their places: what check_case() finds of a pool, prefill without decode or the other way
-/// round,
-///          caches of different layout, an instance that has no link to send or receive a cache over
-[[nodiscard]] Errors settle_pools(std::vector<Pool>& pools, const Case& base);
+///          round, caches of different layout, an instance that has no link to send or receive a cache over,
+///          edits that pools make void
+[[nodiscard]] Errors settle_pools(std::vector<Pool>& pools, const Case& base, const std::vector<Edit>& edits);
 
 }  // namespace inferometer

@@ -232,17 +232,21 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
   const PoolContext pools{library, file.parent_path(), device != nullptr ? device->scalar : "",
                           traffic.has_value()};
   s.pools = read_pools(in, pools);
-  if (judge && errors.empty()) errors = settle_pools(s.pools, s.baseline);
+  if (judge && errors.empty()) errors = settle_pools(s.pools, s.baseline, edits);
   read_variants(in, s, pools, judge && errors.empty());
   if (const Document* sweep = in.raw("sweep")) {
     read_sweep(*sweep, s, library, errors);
-    const auto is_device = [](const SweepAxis& axis) { return axis.path == "device"; };
-    const bool devices = std::any_of(s.sweep.begin(), s.sweep.end(), is_device);
-    if (in.has("calibration") && devices) in.error("calibration", "is of one device; sweep: has several");
     const std::vector<Variant> runs = runs_of(s);
-    const auto has_pools = [](const Variant& v) { return !v.pools.empty(); };
-    if (devices && std::any_of(runs.begin(), runs.end(), has_pools))
-      in.error("sweep", "device: pools: have devices of their own; list them as variants");
+    const bool pooled =
+        std::any_of(runs.begin(), runs.end(), [](const Variant& v) { return !v.pools.empty(); });
+    for (const SweepAxis& axis : s.sweep) {
+      const bool of_devices = axis.path == "device", replicas = axis.path == "serving.replicas";
+      if (of_devices && in.has("calibration"))
+        in.error("calibration", "is of one device; sweep: has several");
+      if (pooled && (of_devices || replicas))
+        errors.push_back(
+            {"sweep." + axis.path + ": pools: have their own; list them as variants", axis.where});
+    }
   }
   in.reject_unknown_keys();
   if (traffic && errors.empty()) {

@@ -89,7 +89,7 @@ Variant read_variant(Reader in, const Case& baseline, const std::vector<Pool>& p
   v.edits.insert(v.edits.end(), own.begin(), own.end());
   if (judge && errors.size() == before) {
     Errors wrong = check_case(v.edited, v.edits, in.where());
-    if (wrong.empty()) wrong = settle_pools(v.pools, v.edited);
+    if (wrong.empty()) wrong = settle_pools(v.pools, v.edited, v.edits);
     for (Error& e : wrong) {
       e.message = "variant \"" + v.name + "\": " + e.message;
       errors.push_back(std::move(e));

@@ -64,7 +64,7 @@ std::size_t hashed_from(std::string_view text) {
 }
 
 std::string print_calibration(const KernelCalibration& calibration) {
-  std::string text = fmt::format("format: 1\ndevice: {}\ndate: {}\nsources:\n",
+  std::string text = fmt::format("format: {}\ndevice: {}\ndate: {}\nsources:\n", calibration_format,
                                  yaml_quoted(calibration.device), yaml_quoted(calibration.date));
   for (const auto& source : calibration.sources)
     text += fmt::format("  - {{file: {}, rows: {}, hash: {}}}\n", yaml_quoted(source.file), source.rows,

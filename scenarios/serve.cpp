@@ -7,6 +7,7 @@
 #include "simulator/serving/cost.hpp"
 #include "simulator/serving/predicted_timer.hpp"
 #include "simulator/serving/server.hpp"
+#include "simulator/serving/token_rate.hpp"
 
 namespace inferometer {
 namespace {
@@ -116,6 +117,11 @@ Result<ServingResult> predict_pools(const Case& c, const std::vector<Pool>& pool
     predicted.push_back(std::make_unique<PredictedTimer>(pool.edited, structures.back(),
                                                          pool.calibration ? *pool.calibration : calibration));
     timers.push_back(predicted.back().get());
+    if (pools.size() > 1 && rule_of(c.serving.router).looks) {
+      PoolSettings& weighed = server.pools.back();
+      const auto time = [&](const StepTotals& step) { return predicted.back()->predict(step); };
+      weighed.per_token = time_per_token(weighed, *result.traffic, time).count();
+    }
     if (pool.role == PoolRole::prefill && server.transfer.block == Bytes{0}) {
       const Result<PooledServer::Transfer> transfer = transfer_of(pool.edited);
       if (!transfer) return refuse(transfer.error());

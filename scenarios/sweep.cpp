@@ -151,7 +151,7 @@ SweepPoint point_at(const Scenario& scenario, std::size_t index) {
   }
   point.run.name = std::move(name);
   if (point.errors.empty()) point.errors = check_case(point.run.edited, point.run.edits, {});
-  if (point.errors.empty()) point.errors = settle_pools(point.run.pools, point.run.edited);
+  if (point.errors.empty()) point.errors = settle_pools(point.run.pools, point.run.edited, point.run.edits);
   return point;
 }
 

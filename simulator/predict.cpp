@@ -141,8 +141,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const std::size_t copies = tasks.size();
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
-  const Gaps gaps = gpu ? models_of(calibration).gaps(launch_mode(!eager, overlap), device) : Gaps{};
-  bool behind_library = false;
+  GapWalk gaps(gpu ? models_of(calibration).gaps(launch_mode(!eager, overlap), device) : Gaps{});
   prediction.gaps.resize(num_vertices(graph), Seconds{0});
   KernelTimes kernel_times(device, calibration);
   std::vector<Seconds> alone;                      // of kernels
@@ -158,7 +157,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
       alone.back() += e.time();
     } else if (kernel.first == v) {
       KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, overlap);
-      const Seconds gap = gaps.with(e.of_library, std::exchange(behind_library, e.of_library));
+      const Seconds gap = gaps.next(e.of_library);
       const std::size_t main = main_node(graph, kernel);
       prediction.gaps[main] = gap;
       e.nodes[main - v].parts.launch += gap;

@@ -119,18 +119,17 @@ StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_reco
   const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
   Stretch stretch;
   Nanoseconds host{0};
-  bool behind_library = false;
+  GapWalk walk(gaps);
   for (const Piece& piece : shape.pattern->pieces) {
     host += dispatch;
     if (piece.attending < 0) {
       const auto& [alone, of_library] = classes_.time(piece.kernel_class, run);
-      const Nanoseconds ticks =
-          to_ticks(alone + gaps.with(of_library, std::exchange(behind_library, of_library)));
+      const Nanoseconds ticks = to_ticks(alone + walk.next(of_library));
       stretch.work += ticks;
       stretch.latest = std::max(stretch.latest, host) + ticks;
       continue;
     }
-    behind_library = false;
+    walk.next(false);  // its gap is `between`
     stretch.attending = piece.attending;
     stretch.host = host;
     append(shape.stretches, std::exchange(stretch, {}));

@@ -70,6 +70,10 @@ void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart
   const auto prompts = std::stable_partition(behind, sequences_.end(), [&](const Sequence& s) {
     return !prompts_apart || s.cached > 0 || s.fresh == 1;
   });
+  // Those that see most keys first: short ones fill the end.
+  std::stable_sort(sequences_.begin(), behind, [](const Sequence& a, const Sequence& b) {
+    return a.cached + a.fresh > b.cached + b.fresh;
+  });
   decoding_ = behind - sequences_.begin();
   prompts_ = static_cast<std::size_t>(sequences_.end() - prompts);
   std::memcpy(part(5), sequences_.data(), sequences_.size() * sizeof(Sequence));
@@ -78,7 +82,6 @@ void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart
     for (std::int64_t t = 0; t < tiles_of(sequences_[i].fresh, group); ++t)
       tiles.push_back({static_cast<std::int32_t>(i), static_cast<std::int32_t>(t * prefill_rows)});
   }
-  // Those that see most keys first: short ones fill the end.
   const auto keys = [&](const AttentionTile& t) {
     return sequences_[static_cast<std::size_t>(t.sequence)].cached + t.row / group;
   };

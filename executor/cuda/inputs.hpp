@@ -21,9 +21,9 @@ class DeviceInputs {
   DeviceInputs() = default;
   [[nodiscard]] static Result<DeviceInputs> of(const InputLimits& limits);
 
-  /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first. With
-  /// prompts_apart those of the others that have several tokens and no history come last, and have no tiles.
-  /// group: query heads per key head
+  /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first, the
+  /// longest before the others. With prompts_apart those of the others that have several tokens and no
+  /// history come last, and have no tiles. group: query heads per key head
   void send(const Pass& pass, std::int64_t group, bool prompts_apart, cudaStream_t stream);
 
   const std::int32_t* tokens() const { return at(0); }

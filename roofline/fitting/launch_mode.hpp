@@ -25,10 +25,22 @@ constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
 struct Gaps {
   Seconds between{0};     ///< other kernels
   Seconds at_library{0};  ///< before and behind a library's kernel
-  /// Counted with a kernel.
-  Seconds with(bool library, bool behind_library) const {
-    return between + (library ? behind_library ? 1 : 2 : 0) * (at_library - between);
+};
+
+/// The gaps of kernels one after another, each counted with the kernel that it is before, and those behind a
+/// library's kernel with that.
+class GapWalk {
+ public:
+  explicit GapWalk(const Gaps& gaps) : gaps_(gaps) {}
+  Seconds next(bool library) {
+    const int at_library = library ? behind_library_ ? 1 : 2 : 0;
+    behind_library_ = library;
+    return gaps_.between + at_library * (gaps_.at_library - gaps_.between);
   }
+
+ private:
+  Gaps gaps_;
+  bool behind_library_ = false;
 };
 
 }  // namespace inferometer

@@ -19,8 +19,7 @@ double matern(double square_of_distance) {
   return (1 + d) * std::exp(-d);
 }
 
-/// Lengths of the features in octaves, together and each alone, and how much of the variance is noise that no
-/// neighbour shares.
+/// Lengths of the features in octaves, together and each alone, and the variance that no neighbour shares.
 struct Scales {
   std::vector<float> lengths, alone;
   float noise = 0.3F;
@@ -139,7 +138,7 @@ Scales best_scales(const Part& part) {
         attempt(s);
       }
     }
-    for (const float length : {0.25F, 1.0F}) {
+    for (const float length : {0.0F, 0.25F, 1.0F}) {
       if (!within) break;
       Scales s = best;
       s.alone[*within] = length;

@@ -110,7 +110,7 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
     joined = p[join] + (clustered ? 0 : p[traffic] * partial / c.bandwidth);
   }
   const double all_waves = p[whole] * waves + (1 - p[whole]) * even;
-  // The longest sequences are the oldest, whose blocks come first.
+  // The longest sequences' blocks come first.
   const double longer = std::max(0.0, p[start] + part(l.longest) * alone - all_waves);
   const double worked = all_waves + p[skew] * longer;
   return {std::max(0.3, p[floor_] + worked + joined), std::max(0.0, p[floor_]), worked + joined, all};

@@ -19,12 +19,8 @@ constexpr Seconds shortest_limited{1e-3};
 
 Seconds sum_of_gaps(const StepSamples& step, Gaps gaps) {
   Seconds sum{0};
-  bool behind_library = false;
-  for (const StepSample& k : step.kernels) {
-    const bool library = of_library(k.calls);
-    sum += gaps.with(library, behind_library);
-    behind_library = library;
-  }
+  GapWalk walk(gaps);
+  for (const StepSample& k : step.kernels) sum += walk.next(of_library(k.calls));
   return sum;
 }
 

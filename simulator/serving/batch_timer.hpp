@@ -35,8 +35,6 @@ class BatchTimer {
   virtual ~BatchTimer() = default;
   /// On devices that have nothing else to do.
   [[nodiscard]] virtual Result<Nanoseconds> time(const Batch& batch) = 0;
-  /// The same of a step that nobody runs, so that nothing is counted.
-  [[nodiscard]] virtual Result<Nanoseconds> estimate(const Batch& batch) { return time(batch); }
   /// Of a pipeline; one stage where a timer knows of none.
   [[nodiscard]] virtual Done stage_times(const Batch& batch, StageTimes& out) {
     const Result<Nanoseconds> whole = time(batch);

@@ -10,6 +10,10 @@ void Handovers::ask(const Handover& handover, Nanoseconds now) {
   look_for_room(handover.to, now);
 }
 
+std::int64_t Handovers::blocks_of(std::int64_t tokens) const {
+  return (tokens + block_tokens_ - 1) / block_tokens_;
+}
+
 void Handovers::look_for_room(std::size_t to, Nanoseconds now) {
   bool some = false;
   while (const auto room = instances_[to]->reserve()) {
@@ -17,8 +21,14 @@ void Handovers::look_for_room(std::size_t to, Nanoseconds now) {
     Handover h = asked->second;
     asked_.erase(asked);
     h.sequence = room->sequence;
-    h.there = room->there;
+    h.blocks = blocks_of(traffic_.requests[static_cast<std::size_t>(h.request)].prompt_tokens) -
+               room->there / block_tokens_;
     h.room = now;
+    counts_.tokens_there += room->there;
+    if (h.blocks == 0) {
+      events_.post(std::max(now, h.start + h.step), {h, true});
+      continue;
+    }
     ready_.push_back(h);
     some = true;
   }
@@ -38,19 +48,15 @@ void Handovers::begin(Nanoseconds now) {
 }
 
 void Handovers::send(const Handover& h, Nanoseconds now) {
-  const auto whole = [&](std::int64_t tokens) { return (tokens + block_tokens_ - 1) / block_tokens_; };
-  const std::int64_t prompt = traffic_.requests[static_cast<std::size_t>(h.request)].prompt_tokens;
-  const std::int64_t blocks = whole(prompt) - h.there / block_tokens_;
-  const std::int64_t layered = std::min(blocks, whole(h.tokens));
+  const std::int64_t layered = std::min(h.blocks, blocks_of(h.tokens));
   const KvLinks::Times times = links_.begin(h.from, h.to,
-                                            {.before = (blocks - layered) * block_,
+                                            {.before = (h.blocks - layered) * block_,
                                              .layered = layered * block_,
                                              .start = h.start,
                                              .step = h.step,
                                              .layers = layers_},
                                             now);
-  counts_.bytes += blocks * block_;
-  counts_.tokens_there += h.there;
+  counts_.bytes += h.blocks * block_;
   counts_.time.add(times.there - h.room);
   counts_.delay.add(times.there - h.start - h.step);
   events_.post(times.free, {h, false});

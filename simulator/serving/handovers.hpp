@@ -19,12 +19,13 @@ struct Handover {
   Nanoseconds start{0}, step{0};  ///< of it; where nothing does: its end, and nothing
   // Once the receiver has room:
   std::int32_t sequence = -1;
-  std::int64_t there = 0;  ///< tokens of the prompt that it has
-  Nanoseconds room{0};     ///< since when
+  std::int64_t blocks = 0;  ///< of the prompt that it has not
+  Nanoseconds room{0};      ///< since when
 };
 
 /// Caches on their way: each waits at its receiver until there is room, then until both links are free. First
-/// come, first served, but one whose links are busy does not keep others from theirs.
+/// come, first served, but one whose links are busy does not keep others from theirs. Where the receiver has
+/// every block already nothing is sent: decoding goes on when the prompt's step ends.
 class Handovers {
  public:
   /// block  of the cache, all layers
@@ -49,6 +50,7 @@ class Handovers {
   std::optional<Handover> pop();
 
  private:
+  std::int64_t blocks_of(std::int64_t tokens) const;
   void begin(Nanoseconds now);
   void send(const Handover& h, Nanoseconds now);
 

@@ -70,10 +70,12 @@ std::int64_t Instance::tokens_of(std::int32_t request) const {
 
 bool Instance::can_serve(std::int32_t request) const {
   const Request& r = traffic_.requests[static_cast<std::size_t>(request)];
-  const std::int64_t longest = r.prompt_tokens + (settings_.role == PoolRole::prefill ? 1 : r.output_tokens);
+  const bool prefills = settings_.role == PoolRole::prefill;
+  const std::int64_t longest = r.prompt_tokens + (prefills ? 1 : r.output_tokens);
   const std::int64_t limit = settings_.serving.max_model_len;
   const bool reserved = settings_.serving.allocation == KvAllocation::preallocated;
-  const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : longest);
+  // The cache of a prompt's first token is made where it is decoded.
+  const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : prefills ? r.prompt_tokens : longest);
   return (limit == 0 || longest <= limit) && most <= pool_.blocks() - watermark_;
 }
 

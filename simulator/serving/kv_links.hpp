@@ -25,8 +25,8 @@ struct KvCargo {
 ///   max over l of  start + (l + 1) T / L + (L - l) Xc / L
 /// which is linear in l and largest at one of its ends:
 ///   start + max(T, Xc) + min(T, Xc) / L
-/// and not before now + X. The links are busy for X from the first layer on: the gaps between layers are
-/// another's.
+/// and not before now + X. The links are busy while what was there before leaves, and for Xc from the first
+/// layer on: the gaps between layers are another's.
 ///
 /// ignores  several transfers that share a link at one time; routes and switches between instances
 /// source   layer-wise transfer: Patel et al., "Splitwise", arXiv 2311.18677, section IV-C; one link an

@@ -21,7 +21,8 @@ class PredictedTimer final : public BatchTimer {
     draw(batch.totals, time);
     return time;
   }
-  Result<Nanoseconds> estimate(const Batch& batch) override { return predictor_.time(batch.totals); }
+  /// Of a step that nobody runs: what it draws is not added. Where there are stages, one after the other.
+  Nanoseconds predict(const StepTotals& totals) { return predictor_.time(totals); }
   Done stage_times(const Batch& batch, StageTimes& out) override {
     if (!pipeline_) return BatchTimer::stage_times(batch, out);
     out.stages.clear();

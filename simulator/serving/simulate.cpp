@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 
 #include "simulator/event_queue.hpp"
@@ -10,7 +11,6 @@
 #include "simulator/serving/handovers.hpp"
 #include "simulator/serving/pipeline.hpp"
 #include "simulator/serving/routers.hpp"
-#include "simulator/serving/token_rate.hpp"
 
 namespace inferometer {
 namespace {
@@ -38,31 +38,22 @@ class Server {
       run.role = pool.instance.role;
       run.instances = pool.replicas * pool.ranks;
       run.kv_blocks = pool.instance.kv_blocks;
+      per_token_.push_back(pool.per_token);
       if (run.role == PoolRole::decode) sent_block_tokens = pool.instance.block_tokens;
+      Group& group = run.role == PoolRole::decode ? decoders_ : entrances_;
+      group.pools.push_back(p);
+      first_of_.push_back(replicas_.size());
       for (std::int64_t i = 0; i < pool.replicas; ++i) {
-        (run.role == PoolRole::decode ? decoders_ : entrances_).replicas.push_back(replicas_.size());
+        group.replicas.push_back(replicas_.size());
         add_replica(pool, run);
         pool_of_.push_back(p);
         links.push_back(pool.link);
       }
     }
-    per_token_.assign(run_.pools.size(), 1.0);
     const PooledServer::Transfer& t = settings.transfer;
     if (!decoders_.replicas.empty())
       handovers_.emplace(instances_, traffic, KvLinks(std::move(links), t.latency), t.block,
                          sent_block_tokens, t.layers, run_.transfers);
-  }
-
-  /// Tells routers how fast the pools are.
-  Done weigh(const PooledServer& settings) {
-    for (std::size_t p = 0; p < per_token_.size() && per_token_.size() > 1; ++p) {
-      const PoolSettings& pool = settings.pools[p];
-      const Result<Seconds> time = time_per_token(pool.instance, traffic_, *timers_[p]);
-      if (!time) return failure(time.error());
-      // The parts of a replica work at the same time.
-      per_token_[p] = time->count() / static_cast<double>(pool.stages * pool.ranks);
-    }
-    return std::monostate{};
   }
 
   Result<ServingRun> serve() {
@@ -101,7 +92,7 @@ class Server {
  private:
   /// Replicas that one request can go to.
   struct Group {
-    std::vector<std::size_t> replicas;
+    std::vector<std::size_t> pools, replicas;
     std::int64_t routed = 0;
   };
 
@@ -121,37 +112,41 @@ class Server {
   }
 
   BatchTimer& timer_of(std::size_t i) { return *timers_[pool_of_[i]]; }
-  bool serves(std::size_t i, std::int32_t r) const {
-    if (!replicas_[i]->can_serve(r)) return false;
-    const bool goes_on = run_.pools[pool_of_[i]].role == PoolRole::prefill &&
+
+  /// Whether a pool can do its part of a request, and another what follows that.
+  bool serves(std::size_t pool, std::int32_t r) const {
+    const auto can = [&](std::size_t p) { return replicas_[first_of_[p]]->can_serve(r); };
+    const bool goes_on = run_.pools[pool].role == PoolRole::prefill &&
                          traffic_.requests[static_cast<std::size_t>(r)].output_tokens > 1;
-    const std::vector<std::size_t>& next = decoders_.replicas;
-    return !goes_on ||
-           std::any_of(next.begin(), next.end(), [&](std::size_t d) { return replicas_[d]->can_serve(r); });
+    return can(pool) && (!goes_on || std::any_of(decoders_.pools.begin(), decoders_.pools.end(), can));
+  }
+
+  /// Those of a group that can serve a request; of one pool all, which reject it themselves.
+  const std::vector<std::size_t>& able(const Group& group, std::int32_t r) {
+    if (run_.pools.size() == 1) return group.replicas;
+    const auto serves = [&](std::size_t p) { return this->serves(p, r); };
+    if (std::all_of(group.pools.begin(), group.pools.end(), serves)) return group.replicas;
+    able_.clear();
+    std::copy_if(group.replicas.begin(), group.replicas.end(), std::back_inserter(able_),
+                 [&](std::size_t i) { return serves(pool_of_[i]); });
+    return able_;
   }
 
   /// returns  nothing where no replica of several pools can serve it
   std::optional<std::size_t> route(Group& group, std::int32_t r) {
-    const std::vector<std::size_t>* open = &group.replicas;
-    if (run_.pools.size() > 1) {
-      able_.clear();
-      for (const std::size_t i : group.replicas) {
-        if (serves(i, r)) able_.push_back(i);
-      }
-      if (able_.empty()) return std::nullopt;
-      open = &able_;
-    }
+    const std::vector<std::size_t>& open = able(group, r);
+    if (open.empty()) return std::nullopt;
     // What a decode instance has of a prompt saves it a transfer, but no tokens.
     const bool prefixes = rule_.router == ReplicaRouter::prefix_aware && &group == &entrances_;
-    loads_.resize(open->size());
-    for (std::size_t l = 0; l < open->size() && rule_.looks; ++l) {
-      const std::size_t i = (*open)[l];
+    loads_.resize(open.size());
+    for (std::size_t l = 0; l < open.size() && rule_.looks; ++l) {
+      const std::size_t i = open[l];
       loads_[l] = replicas_[i]->load(r, prefixes);
       ++loads_[l].requests;
       loads_[l].outstanding_tokens += replicas_[i]->tokens_of(r);
       loads_[l].per_token = per_token_[pool_of_[i]];
     }
-    return (*open)[rule_.choose(loads_, group.routed++)];
+    return open[rule_.choose(loads_, group.routed++)];
   }
 
   /// All that arrive at one instant.
@@ -271,9 +266,10 @@ class Server {
   ServingRun run_;
   KvOverlap overlap_;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::vector<Instance*> instances_;  // those that replicas are by themselves, null otherwise
-  std::vector<std::size_t> pool_of_;
-  std::vector<double> per_token_;  // of each pool
+  std::vector<Instance*> instances_;   // those that replicas are by themselves, null otherwise
+  std::vector<std::size_t> pool_of_;   // of each replica
+  std::vector<std::size_t> first_of_;  // replica of each pool: they are alike
+  std::vector<double> per_token_;      // of each pool
   Group entrances_, decoders_;
   std::optional<Handovers> handovers_;
   std::vector<ReplicaLoad> loads_;
@@ -304,9 +300,7 @@ Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
                      " tokens, which is no multiple of kv.block_tokens, " +
                      std::to_string(pool.instance.block_tokens));
   }
-  Server serving(server, traffic, timers, progress);
-  if (Done done = serving.weigh(server); !done) return failure(done.error());
-  return serving.serve();
+  return Server(server, traffic, timers, progress).serve();
 }
 
 }  // namespace inferometer

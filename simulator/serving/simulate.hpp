@@ -25,6 +25,7 @@ struct PoolSettings {
   std::int64_t replicas = 1;
   std::int64_t stages = 1, ranks = 1;  ///< as ServerSettings has them
   BytesPerSecond link{0};              ///< what an instance sends, or receives, of caches
+  double per_token = 1;                ///< as ReplicaLoad has it
 };
 
 /// A server of several pools behind one router. Requests go to instances of role prefill and both; from a
@@ -63,8 +64,7 @@ using ServingProgress = std::function<void(double fraction)>;
 ///
 /// timers    one a pool
 /// requires  prefill pools and decode pools together, or neither, with blocks of the same size, one stage and
-/// one
-///           replica of attention
+///           one replica of attention
 [[nodiscard]] Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
                                           std::span<BatchTimer* const> timers,
                                           const ServingProgress& progress = {});

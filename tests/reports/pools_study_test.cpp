@@ -23,8 +23,9 @@ const std::string served =
     "variants:\n";
 const std::string apart =
     "  - name: apart\n"
+    "    set: {serving.kv_link.overlap: layers}\n"
     "    pools:\n"
-    "      - {name: first, role: prefill, set: {serving.kv_link.overlap: layers}}\n"
+    "      - {name: first, role: prefill, set: {serving.kv_blocks: 63}}\n"
     "      - {name: then, role: decode}\n";
 
 struct PooledStudy : InFolder {
@@ -46,13 +47,19 @@ TEST_F(PooledStudy, OnePoolOfRoleBothIsWhatReplicasAre) {
 
 TEST_F(PooledStudy, ReportsTellWhatEachPoolDid) {
   const StudyResult study = this->study(served + apart);
-  const auto json = nlohmann::json::parse(results_json(study)).at("variants").at(1).at("predicted");
+  const auto variant = nlohmann::json::parse(results_json(study)).at("variants").at(1);
+  const auto& settings = variant.at("pools");
+  ASSERT_EQ(settings.size(), 2U);
+  EXPECT_EQ(settings.at(0).at("settings").at("serving.kv_blocks"), "63");
+  EXPECT_EQ(settings.at(1).at("settings").at("serving.kv_blocks"), "64");
+  EXPECT_NE(settings.at(0).at("settings_hash"), settings.at(1).at("settings_hash"));
+  const auto& json = variant.at("predicted");
   ASSERT_EQ(json.at("pools").size(), 2U);
   EXPECT_EQ(json.at("pools").at(0).at("role"), "prefill");
   EXPECT_EQ(json.at("pools").at(1).at("device"), "unit-gpu");
   EXPECT_EQ(json.at("pools").at(1).at("prompt_tokens"), 0);
   for (const char* key : {"utilisation", "waiting_mean", "running_mean", "kv_blocks", "kv_blocks_peak",
-                          "steps", "preemptions", "replicas", "output_tokens"})
+                          "steps", "preemptions", "instances", "output_tokens"})
     EXPECT_TRUE(json.at("pools").at(0).at(key).is_number()) << key;
   const auto& transfer = json.at("kv_transfer");
   // 16 tokens of two layers, two heads of 8 values, keys and values in bf16.
@@ -61,7 +68,7 @@ TEST_F(PooledStudy, ReportsTellWhatEachPoolDid) {
   EXPECT_GT(transfer.at("time_ms").at("mean").get<double>(), 0);
   EXPECT_EQ(json.at("completed"), 60);
   for (const std::string& text : {results_table(study), report_html(study), report_markdown(study)}) {
-    EXPECT_NE(text.find("link.overlap layers"), std::string::npos);
+    EXPECT_NE(text.find("blocks 63"), std::string::npos);
     EXPECT_NE(text.find("KV caches from prefill to decode instances"), std::string::npos);
   }
   EXPECT_TRUE(pool_table(this->study(served + "  - {name: as it is}\n")).rows.empty());

@@ -94,8 +94,6 @@ TEST_F(Pools, MistakesAreToldWhereTheyAre) {
        "\"50 GB\" is a size; a rate is needed");
   says("pools: [{name: p, role: prefill, set: {serving.kv_link.bandwidth: 5 B/s}}" + decode,
        "serving.kv_link.bandwidth: must be 1 MB/s to 1000000 TB/s, or 0 B/s");
-  says("pools: [{name: p, role: prefill, set: {serving.kv_link.overlap: full}}" + decode,
-       "\"full\" is not one of none, layers");
   says("variants: [{name: v, pools: [{name: p, role: prefill}]}]\n",
        "s.yaml:7:30: error: variant \"v\": pool \"p\": role: prefill needs");
   says("devices: 2\npools: [{name: p, role: prefill, set: {parallel.pipeline: 2}}" + decode,
@@ -105,7 +103,14 @@ TEST_F(Pools, MistakesAreToldWhereTheyAre) {
       "pool \"d\": parallel.pipeline: 2 does not go with role: decode");
   says("pools: [{name: p, set: {serving.max_num_seqs: 4}}]\nsweep: {serving.max_num_seqs: [2, 4]}\n",
        "sweep.serving.max_num_seqs: pool \"p\" sets it too");
-  says("pools: [{name: p}]\nsweep: {device: [unit-gpu]}\n", "device: pools: have devices of their own");
+  says("pools: [{name: p}]\nsweep: {device: [unit-gpu]}\n",
+       "s.yaml:8:9: error: sweep.device: pools: have their own; list them as variants");
+  says("pools: [{name: p}]\nsweep: {serving.replicas: [1, 2]}\n",
+       "sweep.serving.replicas: pools: have their own; list them as variants");
+  says("pools: [{name: p}]\nvariants: [{name: v, set: {serving.replicas: 2}}]\n",
+       "s.yaml:8:46: error: variant \"v\": serving.replicas: pools: have replicas of their own");
+  says("pools: [{name: p, set: {serving.kv_link.latency: 1 us}}]\n",
+       "unknown key \"serving.kv_link.latency\"");
   const Result<Scenario> unserved =
       load_scenario(write("s.yaml", right_scenario + "pools: [{name: a}]\n"), library_);
   ASSERT_FALSE(unserved);

@@ -52,6 +52,21 @@ TEST(KvLinks, LayersLeaveWhenTheyAreComputed) {
   }
 }
 
+TEST(KvLinks, AreBusyUntilTheLayersHaveLeftThatFollowWhatWasThere) {
+  // What was there takes 20, four layers of a step of 400 take 100, the first from 100 on.
+  const auto times = [](Nanoseconds now) {
+    KvLinks links({BytesPerSecond{1e9}, BytesPerSecond{1e9}}, Seconds{0});
+    return links.begin(
+        0, 1, {.before = Bytes{20}, .layered = Bytes{100}, .start = ns(0), .step = ns(400), .layers = 4},
+        now);
+  };
+  EXPECT_EQ(times(ns(0)).free, ns(200));
+  EXPECT_EQ(times(ns(0)).there, ns(425));
+  EXPECT_EQ(times(ns(90)).free, ns(210));  // the first layer waits
+  EXPECT_EQ(times(ns(500)).free, ns(620));
+  EXPECT_EQ(times(ns(500)).there, ns(620));
+}
+
 TEST(KvLinks, WhatCameLateForItsLayersIsSentAtOnce) {
   KvLinks links({BytesPerSecond{1e9}, BytesPerSecond{1e9}}, Seconds{0});
   const KvCargo cargo{.layered = Bytes{100}, .start = ns(0), .step = ns(400), .layers = 4};

@@ -162,6 +162,40 @@ TEST(Disaggregation, PromptBlocksThatTheReceiverHasAreNotSentAgain) {
   EXPECT_EQ(run.prefix_hit_tokens, 2 * 128);
 }
 
+TEST(Disaggregation, ACacheThatTheReceiverHasIsNotWaitedFor) {
+  Traffic traffic;
+  traffic.block_tokens = 16;
+  for (std::uint64_t b = 0; b < 4; ++b) traffic.blocks.push_back(b);
+  // Whole blocks, known from the first request on; the second computes its last token anew.
+  for (std::int32_t i = 0; i < 2; ++i)
+    traffic.requests.push_back({.arrival = ns(i * 10'000'000),
+                                .prompt_tokens = 64,
+                                .output_tokens = 2,
+                                .first_block = 0,
+                                .blocks = 4});
+  for (const KvOverlap overlap : {KvOverlap::none, KvOverlap::layers}) {
+    PooledServer s = disaggregated(1, 1);
+    s.transfer.overlap = overlap;
+    s.transfer.latency = Seconds{1e-3};
+    for (PoolSettings& p : s.pools) p.instance.serving.prefix_caching = true;
+    const ServingRun run = run_of(s, traffic);
+    EXPECT_EQ(run.transfers.time.count(), 1);
+    EXPECT_EQ(run.transfers.bytes, Bytes{4'000});
+    EXPECT_EQ(run.transfers.tokens_there, 64);
+    const RequestRecord& second = run.requests[1];
+    EXPECT_EQ(second.last_token - second.first_token, ns(1000 + 100 + 65));
+  }
+}
+
+TEST(Disaggregation, APromptThatFillsItsSendersCacheIsServed) {
+  PooledServer s = disaggregated(1, 1);
+  s.pools[0].instance.kv_blocks = 7;
+  EXPECT_TRUE(run_of(s, lone(112, 2)).requests[0].completed());
+  EXPECT_TRUE(run_of(s, lone(113, 2)).requests[0].rejected);
+  s.pools[0].instance.serving.max_model_len = 112;  // the prompt's first token counts there
+  EXPECT_TRUE(run_of(s, lone(112, 2)).requests[0].rejected);
+}
+
 TEST(Disaggregation, EveryRequestEndsOnceAndTokensAreConserved) {
   std::mt19937_64 random(5);
   std::int64_t preempted = 0, sent = 0;
@@ -280,8 +314,9 @@ TEST(Pools, OneOfRoleBothIsAServerOfReplicas) {
 }
 
 TEST(Pools, LeastLoadedGivesAFasterPoolMoreInProportion) {
-  const PooledServer s{.pools = {pool(PoolRole::both, 1, 2'000), pool(PoolRole::both, 1, 2'000)},
-                       .router = ReplicaRouter::least_loaded};
+  PooledServer s{.pools = {pool(PoolRole::both, 1, 2'000), pool(PoolRole::both, 1, 2'000)},
+                 .router = ReplicaRouter::least_loaded};
+  s.pools[0].per_token = 3;
   const Traffic traffic = random_traffic(4, 600, 4'000);
   LinearTimer fast(100, 1), slow(300, 3);
   const std::array<BatchTimer*, 2> timers{&slow, &fast};
