@@ -20,10 +20,10 @@ std::int32_t decode_splits(const DecodeLoad& load, std::int64_t processors, std:
     const std::int64_t blocks = load.pairs * splits, rest = blocks % slots;
     const auto mean = static_cast<double>(ceil_div(load.mean, splits)),
                longest = static_cast<double>(ceil_div(load.longest, splits));
-    const auto wave = [&](std::int64_t n) {
-      return n == 0 ? 0.0 : start + mean * std::max(1.0, static_cast<double>(n) / busy);
-    };
-    double keys = std::max(static_cast<double>(blocks / slots) * wave(slots) + wave(rest), start + longest);
+    const auto slowed = [&](std::int64_t n) { return std::max(1.0, static_cast<double>(n) / busy); };
+    const auto wave = [&](std::int64_t n) { return n == 0 ? 0.0 : start + mean * slowed(n); };
+    double keys = static_cast<double>(blocks / slots) * wave(slots) + wave(rest);
+    keys += std::max(0.0, longest - (keys - start) / slowed(std::min(blocks, slots)));
     if (splits > 1) keys += join + partial * static_cast<double>(blocks) / busy;
     if (splits == 1 || keys < least) {
       least = keys;

@@ -19,14 +19,13 @@ constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim, std::int64_
   return head_dim <= 64 && !(appends && wide) ? 4 : 3;
 }
 
-/// Into how many parts decode attention splits the keys of each pair: those that end soonest, where blocks
-/// come in waves that last as long as a block does by itself, or as memory takes for all of them, but no
-/// sooner than the longest sequence's block. A block takes as long to start as for some keys, what is split
-/// is joined at the cost of some more, and the longest sequence's part reads at least 64.
+/// Into how many parts decode attention splits the keys of each pair: those that end soonest. Blocks come in
+/// waves that last as long as a block does by itself, or as memory takes for all of them. The longest
+/// sequence's block, which begins with the first, gets no more of memory than the others while these run, and
+/// what it has left then takes as long as by itself. A block takes as long to start as for some keys, what is
+/// split is joined at the cost of some more, and the longest sequence's part reads at least 64.
 ///
-/// source  Graham, "Bounds on multiprocessing timing anomalies", 1969: work in all, and the longest piece;
-/// the
-///         costs in keys were measured on an H200
+/// source  the costs in keys were measured on an H200
 std::int32_t decode_splits(const DecodeLoad& load, std::int64_t processors, std::int64_t resident);
 
 /// Whether a cache has octets: one of 16 bits whose key heads are shared by up to eight query heads.
@@ -63,6 +62,6 @@ constexpr std::int64_t octet_rounds(std::int64_t keys, std::int64_t splits) {
 /// Splits that a cluster of thread blocks combines without a detour through memory, at most.
 inline constexpr std::int64_t most_clustered_splits = 8;
 /// No more parts than this, unless there are more pairs.
-constexpr std::int64_t most_decode_parts(std::int64_t processors) { return 16 * processors; }
+constexpr std::int64_t most_decode_parts(std::int64_t processors) { return 32 * processors; }
 
 }  // namespace inferometer

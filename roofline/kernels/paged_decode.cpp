@@ -32,7 +32,7 @@ constexpr std::array specs{
                     0.75, 1.05, 0.89},
     KernelParameter{"whole_waves", "1", "0: blocks are spread evenly, 1: waves are whole", 0.5, 1, 0.8},
     KernelParameter{"skew", "1",
-                    "part of what the longest sequence's block takes beyond the waves that shows", 0.5, 1.5,
+                    "part of what the longest sequence's block takes behind the others that shows", 0.5, 1.5,
                     0.9},
     KernelParameter{"join", "us", "joining of the parts of split keys", 0.3, 5, 1.3},
     KernelParameter{"join_traffic", "1", "partial outputs written and read, relative to memory", 0.5, 10,
@@ -110,8 +110,10 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
     joined = p[join] + (clustered ? 0 : p[traffic] * partial / c.bandwidth);
   }
   const double all_waves = p[whole] * waves + (1 - p[whole]) * even;
-  // The longest sequences' blocks come first.
-  const double longer = std::max(0.0, p[start] + part(l.longest) * alone - all_waves);
+  // The longest sequence's block begins with the first and gets as much of memory as each of the others.
+  const double beside = std::max(alone, std::min(blocks, slots) * bytes_of_key / (c.bandwidth * p[me]));
+  const double read = std::max(0.0, all_waves - p[start]) / beside;
+  const double longer = std::max(0.0, part(l.longest) - read) * alone;
   const double worked = all_waves + p[skew] * longer;
   return {std::max(0.3, p[floor_] + worked + joined), std::max(0.0, p[floor_]), worked + joined, all};
 }

@@ -33,8 +33,9 @@ struct PagedDecode {
   std::span<const KernelParameter> parameters() const;
 
   /// Thread blocks, one for each key head of a sequence and part of its keys, run in waves; a wave lasts as
-  /// long as one of its blocks alone, or as memory takes for all of them, and the longest sequence's block may
-  /// outlast them all. Few pairs that append go to a kernel whose warps take eight keys a round.
+  /// long as one of its blocks alone, or as memory takes for all of them. The longest sequence's block shares
+  /// memory with the others and goes on alone behind them. Few pairs that append go to a kernel whose warps
+  /// take eight keys a round.
   ///
   /// returns  the time with its parts [us]
   /// source   parts of the keys: Dao et al., "Flash-Decoding for long-context inference", 2023; how many:

@@ -35,6 +35,12 @@ TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
   EXPECT_EQ(splits_of(256, 540, 600), 1);
 }
 
+TEST(DecodeSplits, AmongManyWavesTheLongestSequenceReadsNoFasterThanTheOthers) {
+  // By itself its block would end with the waves, about 4500 keys; beside 395 others it has not read half.
+  EXPECT_EQ(splits_of(1312, 490, 3200), 2);
+  EXPECT_EQ(splits_of(1312, 490, 1500), 1);
+}
+
 TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
   const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
     return choose_decode({.pairs = pairs, .longest = longest, .mean = longest, .key_bytes = key_bytes},
