@@ -77,7 +77,7 @@ std::vector<double> fit_model(const std::vector<Sample>& samples) {
   const Residuals first = residuals_of(some_of(samples, at_first), parameters);
   const Residuals last = residuals_of(some_of(samples, at_last), parameters);
   LeastSquaresResult best{.at = {}, .loss = 1e300};
-  for (int start = 0; start < 4; ++start) {
+  for (int start = 0; start < 12; ++start) {
     std::vector<double> at;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const double generic = to_unit(parameters[i], parameters[i].generic);
