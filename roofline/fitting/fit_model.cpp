@@ -1,10 +1,12 @@
 #include "roofline/fitting/fit_model.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "model/seeded.hpp"
 #include "roofline/fitting/draw.hpp"
+#include "roofline/fitting/in_parallel.hpp"
 #include "roofline/fitting/least_squares.hpp"
 
 namespace inferometer {
@@ -62,7 +64,7 @@ std::vector<const Sample*> some_of(const std::vector<Sample>& samples, std::size
   return some;
 }
 
-constexpr std::size_t at_first = 400, at_last = 2500;
+constexpr std::size_t at_first = 400, at_last = 2500, starts = 12;
 
 }  // namespace
 
@@ -76,20 +78,20 @@ std::vector<double> fit_model(const std::vector<Sample>& samples) {
   const auto parameters = parameters_of(samples.front().call);
   const Residuals first = residuals_of(some_of(samples, at_first), parameters);
   const Residuals last = residuals_of(some_of(samples, at_last), parameters);
-  LeastSquaresResult best{.at = {}, .loss = 1e300};
-  for (int start = 0; start < 12; ++start) {
+  std::array<LeastSquaresResult, starts> found;
+  in_parallel(starts, [&](std::size_t start) {
     std::vector<double> at;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const double generic = to_unit(parameters[i], parameters[i].generic);
-      const double random =
-          static_cast<double>(mix(static_cast<std::uint64_t>(start * 100) + i) >> 11) * 0x1p-53;
+      const double random = static_cast<double>(mix(start * 100 + i) >> 11) * 0x1p-53;
       at.push_back(start == 0 ? generic : 0.5 * generic + 0.5 * random);
     }
     const LeastSquaresResult near = least_squares(first, at, {.iterations = 25});
-    LeastSquaresResult found = least_squares(last, near.at, {.iterations = 40});
-    if (found.loss < best.loss) best = std::move(found);
-  }
-  return values_at(parameters, best.at);
+    found[start] = least_squares(last, near.at, {.iterations = 40});
+  });
+  const auto best = std::min_element(found.begin(), found.end(),
+                                     [](const auto& a, const auto& b) { return a.loss < b.loss; });
+  return values_at(parameters, best->at);
 }
 
 std::vector<double> refit_model(const std::vector<Sample>& samples, const std::vector<double>& start) {

@@ -11,7 +11,8 @@ template <class Work>
 void in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next{0};
   std::vector<std::jthread> threads;
-  for (unsigned t = 0; t < std::max(1U, std::thread::hardware_concurrency()); ++t) {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  for (std::size_t t = 0; t < std::min(cores, count); ++t) {
     threads.emplace_back([&] {
       for (std::size_t i = next++; i < count; i = next++) work(i);
     });

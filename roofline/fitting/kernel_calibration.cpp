@@ -1,5 +1,7 @@
 #include "roofline/fitting/kernel_calibration.hpp"
 
+#include <algorithm>
+
 #include "roofline/fitting/in_parallel.hpp"
 
 namespace inferometer {
@@ -24,6 +26,9 @@ std::map<OperatorAndVariant, FittedModel> fit_kernels(
   std::map<OperatorAndVariant, FittedModel> models;
   std::vector<std::pair<const std::vector<Sample>*, FittedModel*>> work;
   for (const auto& [key, of] : samples) work.emplace_back(&of, &models[key]);
+  // The longest first: short ones fill the end.
+  std::stable_sort(work.begin(), work.end(),
+                   [](const auto& a, const auto& b) { return a.first->size() > b.first->size(); });
   in_parallel(work.size(), [&](std::size_t i) { *work[i].second = FittedModel(*work[i].first); });
   return models;
 }

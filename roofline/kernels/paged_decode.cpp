@@ -16,6 +16,8 @@ enum P : std::size_t {
   whole,
   skew,
   join,
+  part_,
+  cluster_join,
   traffic,
   octet_floor,
   octet_round,
@@ -30,11 +32,14 @@ constexpr std::array specs{
     KernelParameter{"narrow", "1", "the same of heads of 64, relative to wider ones", 0.6, 1.5, 0.95},
     KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth",
                     0.75, 1.05, 0.89},
-    KernelParameter{"whole_waves", "1", "0: blocks are spread evenly, 1: waves are whole", 0.5, 1, 0.8},
+    KernelParameter{"whole_waves", "1", "of equal sequences; 0: blocks are spread evenly, 1: waves are whole",
+                    0.5, 1, 0.9},
     KernelParameter{"skew", "1",
                     "part of what the longest sequence's block takes behind the others that shows", 0.5, 1.5,
                     0.9},
-    KernelParameter{"join", "us", "joining of the parts of split keys", 0.3, 5, 1.3},
+    KernelParameter{"join", "us", "joining of the parts of split keys through memory", 0.3, 5, 1.3},
+    KernelParameter{"join_part", "us", "each of them", 0.005, 0.5, 0.1},
+    KernelParameter{"join_cluster", "us", "joining within a cluster", 0.1, 4, 0.8},
     KernelParameter{"join_traffic", "1", "partial outputs written and read, relative to memory", 0.5, 10,
                     2.5},
     KernelParameter{"octet_floor", "us", "few pairs: a call of no size", -1, 6, 2.5},
@@ -107,9 +112,11 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
     const bool clustered = choice.splits <= most_clustered_splits && blocks <= c.sms;
     const double partial = 8 * blocks * static_cast<double>(num_q_heads) / static_cast<double>(num_kv_heads) *
                            static_cast<double>(head_dim);
-    joined = p[join] + (clustered ? 0 : p[traffic] * partial / c.bandwidth);
+    joined = clustered ? p[cluster_join] : p[join] + splits * p[part_] + p[traffic] * partial / c.bandwidth;
   }
-  const double all_waves = p[whole] * waves + (1 - p[whole]) * even;
+  // Blocks of sequences that differ do not end together.
+  const double alike = p[whole] * mean / part(l.longest);
+  const double all_waves = alike * waves + (1 - alike) * even;
   // The longest sequence's block begins with the first and gets as much of memory as each of the others.
   const double beside = std::max(alone, std::min(blocks, slots) * bytes_of_key / (c.bandwidth * p[me]));
   const double read = std::max(0.0, all_waves - p[start]) / beside;

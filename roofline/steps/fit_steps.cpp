@@ -64,8 +64,7 @@ bool attends_both(const StepSample& kernel) {
 /// Kernels of a step that do the same in several layers, by their first call.
 struct Kind {
   const StepSample* kernel = nullptr;
-  Seconds exposed{0};
-  std::int64_t count = 0;
+  std::vector<double> exposed;  ///< [s], one a layer
 };
 std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSamples& step) {
   std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds;
@@ -74,8 +73,7 @@ std::map<std::pair<OperatorAndVariant, std::string>, Kind> kinds_of(const StepSa
     const StepCall& c = k.calls.front();
     Kind& kind = kinds[{{std::string{operator_of(c.call)}, c.variant}, label_of(c.call)}];
     kind.kernel = &k;
-    kind.exposed += k.exposed;
-    ++kind.count;
+    kind.exposed.push_back(k.exposed.count());
   }
   return kinds;
 }
@@ -111,11 +109,13 @@ StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device
   std::vector<std::pair<OperatorAndVariant, Beside>> beside;
   for (const StepSamples& step : steps) {
     const double stretch = stretch_of(step, between.gaps(step.mode, device));
-    for (const auto& [key, of] : kinds_of(step)) {
+    for (auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.kernel->calls.front().call;
-      const Sample sample{
-          call, chip_of(device, multiplied_by(call)),
-          1e6 * (multiplies(*of.kernel) ? stretch : 1) * of.exposed.count() / static_cast<double>(of.count)};
+      // The first layer's products find none of their weights fetched ahead: short networks have too much of
+      // it.
+      const double exposed = nearest_rank(std::move(of.exposed), 0.5);
+      const Sample sample{call, chip_of(device, multiplied_by(call)),
+                          1e6 * (multiplies(*of.kernel) ? stretch : 1) * exposed};
       if (attends_both(*of.kernel)) {
         beside.push_back({key.first, {sample, of.kernel->calls[1]}});
       } else {
