@@ -30,6 +30,24 @@ Bytes weight_bytes(const Structure& structure) {
   return sum;
 }
 
+Bytes unpacked_bytes(const Structure& structure) {
+  std::vector<bool> multiplied(structure.weights.size(), false), looked_up = multiplied;
+  for (const StructureNode& node : structure.nodes) {
+    for (const auto w : node.weights) {
+      const auto at = static_cast<std::size_t>(w);
+      if (std::holds_alternative<Embedding>(node.op)) looked_up[at] = true;
+      if (std::holds_alternative<Linear>(node.op)) multiplied[at] = true;
+    }
+  }
+  Bytes sum{0};
+  for (std::size_t w = 0; w < structure.weights.size(); ++w) {
+    const WeightSpec& spec = structure.weights[w];
+    if (multiplied[w] && looked_up[w])
+      sum += size_of(spec.matrices * spec.rows * spec.columns, spec.format.dtype);
+  }
+  return sum;
+}
+
 Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens) {
   const std::int64_t block = plan.kv.block_tokens, blocks = (tokens + block - 1) / block;
   Bytes sum{0};
@@ -54,10 +72,11 @@ Bytes workspace_bytes(const Structure& structure, const Features& features) {
 
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
                          std::int64_t sequences, std::int64_t tokens) {
+  const bool packs = c.cluster.device.kind == DeviceKind::cpu;
   MemoryUse most;
   for (const Stage& stage : stages_of(structure)) {
     const Structure& s = stage.structure;
-    const MemoryUse use{.weights = weight_bytes(s),
+    const MemoryUse use{.weights = weight_bytes(s) + (packs ? unpacked_bytes(s) : Bytes{0}),
                         .kv = kv_bytes(s, c.plan, sequences, tokens),
                         .activations = plan_memory(s, features).total,
                         .workspace = workspace_bytes(s, features) + c.workload.copy_beside.on_device(),

@@ -27,12 +27,10 @@ std::vector<double> values_at(std::span<const KernelParameter> parameters, const
   return values;
 }
 
-/// What a parameter's place in its range counts for beside samples that are too few to determine it: off the
-/// middle by a uniform distribution's deviation, as much as a sample that is off by the loss's scale.
-/// source  fewer than ten a parameter: Harrell, "Regression Modeling Strategies", 2015, section 4.4
-double prior_of(std::size_t samples, std::size_t parameters) {
-  return samples < 10 * parameters ? LeastSquaresOptions{}.scale * std::sqrt(12.0) : 0;
-}
+/// What a parameter's place in its range counts for beside the samples, which may not determine it: off the
+/// middle by a uniform distribution's deviation, as much as one sample that is off by the loss's scale.
+/// source  Gelman et al., "Bayesian Data Analysis", 2013, section 2.9, weakly informative priors
+const double prior = LeastSquaresOptions{}.scale * std::sqrt(12.0);
 
 /// What a sample's error counts for beside the loss's scale: less where rounding alone, evenly spread over
 /// its step, is as large.
@@ -43,16 +41,13 @@ double weight_of(const Sample& s) {
 
 Residuals residuals_of(const std::vector<const Sample*>& samples,
                        std::span<const KernelParameter> parameters) {
-  const double prior = prior_of(samples.size(), parameters.size());
   return [=](const std::vector<double>& at) {
     const std::vector<double> values = values_at(parameters, at);
     std::vector<double> r;
     r.reserve(samples.size());
     for (const Sample* s : samples)
       r.push_back(weight_of(*s) * std::log(time_of(s->call, s->chip, values).total / s->measured));
-    if (prior > 0) {
-      for (const double x : at) r.push_back(prior * (x - 0.5));
-    }
+    for (const double x : at) r.push_back(prior * (x - 0.5));
     return r;
   };
 }

@@ -21,5 +21,20 @@ TEST(Memory, ACopyBesideTheStepsNeedsItsBuffersOnTheDevice) {
   EXPECT_EQ(more(CopyDirection::from_host), Bytes{1000});
 }
 
+TEST(Memory, ACpuKeepsTiedEmbeddingsPackedAndAsTheyLie) {
+  Case c;
+  c.models["model"] = tiny_llama();
+  const auto weights = [&](DeviceKind kind, bool tied) {
+    c.cluster.device.kind = kind;
+    c.models["model"].tied_embeddings = tied;
+    const Structure structure = *compile(c.model(), c.plan);
+    return memory_budget(c, structure).weights;
+  };
+  const Bytes table{c.model().vocab * c.model().hidden * 2};
+  EXPECT_EQ(weights(DeviceKind::cpu, false), weights(DeviceKind::gpu, false));
+  EXPECT_EQ(weights(DeviceKind::gpu, false) - weights(DeviceKind::gpu, true), table);
+  EXPECT_EQ(weights(DeviceKind::cpu, false), weights(DeviceKind::cpu, true));
+}
+
 }  // namespace
 }  // namespace inferometer
