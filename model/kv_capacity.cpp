@@ -25,7 +25,7 @@ KvBudget budget_of(const Case& c, const Structure& structure) {
   const auto share = static_cast<double>(c.serving.gpu_memory_utilization_percent) / 100;
   const auto memory = static_cast<double>(c.cluster.device.memory_capacity.value.value);
   KvBudget budget{.usable = Bytes{static_cast<std::int64_t>(memory * share)},
-                  .weights = weight_bytes(structure),
+                  .weights = kept_weight_bytes(c, structure),
                   .activations = plan_memory(structure, step).total + workspace_bytes(structure, step),
                   .sampler = structure.logits < 0 ? Bytes{0}
                                                   : Bytes{c.engine.sampler_bytes_per_logit * step.logit_rows *

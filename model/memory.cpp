@@ -30,7 +30,9 @@ Bytes weight_bytes(const Structure& structure) {
   return sum;
 }
 
-Bytes unpacked_bytes(const Structure& structure) {
+Bytes kept_weight_bytes(const Case& c, const Structure& structure) {
+  Bytes sum = weight_bytes(structure);
+  if (c.cluster.device.kind != DeviceKind::cpu) return sum;
   std::vector<bool> multiplied(structure.weights.size(), false), looked_up = multiplied;
   for (const StructureNode& node : structure.nodes) {
     for (const auto w : node.weights) {
@@ -39,7 +41,6 @@ Bytes unpacked_bytes(const Structure& structure) {
       if (std::holds_alternative<Linear>(node.op)) multiplied[at] = true;
     }
   }
-  Bytes sum{0};
   for (std::size_t w = 0; w < structure.weights.size(); ++w) {
     const WeightSpec& spec = structure.weights[w];
     if (multiplied[w] && looked_up[w])
@@ -72,11 +73,10 @@ Bytes workspace_bytes(const Structure& structure, const Features& features) {
 
 MemoryUse memory_of_step(const Case& c, const Structure& structure, const Features& features,
                          std::int64_t sequences, std::int64_t tokens) {
-  const bool packs = c.cluster.device.kind == DeviceKind::cpu;
   MemoryUse most;
   for (const Stage& stage : stages_of(structure)) {
     const Structure& s = stage.structure;
-    const MemoryUse use{.weights = weight_bytes(s) + (packs ? unpacked_bytes(s) : Bytes{0}),
+    const MemoryUse use{.weights = kept_weight_bytes(c, s),
                         .kv = kv_bytes(s, c.plan, sequences, tokens),
                         .activations = plan_memory(s, features).total,
                         .workspace = workspace_bytes(s, features) + c.workload.copy_beside.on_device(),

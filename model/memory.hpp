@@ -17,9 +17,9 @@ struct MemoryUse {
 
 /// Bytes of weights with their scales.
 Bytes weight_bytes(const Structure& structure);
-/// Bytes of tables that are both looked up and multiplied with (tied embeddings), as they lie: a CPU
-/// multiplies with packed weights, and keeps such a table a second time.
-Bytes unpacked_bytes(const Structure& structure);
+/// What a device keeps of them: a CPU multiplies with packed weights, and keeps tables that are looked up as
+/// well (tied embeddings) a second time, as they lie.
+Bytes kept_weight_bytes(const Case& c, const Structure& structure);
 /// Cached state of `sequences` sequences of `tokens` each, in whole blocks (windows are not applied: blocks
 /// behind a window are not freed).
 Bytes kv_bytes(const Structure& structure, const Plan& plan, std::int64_t sequences, std::int64_t tokens);

@@ -10,7 +10,7 @@ Table pool_table(const StudyResult& study);
 /// Caches that went from pool to pool, of each variant where some did.
 Table transfer_table(const StudyResult& study);
 
-/// [{name, role, device, replicas, utilisation, ...}]: empty where a run had one pool
+/// [{name, role, device, instances, utilisation, ...}]: empty where a run had one pool
 nlohmann::ordered_json pools_json(const ServingMetrics& metrics);
 /// {transfers, bytes, prompt_tokens_there, time_ms, delay_ms: {mean, p50, p90, p95, p99}}; null where nothing
 /// is handed over

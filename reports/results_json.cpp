@@ -171,7 +171,7 @@ Json settings_json(const Case& c) {
 }
 
 /// What each pool runs, where a variant has any.
-Json pools_json(const std::vector<Pool>& pools) {
+Json pool_settings_json(const std::vector<Pool>& pools) {
   Json json = Json::array();
   for (const Pool& p : pools)
     json.push_back({{"name", p.name},
@@ -193,7 +193,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
        {{"predicted", json_of(v.memory)}, {"used", v.memory_used ? json_of(*v.memory_used) : Json(nullptr)}}},
       {"not_measured", v.not_measured.empty() ? Json(nullptr) : Json(v.not_measured)},
       {"phases", Json::array()}};
-  if (!v.pools.empty()) json["pools"] = pools_json(v.pools);
+  if (!v.pools.empty()) json["pools"] = pool_settings_json(v.pools);
   if (!v.not_served.empty()) json["not_served"] = v.not_served;
   if (v.serving) {
     json["traffic"] = v.serving->traffic->source;

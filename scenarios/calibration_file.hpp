@@ -11,7 +11,7 @@
 namespace inferometer {
 
 /// The version of the format that is written and read. 2: gaps apart at a library's kernels, `alone` of
-/// residual layers.
+/// residual layers, parameters of decode attention that tell how parts are joined.
 inline constexpr std::int64_t calibration_format = 2;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from

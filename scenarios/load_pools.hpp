@@ -21,7 +21,9 @@ std::vector<Pool> read_pools(Reader& in, const PoolContext& context);
 
 /// Gives each pool its Case: `base` on the pool's device, with its replicas, under its edits.
 ///
-/// edits    that made `base`, of what has these pools
+/// edits    of what has these pools, the scenario or a variant. Replicas that a scenario sets are not void
+/// for
+///          variants with pools of their own: its baseline has them
 /// errors   at their places: what check_case() finds of a pool, prefill without decode or the other way
 ///          round, caches of different layout, an instance that has no link to send or receive a cache over,
 ///          edits that pools make void

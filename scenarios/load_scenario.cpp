@@ -245,7 +245,7 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
         in.error("calibration", "is of one device; sweep: has several");
       if (pooled && (of_devices || replicas))
         errors.push_back(
-            {"sweep." + axis.path + ": pools: have their own; list them as variants", axis.where});
+            {"sweep." + axis.path + ": pools: have their own; list pools: as variants", axis.where});
     }
   }
   in.reject_unknown_keys();

@@ -6,9 +6,9 @@
 namespace inferometer {
 
 /// Fits the parameters of one model to samples of one operator and variant, of one device or of several: soft
-/// L1 on log(predicted / measured), several starts, each polished, on some of the samples
-/// where there are thousands: drawn with one seed. Where samples are fewer than ten a parameter, parameters
-/// are drawn to the middle of their ranges, as much as one sample each. Deterministic.
+/// L1 on log(predicted / measured), several starts at once, each polished, on some of the samples where there
+/// are thousands: drawn with one seed. Parameters are drawn to the middle of their ranges, as much as one
+/// sample each. Deterministic.
 ///
 /// samples  at least one; all with the same list of parameters
 /// returns  values within the ranges of the parameters, in their order

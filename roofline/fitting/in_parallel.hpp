@@ -6,7 +6,8 @@
 
 namespace inferometer {
 
-/// Calls work(i) once for each i below `count`, on all cores.
+/// Calls work(i) once for each i below `count`, on all cores, from within others too: the last and longest of
+/// those then has them for itself.
 template <class Work>
 void in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next{0};

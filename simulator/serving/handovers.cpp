@@ -26,7 +26,9 @@ void Handovers::look_for_room(std::size_t to, Nanoseconds now) {
     h.room = now;
     counts_.tokens_there += room->there;
     if (h.blocks == 0) {
-      events_.post(std::max(now, h.start + h.step), {h, true});
+      const Nanoseconds there = std::max(now, h.start + h.step);
+      counts_.delay.add(there - h.start - h.step);
+      events_.post(there, {h, true});
       continue;
     }
     ready_.push_back(h);

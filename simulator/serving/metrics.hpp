@@ -55,7 +55,7 @@ struct TransferMetrics {
   Bytes bytes{0};
   std::int64_t tokens_there = 0;  ///< of prompts, that the receiver had already
   LatencySummary time;            ///< from room at the receiver to the last byte there
-  LatencySummary delay;  ///< from the first token to the last byte there: part of the next token's time
+  LatencySummary delay;  ///< from the first token to all there and room for it: part of the next token's time
 };
 
 /// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when

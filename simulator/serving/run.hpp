@@ -69,7 +69,7 @@ struct KvTransfers {
   Bytes bytes{0};
   std::int64_t tokens_there = 0;  ///< of prompts, that the receiver had and that were not sent
   DurationHistogram time;         ///< from room at the receiver to the last byte there
-  DurationHistogram delay;        ///< from the first token to the last byte there
+  DurationHistogram delay;  ///< from the first token to the last byte there, or to room where none is sent
 };
 
 /// What a server did with its traffic: all of its pools together.

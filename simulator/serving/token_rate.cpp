@@ -38,8 +38,9 @@ Seconds time_per_token(const PoolSettings& pool, const Traffic& traffic,
   if (pool.instance.role == PoolRole::prefill) return computed;
   const std::int64_t cached = prompt + output / 2;
   const std::int64_t fit = pool.instance.kv_blocks * pool.instance.block_tokens / cached;
+  const std::int64_t sequences = std::clamp<std::int64_t>(fit, 1, serving.max_num_seqs);
   const Seconds made =
-      a_token(std::clamp<std::int64_t>(fit, 1, serving.max_num_seqs), {.fresh = 1, .cached = cached});
+      a_token(std::max<std::int64_t>(1, sequences / pool.stages), {.fresh = 1, .cached = cached});
   if (pool.instance.role == PoolRole::decode) return made;
   return (static_cast<double>(prompt) * computed + static_cast<double>(output) * made) /
          static_cast<double>(prompt + output);

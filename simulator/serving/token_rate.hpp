@@ -12,8 +12,8 @@ namespace inferometer {
 ///   (P p + O d) / (P + O)   p: a token of a step of max_num_batched_tokens tokens of such prompts
 ///                           d: a token of a decode step of as many such sequences, half way through their
 ///                              output, as max_num_seqs and the cache allow
-/// An instance that only computes prompts takes p, one that only decodes d. The stages of a pipeline, and
-/// replicas of attention, work at the same time.
+/// An instance that only computes prompts takes p, one that only decodes d. The stages of a pipeline work at
+/// the same time, each on a batch of its own of those sequences; replicas of attention have as many each.
 ///
 /// time  of a step on all stages of an instance, one after the other
 Seconds time_per_token(const PoolSettings& pool, const Traffic& traffic,

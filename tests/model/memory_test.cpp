@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/kv_capacity.hpp"
 #include "tests/model/networks.hpp"
 
 namespace inferometer {
@@ -28,6 +29,7 @@ TEST(Memory, ACpuKeepsTiedEmbeddingsPackedAndAsTheyLie) {
     c.cluster.device.kind = kind;
     c.models["model"].tied_embeddings = tied;
     const Structure structure = *compile(c.model(), c.plan);
+    EXPECT_EQ(memory_budget(c, structure).weights, kv_budget(c, structure).weights);
     return memory_budget(c, structure).weights;
   };
   const Bytes table{c.model().vocab * c.model().hidden * 2};

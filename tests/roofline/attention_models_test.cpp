@@ -22,6 +22,32 @@ double time_of_generic(const KernelCall& call) {
   return time_of(call, chip(), values).total;
 }
 
+PagedDecode paged(std::int64_t batch, std::int64_t kv_len, std::int64_t longest) {
+  return {.batch = batch, .kv_len = kv_len, .longest = longest, .num_q_heads = 32, .num_kv_heads = 8};
+}
+
+TEST(PagedDecode, ALongSequenceAmongOthersTakesItsTimeBehindThem) {
+  const double equal = time_of_generic(paged(256, 500, 500));
+  EXPECT_GT(time_of_generic(paged(256, 500, 20'000)), 1.2 * equal);
+  // By then the others have read as much as it has.
+  EXPECT_NEAR(time_of_generic(paged(256, 500, 700)), equal, 0.1 * equal);
+}
+
+TEST(PagedDecode, PartsThatMeetInAClusterAreJoinedSooner) {
+  // One sequence of 300 tokens is cut into few parts, one of 20000 into more than a cluster has.
+  const auto time = [](double cluster, double memory, std::int64_t tokens) {
+    const PagedDecode call = paged(1, tokens, tokens);
+    std::vector<double> values;
+    for (const KernelParameter& p : call.parameters())
+      values.push_back(p.name == "join_cluster" ? cluster : p.name == "join" ? memory : p.generic);
+    return call.time(chip(), values).total;
+  };
+  EXPECT_NEAR(time(2, 1, 300) - time(1, 1, 300), 1, 1e-9);
+  EXPECT_NEAR(time(1, 3, 300) - time(1, 1, 300), 0, 1e-9);
+  EXPECT_NEAR(time(2, 1, 20'000) - time(1, 1, 20'000), 0, 1e-9);
+  EXPECT_NEAR(time(1, 3, 20'000) - time(1, 1, 20'000), 2, 1e-9);
+}
+
 DecodeAttention decode(std::int64_t batch, std::int64_t kv_len, std::int64_t window = 0) {
   return {.batch = batch,
           .kv_len = kv_len,

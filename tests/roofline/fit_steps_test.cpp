@@ -52,6 +52,32 @@ TEST(FitSteps, WhereOnlyOneKindWasMeasuredItSpeaksForBoth) {
   EXPECT_EQ(many.between, many.at_library);
 }
 
+TEST(FitSteps, WhatTheFirstLayerTakesLongerIsNotFitted) {
+  const auto time_with = [](double first) {
+    std::vector<StepSamples> steps;
+    for (const std::int64_t rows : {2, 4, 8, 16, 24, 32, 40, 48, 56, 64}) {
+      steps.push_back(step(LaunchMode::graph, rows, Seconds{0}));
+      for (StepSample& k : steps.back().kernels) k.exposed *= 10;
+      steps.back().kernels[1].exposed *= first;
+    }
+    const Device gpu = chosen_gpu(Seconds{0});
+    return fit_steps(steps, gpu).predict(product(24), gpu, Level::residual_corrected).time;
+  };
+  EXPECT_NEAR(time_with(1), 100, 5);
+  EXPECT_EQ(time_with(3), time_with(1));
+}
+
+TEST(GapWalk, AGapBetweenTwoKernelsOfALibraryIsCountedOnce) {
+  const double between = 1, at_library = 5;  // us
+  GapWalk walk({.between = Seconds{between}, .at_library = Seconds{at_library}});
+  const std::vector<std::pair<bool, double>> kernels{{false, between},
+                                                     {true, 2 * at_library - between},
+                                                     {true, at_library},
+                                                     {false, between},
+                                                     {true, 2 * at_library - between}};
+  for (const auto& [library, gap] : kernels) EXPECT_DOUBLE_EQ(walk.next(library).count(), gap);
+}
+
 TEST(FitSteps, AStretchIsWhatGapsDoNotExplain) {
   const Gaps gaps{.between = Seconds{0.1e-6}, .at_library = Seconds{0.9e-6}};
   StepSamples s = step(LaunchMode::graph_overlap, 128, Seconds{8 * 0.9e-6});

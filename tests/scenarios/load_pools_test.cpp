@@ -104,9 +104,9 @@ TEST_F(Pools, MistakesAreToldWhereTheyAre) {
   says("pools: [{name: p, set: {serving.max_num_seqs: 4}}]\nsweep: {serving.max_num_seqs: [2, 4]}\n",
        "sweep.serving.max_num_seqs: pool \"p\" sets it too");
   says("pools: [{name: p}]\nsweep: {device: [unit-gpu]}\n",
-       "s.yaml:8:9: error: sweep.device: pools: have their own; list them as variants");
+       "s.yaml:8:9: error: sweep.device: pools: have their own; list pools: as variants");
   says("pools: [{name: p}]\nsweep: {serving.replicas: [1, 2]}\n",
-       "sweep.serving.replicas: pools: have their own; list them as variants");
+       "sweep.serving.replicas: pools: have their own; list pools: as variants");
   says("pools: [{name: p}]\nvariants: [{name: v, set: {serving.replicas: 2}}]\n",
        "s.yaml:8:46: error: variant \"v\": serving.replicas: pools: have replicas of their own");
   says("pools: [{name: p, set: {serving.kv_link.latency: 1 us}}]\n",

@@ -180,6 +180,7 @@ TEST(Disaggregation, ACacheThatTheReceiverHasIsNotWaitedFor) {
     for (PoolSettings& p : s.pools) p.instance.serving.prefix_caching = true;
     const ServingRun run = run_of(s, traffic);
     EXPECT_EQ(run.transfers.time.count(), 1);
+    EXPECT_EQ(run.transfers.delay.count(), 2);
     EXPECT_EQ(run.transfers.bytes, Bytes{4'000});
     EXPECT_EQ(run.transfers.tokens_there, 64);
     const RequestRecord& second = run.requests[1];

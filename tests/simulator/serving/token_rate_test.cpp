@@ -41,9 +41,10 @@ TEST(TokenRate, IsOfAFullStepOfWhatAPoolDoes) {
 }
 
 TEST(TokenRate, PartsOfAReplicaWorkAtTheSameTime) {
-  PoolSettings staged = pool(PoolRole::decode);
+  // Four stages share the ten sequences that fit: batches of two.
+  PoolSettings staged = pool(PoolRole::both);
   staged.stages = 4;
-  EXPECT_NEAR(in_us(staged), 11.0 / 10 / 4, 1e-12);
+  EXPECT_NEAR(in_us(staged), (100 * 201.0 / 200 / 4 + 20 * 3.0 / 2 / 4) / 120, 1e-12);
   // Replicas of attention: each has a batch, and the experts the tokens of all.
   PoolSettings shared = pool(PoolRole::decode);
   shared.ranks = 2;
