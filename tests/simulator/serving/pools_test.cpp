@@ -143,16 +143,22 @@ TEST(Disaggregation, ACacheWaitsAtItsSenderUntilTheReceiverHasRoom) {
   EXPECT_EQ(run.requests[2].admitted, room + ns(transfer));
 }
 
-TEST(Disaggregation, PromptBlocksThatTheReceiverHasAreNotSentAgain) {
+/// One prompt of four blocks with identities, asked for again and again, each when the one before has ended.
+Traffic repeated(std::int32_t requests, std::int64_t block_tokens, std::int32_t prompt, std::int32_t output) {
   Traffic traffic;
-  traffic.block_tokens = 32;
+  traffic.block_tokens = block_tokens;
   for (std::uint64_t b = 0; b < 4; ++b) traffic.blocks.push_back(b);
-  for (std::int32_t i = 0; i < 3; ++i)
+  for (std::int32_t i = 0; i < requests; ++i)
     traffic.requests.push_back({.arrival = ns(i * 10'000'000),
-                                .prompt_tokens = 140,
-                                .output_tokens = 3,
+                                .prompt_tokens = prompt,
+                                .output_tokens = output,
                                 .first_block = 0,
                                 .blocks = 4});
+  return traffic;
+}
+
+TEST(Disaggregation, PromptBlocksThatTheReceiverHasAreNotSentAgain) {
+  const Traffic traffic = repeated(3, 32, 140, 3);
   PooledServer s = disaggregated(1, 1);
   for (PoolSettings& p : s.pools) p.instance.serving.prefix_caching = true;
   const ServingRun run = run_of(s, traffic);
@@ -163,16 +169,8 @@ TEST(Disaggregation, PromptBlocksThatTheReceiverHasAreNotSentAgain) {
 }
 
 TEST(Disaggregation, ACacheThatTheReceiverHasIsNotWaitedFor) {
-  Traffic traffic;
-  traffic.block_tokens = 16;
-  for (std::uint64_t b = 0; b < 4; ++b) traffic.blocks.push_back(b);
   // Whole blocks, known from the first request on; the second computes its last token anew.
-  for (std::int32_t i = 0; i < 2; ++i)
-    traffic.requests.push_back({.arrival = ns(i * 10'000'000),
-                                .prompt_tokens = 64,
-                                .output_tokens = 2,
-                                .first_block = 0,
-                                .blocks = 4});
+  const Traffic traffic = repeated(2, 16, 64, 2);
   for (const KvOverlap overlap : {KvOverlap::none, KvOverlap::layers}) {
     PooledServer s = disaggregated(1, 1);
     s.transfer.overlap = overlap;
