@@ -75,7 +75,7 @@ struct Queries {
       const int i = n * 128 + threadIdx.x % 128, r = i / (D / 8), piece = i % (D / 8);
       *reinterpret_cast<uint4*>(to + (piece / 8 * 64 + r) * 64 + ((piece % 8) ^ (r & 7)) * 8) = parts[n];
     }
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    publish_to_copies();
     meet();
   }
   /// All threads of the warpgroup.

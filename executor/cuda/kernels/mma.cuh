@@ -2,7 +2,7 @@
 #include "executor/cuda/kernels/hopper.cuh"
 
 // Products of tiles in registers by a warp.
-// source: PTX ISA 9.0, mma.m16n8k16 and ldmatrix
+// source: PTX ISA 9.0, mma.m16n8k16, mma.m16n8k32 and ldmatrix
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
@@ -23,6 +23,13 @@ __device__ __forceinline__ void multiply_add(float (&d)[4], const unsigned (&a)[
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
   }
+}
+/// d += a b   a [16, 32] u8, b [32, 8] s8, d [16, 8] in s32
+__device__ __forceinline__ void multiply_add(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 template <bool Transposed>
 __device__ __forceinline__ void load_matrices(unsigned (&r)[4], std::uint32_t address) {

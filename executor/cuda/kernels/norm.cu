@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
   }
   wait_for_earlier();
   const std::int64_t row = blockIdx.x;
-  float x[Pieces][8];
+  Eight x[Pieces];
   float squares = 0;
 #pragma unroll
   for (int p = 0; p < Pieces; ++p) {
@@ -37,15 +37,12 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
     Eight in = *reinterpret_cast<const Eight*>(a.x.data + row * a.x.stride + at);
     if constexpr (Add) {
       const Eight r = *reinterpret_cast<const Eight*>(a.residual.data + row * a.residual.stride + at);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) in.v[i] = to_bf16(to_float(in.v[i]) + to_float(r.v[i]));
+      in = each(in, r, [](float u, float v) { return u + v; });
       *reinterpret_cast<Eight*>(a.sum.data + row * a.sum.stride + at) = in;
     }
+    x[p] = in;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      x[p][i] = to_float(in.v[i]);
-      squares += x[p][i] * x[p][i];
-    }
+    for (int i = 0; i < 8; ++i) squares += to_float(in.v[i]) * to_float(in.v[i]);
   }
   const float scale = rsqrtf(block_sum(squares) / static_cast<float>(a.width) + a.eps);
   const float factor = a.q.data != nullptr ? factor_of(a.q.scale) : 0;
@@ -53,9 +50,7 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
   for (int p = 0; p < Pieces; ++p) {
     const int at = (p * threads + static_cast<int>(threadIdx.x)) * 8;
     if (at >= a.width) continue;
-    Eight out;
-#pragma unroll
-    for (int i = 0; i < 8; ++i) out.v[i] = to_bf16(x[p][i] * scale * to_float(w[p].v[i]));
+    const Eight out = each(x[p], w[p], [&](float v, float weight) { return v * scale * weight; });
     if (a.q.data != nullptr) {
       *reinterpret_cast<uint2*>(a.q.data + row * a.q.stride + at) = to_fp8(out, factor);
     } else {

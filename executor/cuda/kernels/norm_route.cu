@@ -71,8 +71,7 @@ __global__ void __launch_bounds__(threads) norm_route_row(NormRouteArguments a) 
     y[p] = *reinterpret_cast<const Eight*>(n.x.data + token * n.x.stride + at);
     if (n.residual.data != nullptr) {
       const Eight r = *reinterpret_cast<const Eight*>(n.residual.data + token * n.residual.stride + at);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) y[p].v[i] = to_bf16(to_float(y[p].v[i]) + to_float(r.v[i]));
+      y[p] = each(y[p], r, [](float u, float v) { return u + v; });
     }
     squares = dot(y[p], y[p], squares);
   }
@@ -88,8 +87,7 @@ __global__ void __launch_bounds__(threads) norm_route_row(NormRouteArguments a) 
 #pragma unroll
   for (int p = 0; p < Pieces; ++p) {
     sum[p] = y[p];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) y[p].v[i] = to_bf16(to_float(y[p].v[i]) * scale * to_float(norm_w[p].v[i]));
+    y[p] = each(y[p], norm_w[p], [&](float v, float weight) { return v * scale * weight; });
   }
   for (int e = rank; e < a.router.experts; e += cluster) {
     float partial = 0;

@@ -16,6 +16,7 @@ __device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
 template <Prologue::Kind K, int Threads>
 __device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
   if constexpr (K == Prologue::Kind::norm || K == Prologue::Kind::add_norm) {
+#pragma unroll 1
     for (int at = threadIdx.x * 64; at < in; at += Threads * 64)  // lines of 128 bytes
       asm volatile("prefetch.global.L2 [%0];" ::"l"(p.weight + at));
   }
@@ -36,6 +37,7 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
   const int count = in / 8;
   float squares = 0;
   Eight weights[most_ahead];
+#pragma unroll 1
   for (int from = threadIdx.x; from < count; from += threads * most_ahead) {
     Eight first[most_ahead], second[most_ahead];
 #pragma unroll
@@ -52,11 +54,7 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
       if (i >= count) break;
       Eight x = first[a];
       if constexpr (two) {
-#pragma unroll
-        for (int e = 0; e < 8; ++e) {
-          const float u = to_float(x.v[e]), v = to_float(second[a].v[e]);
-          x.v[e] = to_bf16(K == Kind::gated ? gate_silu(u, v) : u + v);
-        }
+        x = each(x, second[a], [](float u, float v) { return K == Kind::gated ? gate_silu(u, v) : u + v; });
       }
       if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
       if constexpr (norm) {
@@ -77,16 +75,14 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
     for (int w = 0; w < Warps; ++w) sum += parts[w];
     const float scale = rsqrtf(sum / static_cast<float>(in) + p.eps);
     const auto finish = [&](int i, const Eight& weight) {
-      Eight x = scratch[i];
-#pragma unroll
-      for (int e = 0; e < 8; ++e) x.v[e] = to_bf16(to_float(x.v[e]) * scale * to_float(weight.v[e]));
-      keep(i, x);
+      keep(i, each(scratch[i], weight, [&](float x, float w) { return x * scale * w; }));
     };
 #pragma unroll
     for (int a = 0; a < most_ahead; ++a) {
       const int i = threadIdx.x + a * threads;
       if (i < count) finish(i, weights[a]);
     }
+#pragma unroll 1
     for (int i = threadIdx.x + most_ahead * threads; i < count; i += threads)
       finish(i, load_eight(p.weight, i));
   }

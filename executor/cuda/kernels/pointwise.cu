@@ -41,8 +41,11 @@ __global__ void __launch_bounds__(threads)
   const Piece p = *reinterpret_cast<const Piece*>(a.data + row * a.stride + at);
   const Piece q = *reinterpret_cast<const Piece*>(b.data + row * b.stride + at);
   Piece out;
-#pragma unroll
-  for (int i = 0; i < Each; ++i) out.v[i] = to_bf16(f(to_float(p.v[i]), to_float(q.v[i])));
+  if constexpr (Each == 8) {
+    out = each(p, q, f);
+  } else {
+    out.v[0] = to_bf16(f(to_float(p.v[0]), to_float(q.v[0])));
+  }
   if (quantized.data == nullptr) {
     *reinterpret_cast<Piece*>(y.data + row * y.stride + at) = out;
     return;

@@ -46,30 +46,36 @@ __global__ void __launch_bounds__(threads, 1)
   auto* x = reinterpret_cast<uint4*>(memory + warps * ring * 2);
   auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * most_stages;
   const int chunk = min(most_chunk, a.in), stages = min(most_stages, ring / chunk);
-  OwnRows<FewTokensProduct> own{a, epilogue, static_cast<int>(blockIdx.x) * warps + warp,
-                                static_cast<int>(gridDim.x) * warps};
-  const int pieces = (a.in + chunk - 1) / chunk, rows = own.count();
+  const Share own(a.out, warp, warps);
+  // Where gated, units are rows of gates and of up in turns.
+  const bool gated = epilogue.gated;
+  const int pieces = (a.in + chunk - 1) / chunk, rows = own.count * (gated ? 2 : 1);
+  const auto row_of = [&](int unit) -> std::int64_t {
+    return gated ? own.of(unit / 2) + unit % 2 * a.out : own.of(unit);
+  };
   Walk ahead;
   const auto load = [&] {
     const int at = ahead.piece * chunk;
     const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
     std::uint64_t* barrier = full + ahead.stage;
     expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * chunk, a.w + own.of_w(ahead.row) * a.in + at, bytes, barrier);
+    copy_bulk(stage + ahead.stage * chunk, a.w + row_of(ahead.unit) * a.in + at, bytes, barrier);
     ahead.next(stages, pieces);
   };
   if (lane == 0) {
+#pragma unroll 1
     for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
     publish_barriers();
-    for (int s = 0; s < stages && ahead.row < rows; ++s) load();
+#pragma unroll 1
+    for (int s = 0; s < stages && ahead.unit < rows; ++s) load();
   }
   fetch_weight<K, threads>(prologue, a.in);
   take_turn();
-  const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
+  const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
   __shared__ float parts[warps];
   stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
-  float sum = 0;
-  for (Walk here; here.row < rows; here.next(stages, pieces)) {
+  float sum = 0, gate = 0;
+  for (Walk here; here.unit < rows; here.next(stages, pieces)) {
     const int at = here.piece * chunk;
     wait(full + here.stage, here.phase);
     const auto* w = reinterpret_cast<const uint4*>(stage + here.stage * chunk);
@@ -77,10 +83,16 @@ __global__ void __launch_bounds__(threads, 1)
 #pragma unroll 4
     for (int i = lane; i < vectors; i += 32) sum += dot(w[i], x[at / 8 + i]);
     __syncwarp();
-    if (lane == 0 && ahead.row < rows) load();
+    if (lane == 0 && ahead.unit < rows) load();
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
-    if (lane == 0) own.finish(here.row, sum, y_scale);
+    if (!gated) {
+      if (lane == 0) store_sum(a, own.of(here.unit), sum);
+    } else if (here.unit % 2 == 0) {
+      gate = sum;
+    } else if (lane == 0) {
+      store_gated(a, epilogue, own.of(here.unit / 2), gate, sum, y_factor);
+    }
     sum = 0;
   }
 #endif

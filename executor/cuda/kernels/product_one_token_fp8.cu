@@ -1,41 +1,81 @@
+#include <type_traits>
+
 #include "executor/cuda/kernels/one_token_row.cuh"
 #include "executor/cuda/kernels/one_token_weights.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
-#include "executor/cuda/kernels/row_dot.cuh"
+#include "executor/cuda/kernels/wgmma_fp8.cuh"
+
+// Weights go to the matrix units as they lie in memory: expanding e4m3 to f16 took longer than fetching it.
+// The matrix units multiply 64 rows by 8 columns, but there is one column x. So each warp has two rows of W,
+// and of each the pieces of 64 bytes of a block of 512 stand for eight rows, as the pieces of x do for eight
+// columns: what belongs to one another is on the diagonal.
 
 namespace inferometer::cuda {
 namespace {
 
 constexpr int warps = 8, threads = warps * 32, most_stages = 8;
-/// Bytes of a copy, at most; and that each warp has on their way, where the row leaves room for them.
-constexpr int most_chunk = 4096, most_ring = 24576;
+/// Bytes of a row that are multiplied at a time; and of a copy, at most.
+constexpr int block_bytes = 512, most_chunk = 8 * block_bytes;
 constexpr int most_shared = 227 * 1024 - 1024, barriers = warps * most_stages * 8;
 
-/// How shared memory is dealt out: rings of all warps, the row in f16 (for norms in bf16 first), barriers.
+/// How shared memory is dealt out: x, for norms the row in bf16 first, rings of all warps, barriers. [bytes]
 struct Layout {
-  int ring = 0;  ///< bytes of a warp
-  int chunk = 0, pieces = 0, stages = 0;
+  int x = 0, row = 0;
+  int chunk = 0, pieces = 0, stages = 0;  ///< chunk: of one of the two rows
+
+  __host__ __device__ constexpr int ring() const { return 2 * chunk * stages; }
 };
-constexpr int free_for_ring(std::int64_t in) {
-  return static_cast<int>((most_shared - barriers - 2 * in) / warps / 128 * 128);
-}
-Layout layout_of(int in) {
-  Layout l{.ring = free_for_ring(in) < most_ring ? free_for_ring(in) : most_ring};
-  l.pieces = (in + most_chunk - 1) / most_chunk;
-  l.chunk = (in / 16 + l.pieces - 1) / l.pieces * 16;
-  l.stages = l.ring / l.chunk < most_stages ? l.ring / l.chunk : most_stages;
+constexpr Layout layout_of(std::int64_t in, bool norm) {
+  const int blocks = static_cast<int>((in + block_bytes - 1) / block_bytes);
+  Layout l{.x = blocks * block_bytes, .row = norm ? static_cast<int>(2 * in) : 0};
+  const int room = (most_shared - barriers - l.x - l.row) / warps;
+  l.chunk = l.x < most_chunk ? l.x : most_chunk;
+  while (l.chunk > block_bytes && room < 2 * 2 * l.chunk) l.chunk = l.chunk / 2 / block_bytes * block_bytes;
+  l.pieces = (l.x + l.chunk - 1) / l.chunk;
+  const int fit = room / (2 * l.chunk);
+  l.stages = fit < most_stages ? fit : most_stages;
   return l;
 }
 
 using Kind = Prologue::Kind;
+constexpr bool is_norm(Kind k) { return k == Kind::norm || k == Kind::add_norm; }
 
 #ifdef INFEROMETER_HOPPER
-using Dot = RowDot<true>;
+/// Puts elements 8 i onwards where multiply_blocks() reads them: of each block of 512 the 16 words that four
+/// lanes hold of a row's piece are transposed, four words of a lane with the four lanes.
+__device__ __forceinline__ void place(unsigned char* x, int i, const uint2& eight) {
+  const int at = 8 * i;
+  unsigned char* to = x + at / 512 * 512 + at % 16 / 4 * 128 + at % 512 / 64 * 16 + at % 64 / 16 * 4;
+  *reinterpret_cast<unsigned*>(to) = eight.x;
+  *reinterpret_cast<unsigned*>(to + 128) = eight.y;
+}
 
-__device__ __forceinline__ Eight widened(const Dot::Stored& values) {
-  Eight wide;
-  *reinterpret_cast<uint4*>(&wide) = Dot::widen(values);
-  return wide;
+/// Adds to `even` and `odd`, the halves of what a lane has of the products on the diagonal, those of Blocks
+/// blocks of this warp's two rows. Called by whole warpgroups.
+/// w: this lane's 16 bytes of the first row's first block   next: from there to the second row's [16 bytes]
+template <int Blocks>
+__device__ __forceinline__ void multiply_blocks(float (&even)[4], float (&odd)[4], const uint4* w, int next,
+                                                std::uint64_t x) {
+  uint4 first[Blocks], second[Blocks];
+#pragma unroll
+  for (int b = 0; b < Blocks; ++b) {
+    first[b] = w[b * 32];
+    second[b] = w[b * 32 + next];
+  }
+  products_begin();
+#pragma unroll
+  for (int b = 0; b < Blocks; ++b) {
+    multiply_fp8_rows(even, {first[b].x, second[b].x, first[b].y, second[b].y}, x + b * 32);
+    multiply_fp8_rows(odd, {first[b].z, second[b].z, first[b].w, second[b].w}, x + b * 32 + 16);
+  }
+  products_end();
+}
+
+/// The sum of the diagonal: (lane / 4, lane / 4) is with lane % 4 = lane / 8.   row: 0 or 1
+__device__ __forceinline__ float diagonal(const float (&even)[4], const float (&odd)[4], int row) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const float at[2] = {even[2 * row] + odd[2 * row], even[2 * row + 1] + odd[2 * row + 1]};
+  return warp_sum(lane % 4 != lane / 8 ? 0 : lane / 4 % 2 == 0 ? at[0] : at[1]);
 }
 #endif
 
@@ -44,26 +84,42 @@ __global__ void __launch_bounds__(threads, 1)
     one_token(Fp8Product a, const std::uint16_t* row, Prologue prologue, Epilogue epilogue, Layout layout) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  unsigned char* stage = memory + warp * layout.ring;
-  auto* x = reinterpret_cast<Eight*>(memory + warps * layout.ring);
-  auto* full = reinterpret_cast<std::uint64_t*>(x + a.in / 8) + warp * most_stages;
-  OwnRows<Fp8Product> own{a, epilogue, static_cast<int>(blockIdx.x) * warps + warp,
-                          static_cast<int>(gridDim.x) * warps};
-  const int rows = own.count();
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  unsigned char* x = memory;
+  unsigned char* rings = x + layout.x + layout.row;
+  unsigned char* stage = rings + warp * layout.ring();
+  auto* full = reinterpret_cast<std::uint64_t*>(rings + warps * layout.ring()) + warp * most_stages;
+  // Pairs of rows; a gate's and up's where gated.
+  const bool gated = epilogue.gated;
+  const int pairs = gated ? a.out : (a.out + 1) / 2;
+  const Share own(pairs, warp, warps);
   Walk ahead;
   const auto load = [&] {
-    const int at = ahead.piece * layout.chunk;
+    const int at = ahead.piece * layout.chunk, pair = own.of(ahead.unit);
     const auto bytes = static_cast<unsigned>(min(layout.chunk, a.in - at));
     std::uint64_t* barrier = full + ahead.stage;
-    expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * layout.chunk, a.w + own.of_w(ahead.row) * a.in + at, bytes, barrier);
+    unsigned char* to = stage + ahead.stage * 2 * layout.chunk;
+    const std::uint8_t* from = a.w + static_cast<std::int64_t>(gated ? pair : 2 * pair) * a.in + at;
+    const bool both = gated || 2 * pair + 1 < a.out;
+    expect_bytes(barrier, both ? 2 * bytes : bytes);
+    copy_bulk(to, from, bytes, barrier);
+    if (both)
+      copy_bulk(to + layout.chunk, from + (gated ? static_cast<std::int64_t>(a.out) : 1) * a.in, bytes,
+                barrier);
     ahead.next(layout.stages, layout.pieces);
   };
+  if (a.in % block_bytes != 0) {  // what is multiplied by the zeros behind x must be finite
+#pragma unroll 1
+    for (int i = lane; i < layout.ring() / 16; i += 32) reinterpret_cast<uint4*>(stage)[i] = {};
+    publish_to_copies();
+    __syncwarp();
+  }
   if (lane == 0) {
+#pragma unroll 1
     for (int s = 0; s < layout.stages; ++s) init_barrier(full + s, 1);
     publish_barriers();
-    for (int s = 0; s < layout.stages && ahead.row < rows; ++s) load();
+#pragma unroll 1
+    for (int s = 0; s < layout.stages && ahead.unit < own.count; ++s) load();
   }
   fetch_weight<K, threads>(prologue, a.in);
   take_turn();
@@ -72,32 +128,54 @@ __global__ void __launch_bounds__(threads, 1)
   const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
   if constexpr (Quantize) {
     __shared__ float parts[warps];
-    make_row<K, warps>(row, a.in, prologue, x, parts,
-                       [&](int i, const Eight& v) { x[i] = widened(to_fp8(v, factor_of(&x_scale))); });
+    const float factor = factor_of(&x_scale);
+    make_row<K, warps>(row, a.in, prologue, reinterpret_cast<Eight*>(x + layout.x), parts,
+                       [&](int i, const Eight& v) { place(x, i, to_fp8(v, factor)); });
   } else {
+#pragma unroll 2
     for (int i = threadIdx.x; i < a.in / 8; i += threads)
-      x[i] = widened(__ldcg(reinterpret_cast<const uint2*>(a.x) + i));
+      place(x, i, __ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
+#pragma unroll 1
+  for (int i = a.in / 8 + static_cast<int>(threadIdx.x); i < layout.x / 8; i += threads) place(x, i, {});
+  publish_to_copies();
   __syncthreads();
-  Dot dot;
-  for (Walk here; here.row < rows; here.next(layout.stages, layout.pieces)) {
-    const int at = here.piece * layout.chunk, vectors = min(layout.chunk, a.in - at) / 8;
-    wait(full + here.stage, here.phase);
-    const auto* w = reinterpret_cast<const uint2*>(stage + here.stage * layout.chunk) + lane;
-    const auto* v = reinterpret_cast<const uint4*>(x + at / 8) + lane;
-    const int whole = vectors / 32 * 32;
-#pragma unroll 8
-    for (int i = 0; i < whole; i += 32) dot.add(w[i], v[i]);
-    if (whole < vectors) {
-      const bool mine = whole + lane < vectors;
-      dot.add(mine ? w[whole] : uint2{}, mine ? v[whole] : uint4{});
-    }
+  const std::uint64_t columns = column_descriptor(x);
+  const float y_factor = factor_of(&y_scale);
+  // All warps of a warpgroup multiply as often as its first, which has no fewer pairs.
+  const int units = Share(pairs, warp / 4 * 4, warps).count;
+  float even[4] = {}, odd[4] = {};
+  for (Walk here; here.unit < units; here.next(layout.stages, layout.pieces)) {
+    const bool mine = here.unit < own.count;
+    if (mine) wait(full + here.stage, here.phase);
+    const int at = here.piece * layout.chunk, next = layout.chunk / 16;
+    int left = min(layout.chunk, layout.x - at) / block_bytes;
+    const uint4* w = reinterpret_cast<const uint4*>(stage + here.stage * 2 * layout.chunk) + lane;
+    std::uint64_t to = columns + static_cast<unsigned>(at / 16);
+    const auto multiply = [&]<int Blocks>(std::integral_constant<int, Blocks>) {
+#pragma unroll 1
+      for (; left >= Blocks; left -= Blocks, w += Blocks * 32, to += Blocks * 32)
+        multiply_blocks<Blocks>(even, odd, w, next, to);
+    };
+    multiply(std::integral_constant<int, 8>{});
+    multiply(std::integral_constant<int, 4>{});
+    multiply(std::integral_constant<int, 1>{});
     __syncwarp();
-    if (lane == 0 && ahead.row < rows) load();
+    if (lane == 0 && ahead.unit < own.count) load();
     if (here.piece + 1 < layout.pieces) continue;
-    const float sum = warp_sum(dot.of_lane(lane)) * (x_scale * w_scale);
-    if (lane == 0) own.finish(here.row, sum, y_scale);
-    dot = {};
+    const float scale = x_scale * w_scale, first = diagonal(even, odd, 0) * scale,
+                second = diagonal(even, odd, 1) * scale;
+    if (lane == 0 && mine) {
+      const int pair = own.of(here.unit);
+      if (gated) {
+        store_gated(a, epilogue, pair, first, second, y_factor);
+      } else {
+        store_sum(a, 2 * pair, first);
+        if (2 * pair + 1 < a.out) store_sum(a, 2 * pair + 1, second);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) even[i] = odd[i] = 0;
   }
 #endif
 }
@@ -105,15 +183,15 @@ __global__ void __launch_bounds__(threads, 1)
 template <Kind K, bool Quantize>
 void start(const Fp8Product& a, const std::uint16_t* row, const Prologue& p, const Epilogue& epilogue,
            const Queue& queue) {
-  const Layout layout = layout_of(a.in);
-  const auto shared = static_cast<std::size_t>(warps * layout.ring + 2 * a.in + barriers);
+  const Layout layout = layout_of(a.in, is_norm(K));
+  const auto shared = static_cast<std::size_t>(layout.x + layout.row + warps * layout.ring() + barriers);
   launch(queue, &one_token<K, Quantize>, static_cast<unsigned>(queue.processors), threads, shared, a, row, p,
          epilogue, layout);
 }
 
 }  // namespace
 
-bool one_token_fp8_fits(std::int64_t in) { return free_for_ring(in) >= 2 * most_chunk; }
+bool one_token_fp8_fits(std::int64_t in) { return layout_of(in, true).stages >= 2; }
 
 void product_one_token_fp8(const Fp8Product& a, const Epilogue& epilogue, const Queue& queue) {
   start<Kind::none, false>(a, nullptr, {}, epilogue, queue);
