@@ -228,9 +228,11 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
   const DecodeLoad load{.pairs = decoding * kv_heads,
                         .longest = longest,
                         .mean = keys / std::max<std::int64_t>(1, decoding),
-                        .key_bytes = 2 * layer.head_dim * (layer.element == cuda::CacheElement::fp8 ? 1 : 2)};
+                        .key_bytes = 2 * layer.head_dim * (layer.element == cuda::CacheElement::fp8 ? 1 : 2),
+                        .head_dim = layer.head_dim,
+                        .group = group};
   const bool appends = plan.fusion.rope_attention && decodes(made.pass.features);
-  made.decode = choose_decode(load, gpu.processors, appends ? resident_appending : resident,
+  made.decode = choose_decode(load, {gpu.processors, appends ? resident_appending : resident},
                               appends && cuda::attention_in_octets(layer, group * kv_heads));
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;

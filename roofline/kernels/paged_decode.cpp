@@ -64,7 +64,9 @@ DecodeLoad PagedDecode::load() const {
   return {.pairs = batch * num_kv_heads,
           .longest = std::max(seen(longest), seen(kv_len)),
           .mean = seen(kv_len),
-          .key_bytes = static_cast<std::int64_t>(2 * static_cast<double>(head_dim) * info(kv).input_bytes)};
+          .key_bytes = static_cast<std::int64_t>(2 * static_cast<double>(head_dim) * info(kv).input_bytes),
+          .head_dim = head_dim,
+          .group = num_q_heads / num_kv_heads};
 }
 
 std::vector<double> PagedDecode::features() const {
@@ -76,16 +78,15 @@ std::vector<double> PagedDecode::features() const {
 
 KernelTime PagedDecode::time(const Chip& c, Values p) const {
   const DecodeLoad l = load();
-  const auto processors = static_cast<std::int64_t>(c.sms);
-  const std::int64_t resident = resident_decode_blocks(head_dim, l.key_bytes, appends);
+  const DecodeSlots slots{static_cast<std::int64_t>(c.sms),
+                          resident_decode_blocks(head_dim, l.key_bytes, appends)};
   const auto bytes_of_key = static_cast<double>(l.key_bytes);
   const double all = static_cast<double>(l.pairs * l.mean) * bytes_of_key / (c.bandwidth * p[me]);
   // The executor splits for whole sequences.
-  const DecodeLoad whole_load{
-      .pairs = l.pairs, .longest = std::max(longest, kv_len), .mean = kv_len, .key_bytes = l.key_bytes};
-  const bool octets = appends && octets_fit(head_dim, l.key_bytes, num_q_heads, num_kv_heads);
-  const DecodeChoice choice = choose_decode(whole_load, processors, resident, octets);
-  const auto splits = static_cast<double>(choice.splits);
+  DecodeLoad asked = l;
+  asked.longest = std::max(longest, kv_len);
+  asked.mean = kv_len;
+  const DecodeChoice choice = choose_decode(asked, slots, appends && octets_fit(l));
   if (choice.fresh == FreshKernel::octets) {
     const double rounds = static_cast<double>(octet_rounds(l.longest, choice.splits));
     const double joined = choice.splits == 1                       ? 0
@@ -94,35 +95,17 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
     const double worked = rounds * p[octet_round] + joined;
     return {std::max(0.3, p[octet_floor] + worked + all), std::max(0.0, p[octet_floor]), worked, all};
   }
-  const double blocks = static_cast<double>(l.pairs) * splits, slots = c.sms * static_cast<double>(resident);
-  // Each of a block's warps takes tiles of 16 keys.
-  const auto part = [&](std::int64_t keys) {
-    return 16 * std::ceil(static_cast<double>(keys) / splits / 16);
-  };
-  const double mean = part(l.mean), alone = p[key] * (head_dim <= 64 ? p[narrow] : 1) / c.clock;
-  const auto wave = [&](double n) {
-    return n <= 0 ? 0 : p[start] + std::max(mean * alone, n * mean * bytes_of_key / (c.bandwidth * p[me]));
-  };
-  const double full = std::floor(blocks / slots);
-  const double waves = full * wave(slots) + wave(blocks - full * slots);
-  const double even = blocks > slots ? blocks / slots * wave(slots) : waves;
-  double joined = 0;
-  if (choice.splits > 1) {
-    // Clusters must all run at once.
-    const bool clustered = choice.splits <= most_clustered_splits && blocks <= c.sms;
-    const double partial = 8 * blocks * static_cast<double>(num_q_heads) / static_cast<double>(num_kv_heads) *
-                           static_cast<double>(head_dim);
-    joined = clustered ? p[cluster_join] : p[join] + splits * p[part_] + p[traffic] * partial / c.bandwidth;
-  }
-  // Blocks of sequences that differ do not end together.
-  const double alike = p[whole] * mean / part(l.longest);
-  const double all_waves = alike * waves + (1 - alike) * even;
-  // The longest sequence's block begins with the first and gets as much of memory as each of the others.
-  const double beside = std::max(alone, std::min(blocks, slots) * bytes_of_key / (c.bandwidth * p[me]));
-  const double read = std::max(0.0, all_waves - p[start]) / beside;
-  const double longer = std::max(0.0, part(l.longest) - read) * alone;
-  const double worked = all_waves + p[skew] * longer;
-  return {std::max(0.3, p[floor_] + worked + joined), std::max(0.0, p[floor_]), worked + joined, all};
+  const double worked = decode_time(l, choice.splits, slots,
+                                    {.start = p[start],
+                                     .key = p[key] * (head_dim <= 64 ? p[narrow] : 1) / c.clock,
+                                     .byte = 1 / (c.bandwidth * p[me]),
+                                     .whole = p[whole],
+                                     .skew = p[skew],
+                                     .join = p[join],
+                                     .join_part = p[part_],
+                                     .join_cluster = p[cluster_join],
+                                     .partial_traffic = p[traffic] * p[me]});
+  return {std::max(0.3, p[floor_] + worked), std::max(0.0, p[floor_]), worked, all};
 }
 
 }  // namespace inferometer

@@ -117,7 +117,8 @@ class GpuAttention : public OnGpu {
     for (const bool appends : {false, true})  // asked before the first launch
       EXPECT_EQ(resident_decode_blocks(cache, appends),
                 inferometer::resident_decode_blocks(s.head_dim, key_bytes, appends));
-    EXPECT_EQ(attention_in_octets(cache, s.heads), octets_fit(s.head_dim, key_bytes, s.heads, s.kv_heads));
+    EXPECT_EQ(attention_in_octets(cache, s.heads),
+              octets_fit({.key_bytes = key_bytes, .head_dim = s.head_dim, .group = s.heads / s.kv_heads}));
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
       const Array<float> partial(std::vector<float>(
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));

@@ -7,11 +7,19 @@
 namespace inferometer {
 namespace {
 
-constexpr std::int64_t processors = 132, resident = 3, key_bytes = 512;
+constexpr DecodeSlots slots{.processors = 132, .resident = 3};
+
+DecodeLoad load_of(std::int64_t pairs, std::int64_t mean, std::int64_t longest, std::int64_t head_dim = 128) {
+  return {.pairs = pairs,
+          .longest = longest,
+          .mean = mean,
+          .key_bytes = 4 * head_dim,
+          .head_dim = head_dim,
+          .group = 4};
+}
 
 std::int32_t splits_of(std::int64_t pairs, std::int64_t mean, std::int64_t longest) {
-  return decode_splits({.pairs = pairs, .longest = longest, .mean = mean, .key_bytes = key_bytes}, processors,
-                       resident);
+  return decode_splits(load_of(pairs, mean, longest), slots);
 }
 std::int32_t splits_of_equal(std::int64_t pairs, std::int64_t keys) { return splits_of(pairs, keys, keys); }
 
@@ -21,7 +29,7 @@ TEST(DecodeSplits, FillTheDeviceAndNoMore) {
   EXPECT_LE(splits_of_equal(8, 16384), 64);
   EXPECT_EQ(splits_of_equal(2048, 1024), 1);  // many waves already
   for (const std::int64_t pairs : {1, 8, 100, 264, 1000})
-    EXPECT_LE(pairs * splits_of_equal(pairs, 100000), std::max(pairs, most_decode_parts(processors)));
+    EXPECT_LE(pairs * splits_of_equal(pairs, 100000), std::max(pairs, most_decode_parts(slots.processors)));
 }
 
 TEST(DecodeSplits, OneWaveThatKeepsMemoryBusyIsNotSplit) {
@@ -43,8 +51,7 @@ TEST(DecodeSplits, AmongManyWavesTheLongestSequenceReadsNoFasterThanTheOthers) {
 
 TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
   const auto choose = [](std::int64_t pairs, std::int64_t longest, bool octets = true) {
-    return choose_decode({.pairs = pairs, .longest = longest, .mean = longest, .key_bytes = key_bytes},
-                         processors, resident, octets);
+    return choose_decode(load_of(pairs, longest, longest), slots, octets);
   };
   const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
   const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {

@@ -1,0 +1,36 @@
+#include "model/decode_time.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace inferometer {
+
+double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& s,
+                   const DecodeCosts& costs) {
+  const auto part = [&](std::int64_t keys) {
+    return 16 * std::ceil(static_cast<double>(keys) / static_cast<double>(splits) / 16);
+  };
+  const auto parts = static_cast<double>(splits), blocks = static_cast<double>(load.pairs) * parts,
+             slots = static_cast<double>(s.processors * s.resident);
+  const double mean = part(load.mean), longest = part(load.longest);
+  const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
+  const auto wave = [&](double n) {
+    return n <= 0 ? 0 : costs.start + mean * std::max(costs.key, n * memory_key);
+  };
+  const double full = std::floor(blocks / slots);
+  const double waves = full * wave(slots) + wave(blocks - full * slots);
+  const double even = blocks > slots ? blocks / slots * wave(slots) : waves;
+  // Blocks of sequences that differ do not end together.
+  const double alike = costs.whole * mean / longest, all = alike * waves + (1 - alike) * even;
+  const double beside = std::max(costs.key, std::min(blocks, slots) * memory_key);
+  const double read = std::max(0.0, all - costs.start) / beside;
+  const double worked = all + costs.skew * std::max(0.0, longest - read) * costs.key;
+  if (splits == 1) return worked;
+  // Clusters must all run at once.
+  if (splits <= most_clustered_splits && load.pairs * splits <= s.processors)
+    return worked + costs.join_cluster;
+  const double partial = 8 * blocks * static_cast<double>(load.group * load.head_dim);  // f32, twice
+  return worked + costs.join + parts * costs.join_part + costs.partial_traffic * partial * costs.byte;
+}
+
+}  // namespace inferometer

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+
+namespace inferometer {
+
+/// What the kernel of decode attention over a paged cache has to read.
+struct DecodeLoad {
+  std::int64_t pairs = 0;      ///< (sequence, key head) pairs
+  std::int64_t longest = 0;    ///< keys of the longest sequence
+  std::int64_t mean = 0;       ///< keys of a sequence on average
+  std::int64_t key_bytes = 0;  ///< of a key and its value
+  std::int64_t head_dim = 0;
+  std::int64_t group = 1;  ///< query heads of a key head
+};
+
+/// Multiprocessors of a device, and how many of that kernel's thread blocks each runs at once.
+struct DecodeSlots {
+  std::int64_t processors = 0, resident = 0;
+};
+
+/// What a launch of that kernel takes. Times in microseconds.
+struct DecodeCosts {
+  double start = 0;            ///< start and end of a thread block
+  double key = 0;              ///< a key in a block by itself
+  double byte = 0;             ///< from memory, which all blocks share
+  double whole = 0;            ///< of equal sequences; 0: blocks are spread evenly, 1: waves are whole
+  double skew = 0;             ///< part of what the longest takes behind the others that shows
+  double join = 0;             ///< of the parts of split keys through memory
+  double join_part = 0;        ///< each of them
+  double join_cluster = 0;     ///< within a cluster of thread blocks
+  double partial_traffic = 0;  ///< partial outputs written and read, relative to `byte`
+};
+
+/// Splits that a cluster of thread blocks combines without a detour through memory, at most.
+inline constexpr std::int64_t most_clustered_splits = 8;
+
+/// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
+/// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
+/// them. The longest sequence's blocks begin with the first and get no more of memory than the others while
+/// these run; what they have left then takes as long as by itself. Parts are whole tiles of 16 keys.
+/// requires load.pairs > 0, splits > 0
+double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
+                   const DecodeCosts& costs);
+
+}  // namespace inferometer

@@ -1,0 +1,61 @@
+#include "model/decode_time.hpp"
+
+#include <gtest/gtest.h>
+
+namespace inferometer {
+namespace {
+
+constexpr DecodeSlots slots{.processors = 100, .resident = 2};
+// Memory feeds 100 blocks as fast as they read.
+constexpr DecodeCosts costs{.start = 2,
+                            .key = 0.01,
+                            .byte = 0.01 / (100 * 512),
+                            .whole = 1,
+                            .skew = 1,
+                            .join = 4,
+                            .join_part = 0.5,
+                            .join_cluster = 1,
+                            .partial_traffic = 1};
+
+DecodeLoad load_of(std::int64_t pairs, std::int64_t mean, std::int64_t longest) {
+  return {.pairs = pairs, .longest = longest, .mean = mean, .key_bytes = 512, .head_dim = 128, .group = 4};
+}
+double time_of(std::int64_t pairs, std::int64_t keys, std::int64_t splits, const DecodeCosts& c = costs) {
+  return decode_time(load_of(pairs, keys, keys), splits, slots, c);
+}
+
+TEST(DecodeTime, AWaveLastsAsLongAsABlockOrAsMemory) {
+  EXPECT_DOUBLE_EQ(time_of(50, 1600, 1), 2 + 16);
+  EXPECT_DOUBLE_EQ(time_of(100, 1600, 1), 2 + 16);
+  EXPECT_DOUBLE_EQ(time_of(150, 1600, 1), 2 + 24);
+  EXPECT_DOUBLE_EQ(time_of(50, 1601, 1), 2 + 16.16);  // whole tiles of 16
+}
+
+TEST(DecodeTime, BlocksBeyondAWaveTakeAnother) {
+  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1), 2 + 32);
+  EXPECT_DOUBLE_EQ(time_of(250, 1600, 1), 2 + 32 + 2 + 16);
+  DecodeCosts spread = costs;
+  spread.whole = 0;
+  EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), 34 * 1.25);
+}
+
+TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
+  EXPECT_DOUBLE_EQ(time_of(25, 1600, 4), 2 + 4 + 1);
+  const double partial = 8 * 104 * 512 * costs.byte;
+  EXPECT_DOUBLE_EQ(time_of(26, 1600, 4), 2 + 400 * 104 * 512 * costs.byte + 4 + 4 * 0.5 + partial);
+  EXPECT_GT(time_of(10, 1600, 9), time_of(10, 1600, 8) + 5);  // too many for a cluster
+}
+
+TEST(DecodeTime, TheLongestSharesMemoryAndGoesOnAlone) {
+  // 50 blocks end after 18 us, when a block of 3200 keys has read 1600.
+  DecodeCosts even = costs;
+  even.whole = 0;
+  EXPECT_DOUBLE_EQ(decode_time(load_of(50, 1600, 3200), 1, slots, even), 18 + 16);
+  // Beside 199 others it has read 1600 of them after 34 us, not 3200.
+  EXPECT_DOUBLE_EQ(decode_time(load_of(200, 1600, 3200), 1, slots, even), 34 + 16);
+  even.skew = 0.5;
+  EXPECT_DOUBLE_EQ(decode_time(load_of(200, 1600, 3200), 1, slots, even), 34 + 8);
+}
+
+}  // namespace
+}  // namespace inferometer
