@@ -1,180 +1,126 @@
-#include "executor/cuda/kernels/experts.hpp"
+#include "executor/cuda/kernels/expert_chunks.cuh"
 #include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/fp8.cuh"
-#include "executor/cuda/kernels/hopper.cuh"
-#include "executor/cuda/kernels/row_dot.cuh"
+#include "executor/cuda/kernels/fp8_pair.cuh"
 
 namespace inferometer::cuda {
 namespace {
 
 constexpr int warps = 8, threads = warps * 32, most_stages = 8;
-/// Bytes of a copy, at most: whole turns of the unrolled loop that multiplies them.
-constexpr int most_chunk = 8 * 32 * 16;
+/// Bytes of a copy in bf16, at most: whole turns of a warp.
+constexpr int most_bf16_chunk = 4 * 32 * 16;
 constexpr int barriers = warps * most_stages * 8, most_shared = 226 * 1024 - 1024;
 
-/// How shared memory is dealt out: rings of all warps, what is multiplied, barriers. [bytes]
-struct Layout {
-  int gate_up = 0, down = 0;  ///< of a row of weights
-  int values = 0;             ///< of what is multiplied, 2 a value
-  int stage = 0, stages = 0;  ///< of a warp's ring
-};
-Layout layout_of(std::int64_t out, std::int64_t width, std::int64_t top_k, bool fp8) {
+ExpertLayout layout_of(std::int64_t out, std::int64_t width, std::int64_t top_k, bool fp8) {
   const int element = fp8 ? 1 : 2;
-  Layout l{.gate_up = static_cast<int>(out) * element, .down = static_cast<int>(width) * element};
-  l.values = 2 * static_cast<int>(out > top_k * width ? out : top_k * width);
-  const int longest = l.gate_up > l.down ? l.gate_up : l.down;
-  l.stage = longest < most_chunk ? longest : most_chunk;
-  const int room = (most_shared - barriers - l.values) / warps / l.stage;
-  l.stages = room < most_stages ? room : most_stages;
+  ExpertLayout l{.gate_up = static_cast<int>(out) * element, .down = static_cast<int>(width) * element};
+  l.x = fp8 ? whole_fp8_blocks(l.gate_up) : l.gate_up;
+  l.h = fp8 ? whole_fp8_blocks(l.down) : l.down;
+  const int all_h = static_cast<int>(top_k) * l.h, longest = l.x > l.h ? l.x : l.h;
+  l.values = l.x > all_h ? l.x : all_h;
+  const int room = (most_shared - barriers - l.values) / warps;
+  l.chunk = fp8 ? fp8_chunk(longest, room) : longest < most_bf16_chunk ? longest : most_bf16_chunk;
+  const int fit = room / (2 * l.chunk);
+  l.stages = fit < most_stages ? fit : most_stages;
   return l;
 }
 
 #ifdef INFEROMETER_HOPPER
-/// An element of h: the at-th of a choice. After the last choice there are none.
-struct Element {
-  int choice = 0, at = 0;
-
-  __device__ __forceinline__ void advance(int by, int width) {
-    at += by;
-    for (; at >= width; at -= width) ++choice;
-  }
-};
-
-/// The chunks of weights in the order in which a warp multiplies them: for each of its elements of h the row
-/// of the gate and that of up; then for each of its outputs the row of each choice.
-struct Chunks {
-  const OneTokenExperts& a;
-  const Layout& layout;
-  const int* ids;
-  int first, step;
-  Element element;  ///< of h; then an output
-  bool up = false, down = false;
-  int rest = 0;  ///< bytes of the row from here
-  const unsigned char* source = nullptr;
-
-  __device__ Chunks(const OneTokenExperts& arguments, const Layout& l, const int* chosen, int warp, int all)
-      : a(arguments), layout(l), ids(chosen), first(warp), step(all) {
-    element.advance(first, a.width);
-    start_unit();
-  }
-  __device__ __forceinline__ bool left() const { return !down || element.at < a.out; }
-  __device__ __forceinline__ int bytes() const { return min(rest, most_chunk); }
-  __device__ __forceinline__ void next() {
-    const int done = bytes();
-    source += done;
-    rest -= done;
-    if (rest > 0) return;
-    if (!down && !up) {
-      up = true;
-      rest = layout.gate_up;
-      source += static_cast<std::int64_t>(a.width - 1) * rest;
-      return;
-    }
-    up = false;
-    if (!down) {
-      element.advance(step, a.width);
-    } else if (++element.choice == a.top_k) {
-      element = {0, element.at + step};
-    }
-    start_unit();
-  }
-
- private:
-  __device__ __forceinline__ void start_unit() {
-    if (!down && element.choice >= a.top_k) {
-      down = true;
-      element = {0, first};
-    }
-    rest = down ? layout.down : layout.gate_up;
-    const auto* w = static_cast<const unsigned char*>(down ? a.down : a.gate_up);
-    source =
-        w +
-        (static_cast<std::int64_t>(ids[element.choice]) * (down ? a.out : 2 * a.width) + element.at) * rest;
-  }
-};
-
-/// A warp's ring of stages.
-struct Ring {
-  unsigned char* stage;
-  std::uint64_t* full;
-  int bytes, stages;
-  int at = 0;
-  unsigned phase = 0;
-
-  __device__ __forceinline__ void load(int s, Chunks& chunks) const {
-    if (!chunks.left()) return;
-    const auto size = static_cast<unsigned>(chunks.bytes());
-    expect_bytes(full + s, size);
-    copy_bulk(stage + s * bytes, chunks.source, size, full + s);
-    chunks.next();
-  }
-  /// The dot product of the next row of weights and x, for all lanes. Lane 0 keeps the ring full.
-  template <bool Fp8>
-  __device__ __forceinline__ float dot(const uint4* x, int row_bytes, Chunks& chunks) {
-    using Stored = typename RowDot<Fp8>::Stored;
-    constexpr int size = sizeof(Stored);
-    const int lane = threadIdx.x % 32;
-    RowDot<Fp8> sum;
-    x += lane;
-    for (int rest = row_bytes; rest > 0; rest -= most_chunk, x += most_chunk / size) {
-      const int vectors = min(rest, most_chunk) / size, whole = vectors / 32 * 32;
-      wait(full + at, phase);
-      __syncwarp();
-      const auto* w = reinterpret_cast<const Stored*>(stage + at * bytes) + lane;
-#pragma unroll 8
-      for (int i = 0; i < whole; i += 32) sum.add(w[i], x[i]);
-      if (whole < vectors) {
-        const bool there = whole + lane < vectors;
-        sum.add(there ? w[whole] : Stored{}, there ? x[whole] : uint4{});
-      }
-      __syncwarp();
-      if (lane == 0) load(at, chunks);
-      if (++at == stages) {
-        at = 0;
-        phase ^= 1;
-      }
-    }
-    return warp_sum(sum.of_lane(lane));
-  }
-};
-
-/// Values as they are multiplied into shared memory, by all threads of a block; up to most_ahead loads of a
-/// thread are on their way before it uses any.
-template <bool Fp8>
-__device__ __forceinline__ void stage_values(uint4* x, const void* from, int bytes) {
-  using Stored = typename RowDot<Fp8>::Stored;
-  constexpr int most_ahead = 16;
-  const auto* values = static_cast<const Stored*>(from);
-  const int vectors = bytes / static_cast<int>(sizeof(Stored));
-  for (int first = threadIdx.x; first < vectors; first += threads * most_ahead) {
-    Stored some[most_ahead];
+__device__ __forceinline__ float dot(const uint4& a, const uint4& b, float sum) {
+  const unsigned x[4] = {a.x, a.y, a.z, a.w}, y[4] = {b.x, b.y, b.z, b.w};
 #pragma unroll
-    for (int n = 0; n < most_ahead; ++n) {
-      if (first + n * threads < vectors) some[n] = __ldcg(values + first + n * threads);
-    }
-#pragma unroll
-    for (int n = 0; n < most_ahead; ++n) {
-      if (first + n * threads < vectors) x[first + n * threads] = RowDot<Fp8>::widen(some[n]);
-    }
+  for (int i = 0; i < 4; ++i) {
+    sum = fmaf(__uint_as_float(x[i] << 16), __uint_as_float(y[i] << 16), sum);
+    sum = fmaf(__uint_as_float(x[i] & 0xffff0000U), __uint_as_float(y[i] & 0xffff0000U), sum);
   }
+  return sum;
 }
+/// What is multiplied, in shared memory, and the next two rows of weights.
+template <bool Fp8>
+struct Multiplied {
+  unsigned char* values;
+
+  /// By all threads of a block; up to most_ahead loads of a thread are on their way before it uses any.
+  /// from: rows of `bytes`   to: whole blocks each, zeros behind
+  __device__ __forceinline__ void stage(const void* from, int rows, int bytes, int whole) const {
+    constexpr int most_ahead = 16;
+    using Piece = std::conditional_t<Fp8, uint2, uint4>;
+    const int pieces = bytes / static_cast<int>(sizeof(Piece)), all = rows * pieces;
+    for (int first = threadIdx.x; first < all; first += threads * most_ahead) {
+      Piece some[most_ahead];
+#pragma unroll
+      for (int n = 0; n < most_ahead; ++n) {
+        if (first + n * threads < all)
+          some[n] = __ldcg(static_cast<const Piece*>(from) + first + n * threads);
+      }
+#pragma unroll
+      for (int n = 0; n < most_ahead; ++n) {
+        const int i = first + n * threads;
+        if (i >= all) break;
+        if constexpr (Fp8) {
+          place_fp8(values + i / pieces * whole, i % pieces, some[n]);
+        } else {
+          reinterpret_cast<uint4*>(values)[i] = some[n];
+        }
+      }
+    }
+    if constexpr (Fp8) {
+      const int behind = (whole - bytes) / 8;
+      for (int i = threadIdx.x; i < rows * behind; i += threads)
+        place_fp8(values + i / behind * whole, pieces + i % behind, {});
+      publish_to_copies();
+    }
+  }
+  /// Of both rows and the row of values at `at`, for all lanes.   Fp8: called by all warps of a warpgroup
+  __device__ __forceinline__ float2 dots(ExpertRing& ring, bool mine, int at, int row_bytes,
+                                         ExpertChunks& chunks) const {
+    if constexpr (Fp8) {
+      Fp8Pair sums;
+      const std::uint64_t columns = column_descriptor(values + at);
+      ring.take(mine, row_bytes, chunks, [&](const uint4* w, int next, int from, int bytes) {
+        sums.add(w, next, columns + static_cast<unsigned>(from / 16), bytes / fp8_block);
+      });
+      return sums.take();
+    } else {
+      float2 sums{};
+      const auto* x = reinterpret_cast<const uint4*>(values + at) + threadIdx.x % 32;
+      ring.take(mine, row_bytes, chunks, [&](const uint4* w, int next, int from, int bytes) {
+        const int left = bytes / 16 - static_cast<int>(threadIdx.x) % 32;
+#pragma unroll 4
+        for (int i = 0; i < left; i += 32) {
+          const uint4 v = x[from / 16 + i];
+          sums.x = dot(w[i], v, sums.x);
+          sums.y = dot(w[i + next], v, sums.y);
+        }
+      });
+      return {warp_sum(sums.x), warp_sum(sums.y)};
+    }
+  }
+};
 #endif
 
 template <bool Fp8>
-__global__ void __launch_bounds__(threads, 1)
-    experts_one_token(const __grid_constant__ OneTokenExperts a, const __grid_constant__ Layout layout) {
+__global__ void __launch_bounds__(threads, 1) experts_one_token(const __grid_constant__ OneTokenExperts a,
+                                                                const __grid_constant__ ExpertLayout layout) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ int ids[most_chosen];
   __shared__ float weights[most_chosen], gate_up_scale[most_chosen], down_scale[most_chosen];
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, ring_bytes = layout.stages * layout.stage;
-  auto* x = reinterpret_cast<uint4*>(memory + warps * ring_bytes);
-  auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<unsigned char*>(x) + layout.values);
-  Ring ring{.stage = memory + warp * ring_bytes,
-            .full = full + warp * most_stages,
-            .bytes = layout.stage,
-            .stages = layout.stages};
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const Multiplied<Fp8> multiplied{memory};
+  unsigned char* rings = memory + layout.values;
+  ExpertRing ring{
+      .stage = rings + warp * layout.ring(),
+      .full = reinterpret_cast<std::uint64_t*>(rings + warps * layout.ring()) + warp * most_stages,
+      .chunk = layout.chunk,
+      .stages = layout.stages};
   allow_next();
+  if (Fp8 && (layout.x != layout.gate_up || layout.h != layout.down)) {
+    // What is multiplied by the zeros behind a row must be finite.
+    for (int i = lane; i < layout.ring() / 16; i += 32) reinterpret_cast<uint4*>(ring.stage)[i] = {};
+    publish_to_copies();
+    __syncwarp();
+  }
   if (lane == 0) {
     for (int s = 0; s < layout.stages; ++s) init_barrier(ring.full + s, 1);
     publish_barriers();
@@ -183,7 +129,7 @@ __global__ void __launch_bounds__(threads, 1)
   const bool chosen = threadIdx.x < a.top_k;
   const int id = chosen ? __ldcg(a.ids + threadIdx.x) : 0;
   const float weight = chosen ? __ldcg(a.weights + threadIdx.x) : 0;
-  stage_values<Fp8>(x, a.x, layout.gate_up);
+  multiplied.stage(a.x, 1, layout.gate_up, layout.x);
   if (chosen) {
     ids[threadIdx.x] = id;
     weights[threadIdx.x] = weight;
@@ -192,7 +138,7 @@ __global__ void __launch_bounds__(threads, 1)
   // Neighbours along the rows of weights are in different blocks, so that the last few keep all busy.
   const int first = warp * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x),
             step = warps * static_cast<int>(gridDim.x);
-  Chunks chunks(a, layout, ids, first, step);
+  ExpertChunks chunks(a, layout, ids, first, step);
   if (lane == 0) {
     for (int s = 0; s < layout.stages; ++s) ring.load(s, chunks);
   }
@@ -202,27 +148,36 @@ __global__ void __launch_bounds__(threads, 1)
   }
   const float factor = Fp8 ? factor_of(a.h_scale) : 0;
   __syncthreads();
-  Element e;
-  for (e.advance(first, a.width); e.choice < a.top_k; e.advance(step, a.width)) {
+  // Where warps multiply together, as often as the first of them, which has no less to do.
+  const int same = Fp8 ? (warp / 4 * 4 - warp) * static_cast<int>(gridDim.x) : 0;
+  ExpertElement e;
+  e.advance(first, a.width);
+  for (int i = first + same; i < a.top_k * a.width; i += step, e.advance(step, a.width)) {
+    const bool mine = e.choice < a.top_k;
+    const float2 sums = multiplied.dots(ring, mine, 0, layout.x, chunks);
+    if (!mine || lane != 0) continue;
     const float scale = gate_up_scale[e.choice];
-    const float gate = to_float(to_bf16(ring.dot<Fp8>(x, layout.gate_up, chunks) * scale));
-    const float up = to_float(to_bf16(ring.dot<Fp8>(x, layout.gate_up, chunks) * scale));
-    const Bf16 h = to_bf16(gate_silu(gate, up));
+    const Bf16 h = to_bf16(gate_silu(to_float(to_bf16(sums.x * scale)), to_float(to_bf16(sums.y * scale))));
     const int at = e.choice * a.width + e.at;
-    if (lane == 0 && Fp8) static_cast<std::uint8_t*>(a.h)[at] = to_fp8(to_float(h) * factor);
-    if (lane == 0 && !Fp8) static_cast<Bf16*>(a.h)[at] = h;
+    if constexpr (Fp8) {
+      static_cast<std::uint8_t*>(a.h)[at] = to_fp8(to_float(h) * factor);
+    } else {
+      static_cast<Bf16*>(a.h)[at] = h;
+    }
   }
   // The ring is filled with rows of the second product by now: its stream goes on meanwhile.
   meet_grid(a.counters);
-  stage_values<Fp8>(x, a.h, a.top_k * layout.down);
+  multiplied.stage(a.h, a.top_k, layout.down, layout.h);
   __syncthreads();
-  for (int out = first; out < a.out; out += step) {
-    float y = 0;
+  for (int pair = first; pair + same < a.out / 2; pair += step) {
+    const bool mine = pair < a.out / 2;
+    float2 y{};
     for (int k = 0; k < a.top_k; ++k) {
-      const float sum = ring.dot<Fp8>(x + k * (a.width / 8), layout.down, chunks);
-      y = fmaf(weights[k], to_float(to_bf16(sum * down_scale[k])), y);
+      const float2 sums = multiplied.dots(ring, mine, k * layout.h, layout.h, chunks);
+      y.x = fmaf(weights[k], to_float(to_bf16(sums.x * down_scale[k])), y.x);
+      y.y = fmaf(weights[k], to_float(to_bf16(sums.y * down_scale[k])), y.y);
     }
-    if (lane == 0) a.y[out] = to_bf16(y);
+    if (mine && lane == 0) reinterpret_cast<unsigned*>(a.y)[pair] = pack(y.x, y.y);
   }
 #endif
 }
@@ -236,9 +191,8 @@ bool one_token_experts_fit(std::int64_t out, std::int64_t width, std::int64_t to
 }
 
 void one_token_experts(const OneTokenExperts& a, const Queue& queue) {
-  const Layout layout = layout_of(a.out, a.width, a.top_k, a.fp8);
-  const auto shared =
-      static_cast<std::size_t>(warps * layout.stages * layout.stage + layout.values + barriers);
+  const ExpertLayout layout = layout_of(a.out, a.width, a.top_k, a.fp8);
+  const auto shared = static_cast<std::size_t>(layout.values + warps * layout.ring() + barriers);
   launch(queue, a.fp8 ? &experts_one_token<true> : &experts_one_token<false>,
          static_cast<unsigned>(queue.processors), threads, shared, a, layout);
 }

@@ -1,21 +1,12 @@
-#include <type_traits>
-
+#include "executor/cuda/kernels/fp8_pair.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
 #include "executor/cuda/kernels/one_token_weights.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
-#include "executor/cuda/kernels/wgmma_fp8.cuh"
-
-// Weights go to the matrix units as they lie in memory: expanding e4m3 to f16 took longer than fetching it.
-// The matrix units multiply 64 rows by 8 columns, but there is one column x. So each warp has two rows of W,
-// and of each the pieces of 64 bytes of a block of 512 stand for eight rows, as the pieces of x do for eight
-// columns: what belongs to one another is on the diagonal.
 
 namespace inferometer::cuda {
 namespace {
 
 constexpr int warps = 8, threads = warps * 32, most_stages = 8;
-/// Bytes of a row that are multiplied at a time; and of a copy, at most.
-constexpr int block_bytes = 512, most_chunk = 8 * block_bytes;
 constexpr int most_shared = 227 * 1024 - 1024, barriers = warps * most_stages * 8;
 
 /// How shared memory is dealt out: x, for norms the row in bf16 first, rings of all warps, barriers. [bytes]
@@ -26,11 +17,9 @@ struct Layout {
   __host__ __device__ constexpr int ring() const { return 2 * chunk * stages; }
 };
 constexpr Layout layout_of(std::int64_t in, bool norm) {
-  const int blocks = static_cast<int>((in + block_bytes - 1) / block_bytes);
-  Layout l{.x = blocks * block_bytes, .row = norm ? static_cast<int>(2 * in) : 0};
+  Layout l{.x = whole_fp8_blocks(in), .row = norm ? static_cast<int>(2 * in) : 0};
   const int room = (most_shared - barriers - l.x - l.row) / warps;
-  l.chunk = l.x < most_chunk ? l.x : most_chunk;
-  while (l.chunk > block_bytes && room < 2 * 2 * l.chunk) l.chunk = l.chunk / 2 / block_bytes * block_bytes;
+  l.chunk = fp8_chunk(l.x, room);
   l.pieces = (l.x + l.chunk - 1) / l.chunk;
   const int fit = room / (2 * l.chunk);
   l.stages = fit < most_stages ? fit : most_stages;
@@ -39,45 +28,6 @@ constexpr Layout layout_of(std::int64_t in, bool norm) {
 
 using Kind = Prologue::Kind;
 constexpr bool is_norm(Kind k) { return k == Kind::norm || k == Kind::add_norm; }
-
-#ifdef INFEROMETER_HOPPER
-/// Puts elements 8 i onwards where multiply_blocks() reads them: of each block of 512 the 16 words that four
-/// lanes hold of a row's piece are transposed, four words of a lane with the four lanes.
-__device__ __forceinline__ void place(unsigned char* x, int i, const uint2& eight) {
-  const int at = 8 * i;
-  unsigned char* to = x + at / 512 * 512 + at % 16 / 4 * 128 + at % 512 / 64 * 16 + at % 64 / 16 * 4;
-  *reinterpret_cast<unsigned*>(to) = eight.x;
-  *reinterpret_cast<unsigned*>(to + 128) = eight.y;
-}
-
-/// Adds to `even` and `odd`, the halves of what a lane has of the products on the diagonal, those of Blocks
-/// blocks of this warp's two rows. Called by whole warpgroups.
-/// w: this lane's 16 bytes of the first row's first block   next: from there to the second row's [16 bytes]
-template <int Blocks>
-__device__ __forceinline__ void multiply_blocks(float (&even)[4], float (&odd)[4], const uint4* w, int next,
-                                                std::uint64_t x) {
-  uint4 first[Blocks], second[Blocks];
-#pragma unroll
-  for (int b = 0; b < Blocks; ++b) {
-    first[b] = w[b * 32];
-    second[b] = w[b * 32 + next];
-  }
-  products_begin();
-#pragma unroll
-  for (int b = 0; b < Blocks; ++b) {
-    multiply_fp8_rows(even, {first[b].x, second[b].x, first[b].y, second[b].y}, x + b * 32);
-    multiply_fp8_rows(odd, {first[b].z, second[b].z, first[b].w, second[b].w}, x + b * 32 + 16);
-  }
-  products_end();
-}
-
-/// The sum of the diagonal: (lane / 4, lane / 4) is with lane % 4 = lane / 8.   row: 0 or 1
-__device__ __forceinline__ float diagonal(const float (&even)[4], const float (&odd)[4], int row) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const float at[2] = {even[2 * row] + odd[2 * row], even[2 * row + 1] + odd[2 * row + 1]};
-  return warp_sum(lane % 4 != lane / 8 ? 0 : lane / 4 % 2 == 0 ? at[0] : at[1]);
-}
-#endif
 
 template <Kind K, bool Quantize>
 __global__ void __launch_bounds__(threads, 1)
@@ -108,7 +58,7 @@ __global__ void __launch_bounds__(threads, 1)
                 barrier);
     ahead.next(layout.stages, layout.pieces);
   };
-  if (a.in % block_bytes != 0) {  // what is multiplied by the zeros behind x must be finite
+  if (a.in % fp8_block != 0) {  // what is multiplied by the zeros behind x must be finite
 #pragma unroll 1
     for (int i = lane; i < layout.ring() / 16; i += 32) reinterpret_cast<uint4*>(stage)[i] = {};
     publish_to_copies();
@@ -130,52 +80,42 @@ __global__ void __launch_bounds__(threads, 1)
     __shared__ float parts[warps];
     const float factor = factor_of(&x_scale);
     make_row<K, warps>(row, a.in, prologue, reinterpret_cast<Eight*>(x + layout.x), parts,
-                       [&](int i, const Eight& v) { place(x, i, to_fp8(v, factor)); });
+                       [&](int i, const Eight& v) { place_fp8(x, i, to_fp8(v, factor)); });
   } else {
 #pragma unroll 2
     for (int i = threadIdx.x; i < a.in / 8; i += threads)
-      place(x, i, __ldcg(reinterpret_cast<const uint2*>(a.x) + i));
+      place_fp8(x, i, __ldcg(reinterpret_cast<const uint2*>(a.x) + i));
   }
 #pragma unroll 1
-  for (int i = a.in / 8 + static_cast<int>(threadIdx.x); i < layout.x / 8; i += threads) place(x, i, {});
+  for (int i = a.in / 8 + static_cast<int>(threadIdx.x); i < layout.x / 8; i += threads) place_fp8(x, i, {});
   publish_to_copies();
   __syncthreads();
   const std::uint64_t columns = column_descriptor(x);
   const float y_factor = factor_of(&y_scale);
   // All warps of a warpgroup multiply as often as its first, which has no fewer pairs.
   const int units = Share(pairs, warp / 4 * 4, warps).count;
-  float even[4] = {}, odd[4] = {};
+  Fp8Pair sums;
   for (Walk here; here.unit < units; here.next(layout.stages, layout.pieces)) {
     const bool mine = here.unit < own.count;
     if (mine) wait(full + here.stage, here.phase);
-    const int at = here.piece * layout.chunk, next = layout.chunk / 16;
-    int left = min(layout.chunk, layout.x - at) / block_bytes;
-    const uint4* w = reinterpret_cast<const uint4*>(stage + here.stage * 2 * layout.chunk) + lane;
-    std::uint64_t to = columns + static_cast<unsigned>(at / 16);
-    const auto multiply = [&]<int Blocks>(std::integral_constant<int, Blocks>) {
-#pragma unroll 1
-      for (; left >= Blocks; left -= Blocks, w += Blocks * 32, to += Blocks * 32)
-        multiply_blocks<Blocks>(even, odd, w, next, to);
-    };
-    multiply(std::integral_constant<int, 8>{});
-    multiply(std::integral_constant<int, 4>{});
-    multiply(std::integral_constant<int, 1>{});
+    const int at = here.piece * layout.chunk;
+    const unsigned char* w = stage + here.stage * 2 * layout.chunk + lane * 16;
+    sums.add(reinterpret_cast<const uint4*>(w), layout.chunk / 16, columns + static_cast<unsigned>(at / 16),
+             min(layout.chunk, layout.x - at) / fp8_block);
     __syncwarp();
     if (lane == 0 && ahead.unit < own.count) load();
     if (here.piece + 1 < layout.pieces) continue;
-    const float scale = x_scale * w_scale, first = diagonal(even, odd, 0) * scale,
-                second = diagonal(even, odd, 1) * scale;
+    const float scale = x_scale * w_scale;
+    const float2 sum = sums.take();
     if (lane == 0 && mine) {
       const int pair = own.of(here.unit);
       if (gated) {
-        store_gated(a, epilogue, pair, first, second, y_factor);
+        store_gated(a, epilogue, pair, sum.x * scale, sum.y * scale, y_factor);
       } else {
-        store_sum(a, 2 * pair, first);
-        if (2 * pair + 1 < a.out) store_sum(a, 2 * pair + 1, second);
+        store_sum(a, 2 * pair, sum.x * scale);
+        if (2 * pair + 1 < a.out) store_sum(a, 2 * pair + 1, sum.y * scale);
       }
     }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) even[i] = odd[i] = 0;
   }
 #endif
 }
