@@ -28,6 +28,7 @@ struct Device {
   Sourced<std::int64_t> processors;  ///< streaming multiprocessors, or cores
   Sourced<Hertz> clock;
   std::map<DType, Sourced<FlopsPerSecond>> matrix;  ///< matrix units, by the dtype that is multiplied
+  bool widens_bf16 = false;                         ///< matrices in bf16 are kept and multiplied as f32
   Sourced<FlopsPerSecond> vector;                   ///< f32 multiply-add outside the matrix units
   Sourced<Seconds> launch;         ///< from one kernel's end to the next one's start, without host work
   Sourced<Seconds> host_dispatch;  ///< host time to enqueue one kernel eagerly

@@ -43,8 +43,12 @@ Bytes kept_weight_bytes(const Case& c, const Structure& structure) {
   }
   for (std::size_t w = 0; w < structure.weights.size(); ++w) {
     const WeightSpec& spec = structure.weights[w];
-    if (multiplied[w] && looked_up[w])
-      sum += size_of(spec.matrices * spec.rows * spec.columns, spec.format.dtype);
+    if (!multiplied[w]) continue;
+    const std::int64_t elements = spec.matrices * spec.rows * spec.columns;
+    const Bytes plain = size_of(elements, spec.format.dtype);
+    if (looked_up[w]) sum += plain;
+    if (spec.format.dtype == DType::bf16 && c.cluster.device.widens_bf16)
+      sum += size_of(elements, DType::f32) - plain;
   }
   return sum;
 }

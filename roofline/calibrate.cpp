@@ -1,6 +1,7 @@
 #include "roofline/calibrate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "model/nearest_rank.hpp"
@@ -9,21 +10,41 @@
 namespace inferometer {
 namespace {
 
-/// A Llama-shaped network whose sizes are no published model's: 5 layers of 1.3 + 4.5 million weights, far
-/// more than a cache holds in f32 and bf16.
-Architecture calibration_network() {
+/// A Llama-shaped network whose sizes are no published model's: layers of 1.4 + 4.5 million weights.
+Architecture calibration_network(std::int64_t layers) {
   Architecture a;
   a.name = "calibration";
   a.family = "LlamaForCausalLM";
-  a.layers = 5;
+  a.layers = layers;
   a.hidden = 704;
-  a.heads = 11;
-  a.kv_heads = 11;
+  a.heads = 12;
+  a.kv_heads = 4;
   a.head_dim = 64;
   a.intermediate = 2112;
   a.vocab = 20011;
   a.max_positions = 4096;
   return a;
+}
+
+/// Layers whose weights in bf16 are more than a cache holds anything of, as of whole networks; as many as are
+/// timed within seconds.
+std::int64_t layers_beyond_cache(const Device& device) {
+  constexpr std::int64_t fewest = 5, most = 64;
+  const double layer = 2 * 5.9e6, beyond = 2.6 * static_cast<double>(device.cache_capacity.value.value);
+  return std::clamp(static_cast<std::int64_t>(std::ceil(beyond / layer)), fewest, most);
+}
+
+struct Size {
+  std::int64_t sequences, fresh, cached;
+};
+/// Prompts are bound by arithmetic and run through few layers; decode steps by memory.
+struct Sizes {
+  std::int64_t layers;
+  std::vector<Size> steps;
+};
+std::vector<Sizes> sizes_on(const Device& device) {
+  return {{3, {{1, 290, 0}, {1, 70, 0}, {2, 24, 200}}},
+          {layers_beyond_cache(device), {{1, 1, 299}, {3, 1, 180}, {7, 1, 450}}}};
 }
 
 struct Probe {
@@ -100,43 +121,44 @@ void collect(const Timeline& run, const Graph& graph, const Structure& structure
 }  // namespace
 
 std::vector<std::string> host_parameters() {
-  return {"memory_efficiency",      "cache_efficiency",       "matrix_efficiency.f32",
-          "matrix_efficiency.bf16", "matrix_efficiency.int8", "half_rows",
-          "attention_efficiency",   "vector_efficiency",      "launch"};
+  return {"memory_efficiency",      "cache_efficiency",
+          "matrix_efficiency.f32",  "matrix_efficiency.bf16",
+          "matrix_efficiency.int8", "half_rows",
+          "half_rows.int8",         "attention_efficiency",
+          "vector_efficiency",      "launch"};
 }
 
 Result<std::vector<CalibrationPoint>> measure_points(
     Backend& backend, const Device& device, std::int64_t repeats,
     const std::function<void(const std::string&)>& progress) {
   Case c;
-  c.models["model"] = calibration_network();
   c.cluster.device = device;
-  // Capacity for the widest step below: 6 sequences of 320 tokens.
-  c.workload = {.batch = 6, .prompt_tokens = 300, .output_tokens = 20};
+  // Capacity for the widest step: 7 sequences of 451 tokens.
+  constexpr std::int64_t capacity = 460;
+  c.workload = {.batch = 7, .prompt_tokens = capacity - 20, .output_tokens = 20};
   std::map<std::string, Sample> samples;
   for (const Probe& probe : probes()) {
     progress(probe.what);
     c.plan = probe.plan;
-    Result<Structure> structure = compile(c.model(), c.plan);
-    if (!structure) return failure(structure.error());
-    if (Result<MemoryUse> used = backend.prepare(c, *structure); !used) return failure(used.error());
-    struct Size {
-      std::int64_t sequences, fresh, cached;
-    };
-    // Rounds over all sizes, not one size after another: what disturbs the machine for a second then touches
-    // one sample of each, which the median drops. The first round warms up.
-    for (std::int64_t round = 0; round <= repeats; ++round) {
-      for (const Size size : {Size{1, 290, 0}, Size{5, 50, 0}, Size{1, 1, 299}, Size{2, 1, 180},
-                              Size{6, 1, 310}, Size{3, 12, 40}}) {
-        const Step step =
-            step_of(size.sequences, size.fresh, size.cached, c.model().vocab, c.plan.kv.block_tokens, 320);
-        const Graph graph = bind(*structure, features(step));
-        const Surroundings surroundings{.persistent = persistent_bytes(graph)};
-        const std::string name =
-            probe.what + "/" + std::to_string(size.sequences) + "x" + std::to_string(size.fresh);
-        const Result<Timeline> run = backend.run(graph, step);
-        if (!run) return failure(run.error());
-        if (round > 0) collect(*run, graph, *structure, surroundings, name, samples);
+    for (const Sizes& sizes : sizes_on(device)) {
+      c.models["model"] = calibration_network(sizes.layers);
+      Result<Structure> structure = compile(c.model(), c.plan);
+      if (!structure) return failure(structure.error());
+      if (Result<MemoryUse> used = backend.prepare(c, *structure); !used) return failure(used.error());
+      // Rounds over all sizes, not one size after another: what disturbs the machine for a second then
+      // touches one sample of each, which the median drops. The first round warms up.
+      for (std::int64_t round = 0; round <= repeats; ++round) {
+        for (const Size& size : sizes.steps) {
+          const Step step = step_of(size.sequences, size.fresh, size.cached, c.model().vocab,
+                                    c.plan.kv.block_tokens, capacity);
+          const Graph graph = bind(*structure, features(step));
+          const Surroundings surroundings{.persistent = persistent_bytes(graph, device)};
+          const std::string name =
+              probe.what + "/" + std::to_string(size.sequences) + "x" + std::to_string(size.fresh);
+          const Result<Timeline> run = backend.run(graph, step);
+          if (!run) return failure(run.error());
+          if (round > 0) collect(*run, graph, *structure, surroundings, name, samples);
+        }
       }
     }
   }

@@ -36,18 +36,13 @@ ComputeTime compute_time(const Work& work, const Device& device, const Calibrati
     const bool attention = work.state.value > 0;
     const double reached = parameter(c, attention ? "attention_efficiency" : "vector_efficiency");
     const Flops all = work.flops + Flops{work.special * flops_per_exponential};
-    const Seconds full = all / (reached * device.vector.value);
-    if (!attention) return {full, Seconds{0}};
-    // Like a product, attention is fed by rows that share what is read, of which a tile holds 32.
-    const double rows = static_cast<double>(std::clamp<std::int64_t>(work.m, 1, 32));
-    return {full, full * (parameter(c, "half_rows") / rows)};
+    return {all / (reached * device.vector.value), Seconds{0}};
   }
   const std::string_view dtype = name(work.dtype);
   const Seconds full =
       work.flops / (parameter(c, "matrix_efficiency", dtype) * matrix_peak(device, work.dtype));
-  const double rows = static_cast<double>(std::max<std::int64_t>(1, work.m));
-  const double derate = 1.0 + parameter(c, "half_rows", dtype) / rows;
-  return {full, full * (derate - 1.0)};
+  if (work.m <= 1) return {full, Seconds{0}};  // a stream of weights, whose kernel is another
+  return {full, full * (parameter(c, "half_rows", dtype) / static_cast<double>(work.m))};
 }
 
 Seconds memory_time(const Work& work, const Device& device, const Calibration& c, const Surroundings& s) {
@@ -56,7 +51,7 @@ Seconds memory_time(const Work& work, const Device& device, const Calibration& c
   const auto moved = [&](Bytes bytes, double in_cache) {
     return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / cache);
   };
-  return moved(work.weights + work.state, resident(s.persistent, device)) +
+  return moved(kept_weights(work, device) + work.state, resident(s.persistent, device)) +
          moved(work.activations, resident(work.activations, device)) +
          moved(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
 }

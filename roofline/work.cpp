@@ -74,11 +74,16 @@ Work work_of(const AnyOperator& op) {
   return work;
 }
 
-Bytes persistent_bytes(const Graph& graph) {
+Bytes kept_weights(const Work& work, const Device& device) {
+  const bool wider = device.widens_bf16 && work.product && work.dtype == DType::bf16;
+  return wider ? Bytes{2 * work.weights.value} : work.weights;
+}
+
+Bytes persistent_bytes(const Graph& graph, const Device& device) {
   Bytes sum{0};
   for (const auto v : boost::make_iterator_range(vertices(graph))) {
     const Work work = work_of(graph[v].op);
-    sum += work.weights + work.state;
+    sum += kept_weights(work, device) + work.state;
   }
   return sum;
 }

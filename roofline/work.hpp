@@ -1,4 +1,5 @@
 #pragma once
+#include "model/device.hpp"
 #include "model/graph.hpp"
 
 namespace inferometer {
@@ -25,7 +26,9 @@ struct Work {
 
 Work work_of(const AnyOperator& op);
 
+/// Weights as the device keeps them.
+Bytes kept_weights(const Work& work, const Device& device);
 /// Weights and cached state that one step touches: what has to stay in cache to be found there by the next.
-Bytes persistent_bytes(const Graph& graph);
+Bytes persistent_bytes(const Graph& graph, const Device& device);
 
 }  // namespace inferometer

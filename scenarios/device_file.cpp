@@ -68,6 +68,7 @@ Device read_device_keys(Reader& in) {
           .processors = read_sourced<std::int64_t>(in, "processors"),
           .clock = read_sourced<Hertz>(in, "clock"),
           .matrix = read_matrix(in.required_mapping("matrix")),
+          .widens_bf16 = in.optional<bool>("widens_bf16", false),
           .vector = read_sourced<FlopsPerSecond>(in, "vector"),
           .launch = read_sourced<Seconds>(in, "launch"),
           .host_dispatch = read_sourced<Seconds>(in, "host_dispatch"),

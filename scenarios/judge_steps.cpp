@@ -30,7 +30,7 @@ Result<StepSamples> sample_of(const GridRun& run, const GridStep& step, const St
   for (const MeasuredKernel& k : step.measured->kernels) {
     if (k.last >= structure.nodes.size() || k.last < k.first)
       return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
-    samples.kernels.push_back({step_calls(graph, {k.first, k.last}, plan.launch.overlap, true), k.exposed});
+    samples.kernels.push_back({step_calls(graph, {k.first, k.last}, samples.mode, true), k.exposed});
   }
   return samples;
 }

@@ -67,6 +67,7 @@ std::string print_device(const DeviceFile& file) {
   text += line("clock", d.clock);
   text += d.matrix.empty() ? "matrix: {}\n" : "matrix:\n";
   for (const auto& [dtype, rate] : d.matrix) text += "  " + line(name(dtype), rate);
+  if (d.widens_bf16) text += "widens_bf16: true  # matrices in bf16 are kept and multiplied as f32\n";
   text += line("vector", d.vector);
   text += line("launch", d.launch);
   text += line("host_dispatch", d.host_dispatch);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/launch.hpp"
+
 namespace inferometer {
 
 bool KernelClasses::alike(const NodeRange& a, const NodeRange& b) const {
@@ -34,7 +36,9 @@ const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const
   Class& c = classes_[static_cast<std::size_t>(kernel_class)];
   require(!c.group || !c.logits, "a kernel of experts and of logits");
   const std::int64_t tokens = totals.tokens(), all = std::max(tokens, totals.group_tokens);
-  const std::uint64_t key = (c.tokens ? static_cast<std::uint64_t>(tokens) << 32 : 0) |
+  const bool is_recorded = recorded(totals, case_.plan);
+  const std::uint64_t key = (is_recorded ? std::uint64_t{1} << 63 : 0) |
+                            (c.tokens ? static_cast<std::uint64_t>(tokens) << 32 : 0) |
                             (c.logits  ? static_cast<std::uint64_t>(totals.logit_rows)
                              : c.group ? static_cast<std::uint64_t>(all)
                                        : 0);
@@ -51,7 +55,8 @@ const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const
     graph[v] = {bind(structure_.nodes[node], structure_, sizes), static_cast<std::int32_t>(node)};
   }
   KernelTimes times(case_.cluster.device, calibration_);
-  const KernelEstimate e = estimate_kernel(graph, nodes, times, case_.plan.launch.overlap);
+  const KernelEstimate e =
+      estimate_kernel(graph, nodes, times, launch_mode(is_recorded, case_.plan.launch.overlap));
   return known->second = {.alone = e.time, .of_library = e.of_library};
 }
 

@@ -128,7 +128,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   if (c.plan.parallel.pipeline > 1) return predict_stages(c, structure, features, calibration);
   const Features run = padded(features, c.plan);
   const Graph graph = bind(structure, run);
-  const Surroundings surroundings{.persistent = persistent_bytes(graph)};
+  const Surroundings surroundings{.persistent = persistent_bytes(graph, c.cluster.device)};
   Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level};
   std::vector<Task> tasks;
   const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
@@ -141,7 +141,8 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const std::size_t copies = tasks.size();
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
-  GapWalk gaps(gpu ? models_of(calibration).gaps(launch_mode(!eager, overlap), device) : Gaps{});
+  const LaunchMode mode = launch_mode(!eager, overlap);
+  GapWalk gaps(gpu ? models_of(calibration).gaps(mode, device) : Gaps{});
   prediction.gaps.resize(num_vertices(graph), Seconds{0});
   KernelTimes kernel_times(device, calibration);
   std::vector<Seconds> alone;                      // of kernels
@@ -156,7 +157,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
       if (kernel.first == v) alone.emplace_back(0);
       alone.back() += e.time();
     } else if (kernel.first == v) {
-      KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, overlap);
+      KernelEstimate e = estimate_kernel(graph, kernel, kernel_times, mode);
       const Seconds gap = gaps.next(e.of_library);
       const std::size_t main = main_node(graph, kernel);
       prediction.gaps[main] = gap;

@@ -83,6 +83,7 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
   const Device& device = case_.cluster.device;
   const Features features = alike(run);
   const Graph graph = bind(structure_, features);
+  const LaunchMode mode = launch_mode(recorded(run, case_.plan), case_.plan.launch.overlap);
   for (std::size_t v = 0; v < structure_.nodes.size(); ++v) {
     const NodeRange kernel = kernel_of(structure_, v, features);
     if (kernel.first != v) continue;
@@ -94,7 +95,7 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
     Attending attending{
         .op = *op, .kernel = {.executed = models.executed(), .appends = attention_appends(graph, kernel)}};
     attending.op.slices.clear();
-    for (const StepCall& call : step_calls(graph, kernel, case_.plan.launch.overlap, models.executed())) {
+    for (const StepCall& call : step_calls(graph, kernel, mode, models.executed())) {
       const bool of_prompts = std::holds_alternative<ContextAttention>(call.call);
       (of_prompts ? attending.prompts : attending.single) = models.find(call);
       (of_prompts ? attending.prompts_chip : attending.single_chip) =

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "executor/cpu/matrix_rate.hpp"
+#include "executor/cpu/products.hpp"
 
 namespace inferometer::cpu {
 namespace {
@@ -149,6 +150,7 @@ Device measure_host(int threads) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::int8}) {
     d.matrix[dtype] = {matrix_rate(dtype, threads), "a 1500 x 1700 x 1900 product, " + how};
   }
+  d.widens_bf16 = !Products{}.native(DType::bf16);
   d.vector = {vector_rate(threads), "f32 multiply-adds in registers, " + how};
   d.launch = {empty_region(threads), "an empty parallel region, " + how};
   d.host_dispatch = {Seconds{0}, "nodes are called, not enqueued"};

@@ -14,6 +14,9 @@ struct Names<LaunchMode> {
                                    std::pair{LaunchMode::graph, std::string_view{"graph"}},
                                    std::pair{LaunchMode::graph_overlap, std::string_view{"graph_overlap"}}};
 };
+constexpr bool overlaps(LaunchMode mode) {
+  return mode == LaunchMode::eager_overlap || mode == LaunchMode::graph_overlap;
+}
 constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
   return recorded ? (overlap ? LaunchMode::graph_overlap : LaunchMode::graph)
                   : (overlap ? LaunchMode::eager_overlap : LaunchMode::eager);

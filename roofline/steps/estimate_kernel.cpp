@@ -60,7 +60,7 @@ const KernelTimes::Timed& KernelTimes::of(const StepCall& call) {
 }
 
 KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, KernelTimes& times,
-                               bool overlap) {
+                               LaunchMode mode) {
   const Device& device = times.device();
   KernelEstimate estimate;
   std::vector<Estimate>& nodes = estimate.nodes;
@@ -74,7 +74,7 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   KernelTime sum;
   DType multiplied = DType::bf16;
   bool link = false;
-  const std::vector<StepCall> calls = step_calls(graph, kernel, overlap, times.executed());
+  const std::vector<StepCall> calls = step_calls(graph, kernel, mode, times.executed());
   estimate.of_library = of_library(calls);
   for (const StepCall& call : calls) {
     estimate.calls.push_back(&times.of(call));

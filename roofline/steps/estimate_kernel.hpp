@@ -44,7 +44,8 @@ struct KernelEstimate {
 ///
 /// overlap   whether kernels are set up while the one before drains
 /// requires  links on the device where a collective has ranks
-KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, KernelTimes& times, bool overlap);
+KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, KernelTimes& times,
+                               LaunchMode mode);
 
 /// Products before attention before the first.
 std::size_t main_node(const Graph& graph, const NodeRange& kernel);

@@ -156,7 +156,8 @@ bool attention_appends(const Graph& graph, const NodeRange& kernel) {
   return std::holds_alternative<RopeApply>(graph[kernel.first].op);
 }
 
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap, bool executed) {
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, LaunchMode mode,
+                                 bool executed) {
   std::string ops, others;
   std::vector<StepCall> calls;
   int products = 0;
@@ -210,7 +211,10 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bo
   }
   for (StepCall& call : calls) {
     call.variant += others;
-    if (overlap && !tiled(call.call)) call.variant += "/overlap";
+    if (!overlaps(mode) || tiled(call.call)) continue;
+    call.variant += "/overlap";
+    if (mode == LaunchMode::eager_overlap && std::holds_alternative<Elementwise>(call.call))
+      call.variant += ", eager";
   }
   return calls;
 }

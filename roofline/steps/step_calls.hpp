@@ -4,6 +4,7 @@
 
 #include "model/graph.hpp"
 #include "model/step.hpp"
+#include "roofline/fitting/launch_mode.hpp"
 #include "roofline/kernels/kernel_call.hpp"
 
 namespace inferometer {
@@ -33,9 +34,10 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of);
 /// Products of one row, of few (up to 64) and of many are told apart, since kernels for them differ: the
 /// first two stream weights, the last has tiles of both operands.
 ///
-/// overlap   whether kernels are set up while the one before drains: what is short then shows less of itself
+/// mode      where kernels are set up while the one before drains, what is short shows less of itself; more
+///           of it where kernels are launched one by one, as those of steps with prompts are
 /// executed  whether the models are of steps that were executed here
-std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, bool overlap, bool executed);
+std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, LaunchMode mode, bool executed);
 /// Whether the kernel is a library's, as products of many rows in bf16 and fp8 are: it is not set up while
 /// the one before drains, nor is the one behind it while it drains.
 bool of_library(const std::vector<StepCall>& kernel);

@@ -8,8 +8,8 @@ const FittedModel* StepModels::find(const StepCall& call) const {
   const std::string op{operator_of(call.call)};
   const std::string apart = call.variant.substr(0, call.variant.rfind("/overlap")),
                     plain = variant_of(call.call);
-  for (const std::string& variant :
-       {call.variant, apart, call.alone + "/overlap", call.alone, plain + "/overlap", plain}) {
+  for (const std::string& variant : {call.variant, apart + "/overlap", apart, call.alone + "/overlap",
+                                     call.alone, plain + "/overlap", plain}) {
     if (const auto it = models_.find({op, variant}); it != models_.end()) return &it->second;
   }
   return nullptr;
@@ -30,8 +30,7 @@ KernelPrediction StepModels::predict(const StepCall& call, const Device& device,
 
 Gaps StepModels::gaps(LaunchMode mode, const Device& device) const {
   if (const auto it = gaps_.find(mode); it != gaps_.end()) return it->second;
-  const bool overlap = mode == LaunchMode::eager_overlap || mode == LaunchMode::graph_overlap;
-  const Seconds gap = overlap ? Seconds{0} : device.launch.value;
+  const Seconds gap = overlaps(mode) ? Seconds{0} : device.launch.value;
   return {gap, gap};
 }
 

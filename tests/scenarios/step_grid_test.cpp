@@ -105,7 +105,7 @@ std::set<std::pair<std::string, std::vector<std::int64_t>>> shapes_in(const std:
       for (std::size_t v = 0; v < structure.nodes.size(); ++v) {
         const NodeRange kernel = kernel_of(structure, v, f);
         if (kernel.first != v) continue;
-        for (const StepCall& call : step_calls(graph, kernel, false, true)) {
+        for (const StepCall& call : step_calls(graph, kernel, LaunchMode::eager, true)) {
           std::string op{operator_of(call.call)};
           if (op == "gemv") op = "gemm";  // the same product of one row
           if (op != "elementwise") shapes.emplace(op, shape_of(call.call));
