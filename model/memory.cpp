@@ -33,20 +33,23 @@ Bytes weight_bytes(const Structure& structure) {
 Bytes kept_weight_bytes(const Case& c, const Structure& structure) {
   Bytes sum = weight_bytes(structure);
   if (c.cluster.device.kind != DeviceKind::cpu) return sum;
-  std::vector<bool> multiplied(structure.weights.size(), false), looked_up = multiplied;
+  std::vector<bool> multiplied(structure.weights.size(), false), looked_up = multiplied, packed = multiplied;
   for (const StructureNode& node : structure.nodes) {
     for (const auto w : node.weights) {
       const auto at = static_cast<std::size_t>(w);
       if (std::holds_alternative<Embedding>(node.op)) looked_up[at] = true;
       if (std::holds_alternative<Linear>(node.op)) multiplied[at] = true;
+      if (multiplied[at] || std::holds_alternative<BatchedLinear>(node.op) ||
+          std::holds_alternative<ExpertLinear>(node.op))
+        packed[at] = true;
     }
   }
   for (std::size_t w = 0; w < structure.weights.size(); ++w) {
     const WeightSpec& spec = structure.weights[w];
-    if (!multiplied[w]) continue;
+    if (!packed[w]) continue;
     const std::int64_t elements = spec.matrices * spec.rows * spec.columns;
     const Bytes plain = size_of(elements, spec.format.dtype);
-    if (looked_up[w]) sum += plain;
+    if (multiplied[w] && looked_up[w]) sum += plain;
     if (spec.format.dtype == DType::bf16 && c.cluster.device.widens_bf16)
       sum += size_of(elements, DType::f32) - plain;
   }

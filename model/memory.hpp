@@ -18,7 +18,8 @@ struct MemoryUse {
 /// Bytes of weights with their scales.
 Bytes weight_bytes(const Structure& structure);
 /// What a device keeps of them: a CPU multiplies with packed weights, and keeps tables that are looked up as
-/// well (tied embeddings) a second time, as they lie.
+/// well (tied embeddings) a second time, as they lie; matrices in bf16 it may keep as f32
+/// (Device::widens_bf16).
 Bytes kept_weight_bytes(const Case& c, const Structure& structure);
 /// Cached state of `sequences` sequences of `tokens` each, in whole blocks (windows are not applied: blocks
 /// behind a window are not freed).

@@ -23,9 +23,8 @@ inline constexpr std::array parameter_infos{
                   "typical of streaming kernels; no data sheet states it"},
     ParameterInfo{"matrix_efficiency", "1", "large products reach this fraction of the matrix peak", 0.05,
                   1.5, 0.78, "774 of 989 TFLOP/s, the median of bf16 products of at least 4096 on an H200"},
-    ParameterInfo{"half_rows", "rows",
-                  "rows of a product at which half of its rate is reached", 0,
-                  256, 0, "matrix units are fed by tiles, whose filling is counted apart"},
+    ParameterInfo{"half_rows", "rows", "rows of a product at which half of its rate is reached, beyond one",
+                  0, 256, 0, "matrix units are fed by tiles, whose filling is counted apart"},
     ParameterInfo{"attention_efficiency", "1",
                   "attention reaches this fraction of the vector peak (of the matrix peak on a GPU, where it "
                   "runs on matrix units)",

@@ -13,9 +13,8 @@ struct Surroundings {
 };
 
 /// Time of one node alone on a processor:  launch + max(flops / rate, bytes / bandwidth), with
-///   rate       matrix peak * matrix_efficiency * m / (m + half_rows); vector peak * vector_efficiency for
-///   work
-///              outside products
+///   rate       matrix peak * matrix_efficiency * m / (m + half_rows), of one row without half_rows: its
+///              kernel streams weights; vector peak * vector_efficiency for work outside products
 ///   bandwidth  memory's for weights and state, the cache's for activations that fit into it; weights and
 ///              state that fit into the cache together are found there from the step before
 /// GPUs have models for each kernel (roofline/kernels).

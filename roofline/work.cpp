@@ -16,19 +16,6 @@ void set_product(Work& work, std::int64_t m, std::int64_t n, std::int64_t k, std
   work.dtype = x;
 }
 
-/// Query rows that share each key that is read: new tokens times query heads per key head, averaged over the
-/// (query, key) pairs.
-std::int64_t shared_rows(const Attention& o) {
-  const std::int64_t group = o.heads / o.kv_heads;
-  double rows = 0, pairs = 0;
-  for (const AttentionSlice& s : o.slices) {
-    const auto p = static_cast<double>(s.pairs(o.window));
-    rows += p * static_cast<double>(s.fresh * group);
-    pairs += p;
-  }
-  return pairs > 0 ? static_cast<std::int64_t>(rows / pairs) : 0;
-}
-
 struct Describe {
   Work& work;
 
@@ -41,7 +28,6 @@ struct Describe {
   void operator()(const Attention& o) const {
     work.unfused = o.unfused_traffic();
     work.special = o.heads * o.pairs();
-    work.m = shared_rows(o);
     work.dtype = o.dtype;
   }
   void operator()(const GatedActivation& o) const { work.special = o.tokens * o.width; }
@@ -68,6 +54,7 @@ Work work_of(const AnyOperator& op) {
       (o.use == Use::weight  ? work.weights
        : o.use == Use::state ? work.state
                              : work.activations) += o.compulsory();
+      if (o.use == Use::weight && o.dtype == DType::bf16) work.bf16_weights += o.compulsory();
     }
   }
   std::visit(Describe{work}, op);
@@ -75,8 +62,7 @@ Work work_of(const AnyOperator& op) {
 }
 
 Bytes kept_weights(const Work& work, const Device& device) {
-  const bool wider = device.widens_bf16 && work.product && work.dtype == DType::bf16;
-  return wider ? Bytes{2 * work.weights.value} : work.weights;
+  return device.widens_bf16 && work.product ? work.weights + work.bf16_weights : work.weights;
 }
 
 Bytes persistent_bytes(const Graph& graph, const Device& device) {

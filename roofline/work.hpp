@@ -9,13 +9,13 @@ struct Work {
   Flops flops{0};
   std::int64_t special = 0;          ///< exponentials, which the field's FLOP counts leave out
   Bytes weights{0};                  ///< constants that are read
+  Bytes bf16_weights{0};             ///< those of them in bf16
   Bytes state{0};                    ///< cached state read and written
   Bytes activations{0};              ///< what nodes of the step pass on to each other, and indices
   Bytes unfused{0};                  ///< traffic of the chosen kernel beyond the compulsory
   bool product = false;              ///< runs on matrix units
   DType dtype = DType::f32;          ///< that the multiplications are done in
-  std::int64_t m = 0, n = 0, k = 0;  ///< of products: rows, columns and depth of one of `batch` products;
-                                     ///< of attention: m query rows share the keys that are read
+  std::int64_t m = 0, n = 0, k = 0;  ///< of products: rows, columns and depth of one of `batch` products
   std::int64_t batch = 1;
   Bytes link{0};  ///< message of a collective, on each rank
   std::int64_t ranks = 1;

@@ -131,6 +131,8 @@ Result<DeviceFile> read_device(const std::string& text, const std::filesystem::p
   Errors errors;
   Reader in(*document, "", errors);
   DeviceFile result{.device = read_device_keys(in), .calibration = {}, .quality = {}};
+  if (result.device.widens_bf16 && result.device.kind != DeviceKind::cpu)
+    in.error("widens_bf16", "is of processors only: kind is gpu");
   result.calibration.device = result.device.name;
   result.calibration.source = "none: generic parameters";
   if (auto calibration = in.maybe_mapping("calibration")) {

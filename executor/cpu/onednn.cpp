@@ -31,8 +31,8 @@ dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const memory::
 #endif
 }
 
-/// Dense [matrices, rows, columns]: oneDNN has no fast kernel for rows with gaps between them (2.6 and 3.1
-/// fall back to "ref:any"). One matrix is described in two dimensions.
+/// Dense [matrices, rows, columns]: oneDNN has no fast kernel for inputs with gaps between their rows (2.6
+/// and 3.1 fall back to "ref:any"). One matrix is described in two dimensions.
 memory::desc dense(std::int64_t matrices, std::int64_t rows, std::int64_t columns, DType dtype) {
   if (matrices == 1) return {{rows, columns}, type_of(dtype), memory::format_tag::ab};
   return {{matrices, rows, columns}, type_of(dtype), memory::format_tag::abc};

@@ -38,5 +38,29 @@ TEST(Memory, ACpuKeepsTiedEmbeddingsPackedAndAsTheyLie) {
   EXPECT_EQ(weights(DeviceKind::cpu, false), weights(DeviceKind::cpu, true));
 }
 
+TEST(Memory, AProcessorThatWidensBf16KeepsItsMatricesInF32) {
+  Case c;
+  c.models["model"] = tiny_llama();
+  c.models["model"].tied_embeddings = true;
+  c.cluster.device.kind = DeviceKind::cpu;
+  const Structure structure = *compile(c.model(), c.plan);
+  const auto weights = [&](bool widens) {
+    c.cluster.device.widens_bf16 = widens;
+    return memory_budget(c, structure).weights;
+  };
+  std::vector<bool> packed(structure.weights.size(), false);
+  for (const StructureNode& node : structure.nodes) {
+    if (!std::holds_alternative<Linear>(node.op)) continue;
+    for (const auto w : node.weights) packed[static_cast<std::size_t>(w)] = true;
+  }
+  Bytes multiplied{0};  // the table's second copy among them, norms not
+  for (std::size_t w = 0; w < packed.size(); ++w) {
+    const WeightSpec& spec = structure.weights[w];
+    if (packed[w]) multiplied += size_of(spec.matrices * spec.rows * spec.columns, DType::bf16);
+  }
+  EXPECT_GT(multiplied, Bytes{0});
+  EXPECT_EQ(weights(true), weights(false) + multiplied);
+}
+
 }  // namespace
 }  // namespace inferometer

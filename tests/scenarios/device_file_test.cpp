@@ -64,6 +64,15 @@ TEST(DeviceFile, PrintsToATextThatReadsBack) {
   }
 }
 
+TEST(DeviceFile, OnlyAProcessorWidensBf16) {
+  auto file = *read_device(preset("unit-cpu"), "d.yaml");
+  EXPECT_FALSE(file.device.widens_bf16);
+  file.device.widens_bf16 = true;
+  EXPECT_TRUE(read_device(print_device(file), "d.yaml")->device.widens_bf16);
+  const std::string told = told_with("unit-gpu", "vector:", "widens_bf16: true\nvector:");
+  EXPECT_NE(told.find("widens_bf16: is of processors only"), std::string::npos) << told;
+}
+
 TEST(DeviceFile, PrintsWhateverAMachineIsCalled) {
   auto file = *read_device(preset("unit-cpu"), "d.yaml");
   file.device.name = "a: \"#\\ [b]\n\x01";

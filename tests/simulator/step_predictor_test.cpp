@@ -143,6 +143,40 @@ TEST(StepPredictor, EqualsTheEventRunWhereReplicasOfAttentionShareExperts) {
   }
 }
 
+/// Short kernels of steps that are launched one by one have models of their own where launches overlap.
+TEST(StepPredictor, EqualsTheEventRunWhereShortKernelsOfPromptsAreOthers) {
+  const Case c = on_a_gpu({.graphs = true, .overlap = true}, false);
+  const Structure structure = *compile(c.model(), c.plan);
+  const Features decode{.tokens = 2, .sequences = 2, .logit_rows = 2, .slices = {{1, 40}, {1, 9}}};
+  std::map<OperatorAndVariant, FittedModel> models;
+  for (const LaunchMode mode : {LaunchMode::graph_overlap, LaunchMode::eager_overlap}) {
+    const Graph graph = bind(structure, decode);
+    for (std::size_t v = 0; v < num_vertices(graph); v = kernel_of(structure, v, decode).last + 1) {
+      for (const StepCall& call : step_calls(graph, kernel_of(structure, v, decode), mode, false)) {
+        if (!std::holds_alternative<Elementwise>(call.call)) continue;
+        FittedModel model;
+        for (const KernelParameter& p : parameters_of(call.call))
+          model.values.push_back(mode == LaunchMode::eager_overlap ? p.high : p.generic);
+        models.insert({{std::string{operator_of(call.call)}, call.variant}, std::move(model)});
+      }
+    }
+  }
+  Calibration calibration{.level = Level::calibrated};
+  calibration.kernels = std::make_shared<StepModels>(models, std::map<LaunchMode, Gaps>{});
+  const Calibration generic{.level = Level::calibrated};
+  StepPredictor predictor(c, structure, calibration), other(c, structure, generic);
+  int longer = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Features f = drawn(mix(seed));
+    EXPECT_EQ(predictor.time(f), predict(c, structure, f, calibration).timeline.end) << seed;
+    if (!decodes(f)) longer += predictor.time(f) > other.time(f);
+    if (decodes(f)) {
+      EXPECT_EQ(predictor.time(f), other.time(f)) << seed;
+    }
+  }
+  EXPECT_GT(longer, 5);
+}
+
 TEST(StepPredictor, ACopyBesideAndAProcessorArePredictedAsWell) {
   Case c = on_a_gpu({.graphs = true}, false);
   const Structure structure = *compile(c.model(), c.plan);

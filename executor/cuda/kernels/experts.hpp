@@ -127,7 +127,7 @@ struct OneTokenExperts {
   bool fp8 = false;  ///< x, h and weights in e4m3; else bf16
 };
 /// One launch, whose stream of weights does not stop between the two products. Compute capability 9.0.
-/// requires one_token_experts_fit(), 16-byte aligned operands
+/// requires one_token_experts_fit(), 16-byte aligned operands, finite weights
 void one_token_experts(const OneTokenExperts& a, const Queue& queue);
 /// Whether rows are multiples of 16 bytes and what is multiplied, in 2 bytes a value, leaves room for the
 /// stream. The numbers are those of OneTokenExperts.

@@ -15,9 +15,8 @@ namespace {
 constexpr int warps = 16, threads = warps * 32, most_depth = 8;
 using Kind = Prologue::Kind;
 
-/// A group of x: round(x 2^(148 - e)), with e the exponent (biased) of the largest, is 65536 high + 256
-/// middle
-/// + low.
+/// A group of x in 23 bits relative to its largest: round(x 2^(148 - e)), with e the (biased) exponent of
+/// that, is 65536 high + 256 middle + low. Where one is infinite or NaN, so is what comes of it (NaN).
 struct Group {
   /// [column / 16]: high, middle and low, of columns 2 c, 2 c + 8, 2 c + 1 and 2 c + 9 from 4 c on, as int4
   /// words have them
@@ -99,7 +98,7 @@ struct Four {
   __device__ __forceinline__ static float low(unsigned pair) { return __uint_as_float(pair << 16); }
   __device__ __forceinline__ static float high(unsigned pair) { return __uint_as_float(pair & 0xffff0000U); }
 };
-/// Where lane `l` has them in a group.
+/// Where a lane has them in a group.
 __device__ __forceinline__ int four_at(int lane) { return lane / 4 * 16 + lane % 4 * 2; }
 
 /// By a warp.

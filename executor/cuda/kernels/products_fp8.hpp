@@ -3,8 +3,8 @@
 
 namespace inferometer::cuda {
 
-/// y = x_scale w_scale x Wᵀ for few tokens.   x [tokens, in], W [out, in] e4m3, dense rows of W; y in bf16 or
-/// f32 (what an Epilogue changes of this, it says); scales [1], on the device
+/// y = x_scale w_scale x Wᵀ for few tokens.   x [tokens, in], W [out, in] e4m3, dense rows of W; weights are
+/// finite; y in bf16 or f32 (what an Epilogue changes of this, it says); scales [1], on the device
 struct Fp8Product {
   const std::uint8_t* x = nullptr;
   std::int64_t x_stride = 0;
