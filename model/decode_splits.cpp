@@ -6,15 +6,13 @@ namespace inferometer {
 
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
   constexpr std::int64_t fewest_keys = 64;
-  const DecodeCosts costs{.start = 2.85,
-                          .key = load.head_dim <= 64 ? 0.0195 : 0.0256,
-                          .byte = 1 / 4.42e6,
-                          .whole = 0.66,
-                          .skew = 0.8,
-                          .join = 3.0,
-                          .join_part = 0.07,
-                          .join_cluster = 0.25,
-                          .partial_traffic = 1.4};
+  const DecodeCosts costs{.start = 3.4,
+                          .key = load.head_dim <= 64 ? 0.0147 : 0.0177,
+                          .byte = 1 / 4.52e6,
+                          .whole = 0.7,
+                          .skew = 0.83,
+                          .join = 2.95,
+                          .partial_traffic = 1.8};
   const std::int64_t most = std::max<std::int64_t>(
       1, std::min(load.longest / fewest_keys,
                   most_decode_parts(slots.processors) / std::max<std::int64_t>(1, load.pairs)));

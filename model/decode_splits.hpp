@@ -6,12 +6,8 @@
 
 namespace inferometer {
 
-/// Thread blocks of decode attention's kernel that a multiprocessor runs at once: its registers allow four
-/// where heads are of 64, unless it appends new tokens to a cache of 16 bits, and otherwise three.
-constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim, std::int64_t key_bytes, bool appends) {
-  const bool wide = key_bytes > 2 * head_dim;
-  return head_dim <= 64 && !(appends && wide) ? 4 : 3;
-}
+/// Thread blocks of decode attention's kernel that a multiprocessor runs at once.
+constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim) { return head_dim <= 64 ? 4 : 3; }
 
 /// Into how many parts decode attention splits the keys of each pair: those that decode_time() says end
 /// soonest, with at least 64 keys in the longest sequence's.

@@ -117,8 +117,8 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
   if (gpu.hopper() && cuda::attention_tiles(layer)) {
-    resident = cuda::resident_decode_blocks(layer, false);
-    resident_appending = cuda::resident_decode_blocks(layer, true);
+    resident = cuda::resident_decode_blocks(layer, group, false);
+    resident_appending = cuda::resident_decode_blocks(layer, group, true);
   }
   if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
     auto opened = cuda::open_cudnn();

@@ -99,7 +99,12 @@ Done attend(const NodeViews& v, const Attention& o) {
   // Queries of many rows against a cache in fp8 have no tiled kernel.
   const bool tiled = v.c.gpu.hopper() && attention_tiles(a.cache);
   const std::int64_t decoding = tiled ? v.c.inputs.decoding() : 0;
-  if (decoding > 0) attention_decode(a, decoding, split_of(v.c), v.c.queue);
+  if (decoding > 0) {
+    std::int64_t rows = 0;
+    for (const Sequence& s : sequences.first(static_cast<std::size_t>(decoding)))
+      rows = std::max<std::int64_t>(rows, s.fresh * o.heads / o.kv_heads);
+    attention_decode(a, decoding, rows, split_of(v.c), v.c.queue);
+  }
   if (tiled && a.cache.element == CacheElement::bf16) {
     if (v.c.inputs.tile_count() > 0)
       attention_prefill(a, v.c.inputs.tiles(), v.c.inputs.tile_count(), v.c.queue);

@@ -74,18 +74,19 @@ void decode(benchmark::State& state) {
   if (b == nullptr) return;
   const std::int64_t batch = state.range(0), context = state.range(1);
   const Attended a(batch, 1, context - 1, 16);
-  const std::int32_t splits =
-      decode_splits({.pairs = batch * kv_heads,
-                     .longest = context,
-                     .mean = context,
-                     .key_bytes = 4 * head_dim,
-                     .head_dim = head_dim,
-                     .group = heads / kv_heads},
-                    {b->queue.processors, resident_decode_blocks(a.arguments.cache, false)});
+  const std::int32_t splits = decode_splits(
+      {.pairs = batch * kv_heads,
+       .longest = context,
+       .mean = context,
+       .key_bytes = 4 * head_dim,
+       .head_dim = head_dim,
+       .group = heads / kv_heads},
+      {b->queue.processors, resident_decode_blocks(a.arguments.cache, heads / kv_heads, false)});
   const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, splits, head_dim) * 4),
                      tickets = zeros(batch * kv_heads * 4);
   b->time(state, a.work(), [&] {
-    attention_decode(a.arguments, batch, {splits, as<float>(partial), as<std::uint32_t>(tickets)}, b->queue);
+    attention_decode(a.arguments, batch, heads / kv_heads,
+                     {splits, as<float>(partial), as<std::uint32_t>(tickets)}, b->queue);
   });
   state.counters["splits"] = splits;
 }

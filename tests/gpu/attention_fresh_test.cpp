@@ -118,7 +118,7 @@ class GpuAttentionFresh : public OnGpu {
         cudaMemset2D(y.out().data, static_cast<std::size_t>(y.out().stride) * 2, 0xff,
                      static_cast<std::size_t>(wide) * 2, static_cast<std::size_t>(count));
         if (way == Way::apart) {
-          attention_decode(a, count, split, queue);
+          attention_decode(a, count, s.heads / s.kv_heads, split, queue);
         } else {
           (way == Way::octets ? attention_octets : attention_decode_fresh)(a, fresh, count, split, queue);
         }

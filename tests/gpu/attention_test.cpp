@@ -115,8 +115,8 @@ class GpuAttention : public OnGpu {
     const auto count = static_cast<std::int64_t>(sequences.size());
     const std::int64_t key_bytes = 2 * s.head_dim * (s.element == CacheElement::fp8 ? 1 : 2);
     for (const bool appends : {false, true})  // asked before the first launch
-      EXPECT_EQ(resident_decode_blocks(cache, appends),
-                inferometer::resident_decode_blocks(s.head_dim, key_bytes, appends));
+      EXPECT_EQ(resident_decode_blocks(cache, longest * group, appends),
+                inferometer::resident_decode_blocks(s.head_dim));
     EXPECT_EQ(attention_in_octets(cache, s.heads),
               octets_fit({.key_bytes = key_bytes, .head_dim = s.head_dim, .group = s.heads / s.kv_heads}));
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
@@ -126,7 +126,7 @@ class GpuAttention : public OnGpu {
           std::vector<std::uint32_t>(static_cast<std::size_t>(count * s.kv_heads), 0));
       for (int again = 0; again < 2; ++again) {
         poison();
-        attention_decode(a, count, {splits, partial.data(), tickets.data()}, queue);
+        attention_decode(a, count, longest * group, {splits, partial.data(), tickets.data()}, queue);
         EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "decode, splits " << splits;
         EXPECT_TRUE(y.gaps_untouched());
       }

@@ -3,43 +3,49 @@
 #include <type_traits>
 
 #include "executor/cuda/kernels/attention_combine.cuh"
+#include "executor/cuda/kernels/attention_eight.cuh"
 #include "executor/cuda/kernels/attention_fresh.cuh"
 #include "executor/cuda/kernels/attention_mma.cuh"
 
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 4, threads = warps * 32, keys = 16, stages = 2;
-/// A third is on its way while two others begin or end.
-constexpr int blocks_a_multiprocessor = 3;
+constexpr int warps = 4, threads = warps * 32, keys = 16;
+/// Some read while others begin or end.
+template <int D>
+constexpr int blocks_a_multiprocessor = D == 64 ? 4 : 3;
 
 template <class Element, int D>
 struct Stage {
   Element k[keys * D], v[keys * D];
 };
 /// Stages are used again for what the warps found, once all keys are read.
-template <class Element, int D>
+template <class Element, int D, int Rows>
 struct Shared {
+  static constexpr int stages = sizeof(Stage<Element, D>) > 4096 ? 2 : 3;
   alignas(128) Stage<Element, D> stage[warps][stages];
-  alignas(16) Bf16 fresh[decode_rows + 2][D + 8];
+  alignas(16) Bf16 fresh[Rows + 2][D + 8];
   alignas(8) std::uint64_t full[warps][stages];
-  float top[warps][decode_rows], sum[warps][decode_rows];
+  float top[warps][Rows], sum[warps][Rows];
   unsigned last;
 };
-constexpr int most_rows = static_cast<int>(decode_rows);
 
 /// What a kernel without new keys has in the place of FreshArguments.
 struct NoneFresh {};
 
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
-template <class Element, int D, class Fresh>
-__global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
+/// Eight: there are no more rows of queries than that
+template <class Element, int D, class Fresh, bool Eight>
+__global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
     decode(AttentionArguments a, Fresh fresh, DecodeSplit split, bool clustered) {
 #ifdef INFEROMETER_HOPPER
   constexpr bool appends = std::is_same_v<Fresh, FreshArguments>;
+  constexpr int most_rows = Eight ? 8 : static_cast<int>(decode_rows);
   extern __shared__ __align__(128) unsigned char memory[];
-  auto& shared = *reinterpret_cast<Shared<Element, D>*>(memory);
-  auto& received = *reinterpret_cast<Received<D, most_rows>*>(memory + sizeof(Shared<Element, D>));
+  using Memory = Shared<Element, D, most_rows>;
+  constexpr int stages = Memory::stages;
+  auto& shared = *reinterpret_cast<Memory*>(memory);
+  auto& received = *reinterpret_cast<Received<D, most_rows>*>(memory + sizeof(Memory));
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
   const Sequence s = a.sequences[blockIdx.z];
   allow_next();
@@ -82,7 +88,8 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
     wait_for_earlier();
     fill(all);
   }
-  SixteenRows<Element, D, keys> work(a, s, 0, [&](int row) -> const Bf16* {
+  using Rows = std::conditional_t<Eight, EightRows<D>, SixteenRows<Element, D, keys>>;
+  Rows work(a, s, [&](int row) -> const Bf16* {
     if constexpr (appends) return shared.fresh[row];
     return a.q.data + (s.row + row / group) * a.q.stride + (kv_head * group + row % group) * D;
   });
@@ -98,20 +105,10 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
     __syncwarp();
     if (i + stages < count) load(i + stages);
   }
-  work.finish();
   __syncthreads();
-  static_assert(sizeof(shared.stage) >= sizeof(float) * warps * decode_rows * D);
+  static_assert(sizeof(shared.stage) >= sizeof(float) * warps * most_rows * D);
   auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][rows][D]
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    const int row = lane / 4 + 8 * i;
-    if (row >= rows) continue;
-    if (lane % 4 == 0) {
-      shared.top[warp][row] = work.top[i];
-      shared.sum[warp][row] = work.sum[i];
-    }
-    work.write(i, outputs + (warp * rows + row) * D);
-  }
+  work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * D, D);
   __syncthreads();
   const BlockPart<D, warps, most_rows> part{.a = a,
                                             .s = s,
@@ -133,73 +130,77 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
 #endif
 }
 
-template <class Element, int D, class Fresh>
-void start(const AttentionArguments& a, const Fresh& fresh, std::int64_t count, DecodeSplit split,
+/// One of the kernels that are compiled.
+template <class Of, int D, bool AtMostEight>
+struct Compiled {
+  using Element = Of;
+  static constexpr int head_dim = D, most_rows = AtMostEight ? 8 : static_cast<int>(decode_rows);
+  static constexpr bool eight = AtMostEight;
+  using Memory = Shared<Element, D, most_rows>;
+};
+
+/// Calls f with that for the cache and so many rows of queries.
+template <class F>
+void compiled(const KvCache& c, std::int64_t rows, F f) {
+  if (c.element == CacheElement::fp8) {
+    c.head_dim == 64 ? f(Compiled<Fp8, 64, false>{}) : f(Compiled<Fp8, 128, false>{});
+  } else if (rows <= 8) {
+    c.head_dim == 64 ? f(Compiled<Bf16, 64, true>{}) : f(Compiled<Bf16, 128, true>{});
+  } else {
+    c.head_dim == 64 ? f(Compiled<Bf16, 64, false>{}) : f(Compiled<Bf16, 128, false>{});
+  }
+}
+
+template <class Kernel, class Fresh>
+void start(Kernel, const AttentionArguments& a, const Fresh& fresh, std::int64_t count, DecodeSplit split,
            const Queue& queue) {
-  using Memory = Shared<Element, D>;
+  using Memory = Kernel::Memory;
   // The last block to end has the shares of all parts in the memory of its stages.
-  split.splits = std::min(
-      split.splits, static_cast<std::int32_t>(sizeof(Memory::stage) / (2 * sizeof(float) * decode_rows)));
+  split.splits = std::min(split.splits, static_cast<std::int32_t>(sizeof(Memory::stage) /
+                                                                  (2 * sizeof(float) * Kernel::most_rows)));
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
   // Clusters must all run at once to be worth waiting for.
   const bool clustered = grid.x > 1 && grid.x <= most_clustered &&
                          grid.x * grid.y * grid.z <= static_cast<unsigned>(queue.processors);
-  launch_clusters(queue, clustered ? grid.x : 1, &decode<Element, D, Fresh>, grid, threads,
-                  sizeof(Memory) + (clustered ? sizeof(Received<D, most_rows>) : 0), a, fresh, split,
-                  clustered);
-}
-
-/// Calls f with the cache's element and the width of its heads as types.
-template <class F>
-void compiled(const KvCache& c, F f) {
-  const auto of_element = [&](auto element) {
-    if (c.head_dim == 64) {
-      f(element, std::integral_constant<int, 64>{});
-    } else {
-      f(element, std::integral_constant<int, 128>{});
-    }
-  };
-  if (c.element == CacheElement::fp8) {
-    of_element(Fp8{});
-  } else {
-    of_element(Bf16{});
-  }
+  using Sent = Received<Kernel::head_dim, Kernel::most_rows>;
+  launch_clusters(queue, clustered ? grid.x : 1,
+                  &decode<typename Kernel::Element, Kernel::head_dim, Fresh, Kernel::eight>, grid, threads,
+                  sizeof(Memory) + (clustered ? sizeof(Sent) : 0), a, fresh, split, clustered);
 }
 
 }  // namespace
 
-std::int64_t resident_decode_blocks(const KvCache& cache, bool appends) {
+std::int64_t resident_decode_blocks(const KvCache& cache, std::int64_t rows, bool appends) {
   int blocks = 0;
-  compiled(cache, [&](auto element, auto width) {
-    using Memory = Shared<decltype(element), decltype(width)::value>;
+  compiled(cache, rows, [&](auto compiled_for) {
+    using Kernel = decltype(compiled_for);
     const auto ask = [&](auto kernel) {
+      constexpr std::size_t shared = sizeof(typename Kernel::Memory);
       // Never less than what a kernel may have unasked: launches in clusters take more than this.
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           std::max(static_cast<int>(sizeof(Memory)), unasked_shared));
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, sizeof(Memory));
+                           std::max(static_cast<int>(shared), unasked_shared));
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared);
     };
+    using Element = Kernel::Element;
     if (appends) {
-      ask(&decode<decltype(element), decltype(width)::value, FreshArguments>);
+      ask(&decode<Element, Kernel::head_dim, FreshArguments, Kernel::eight>);
     } else {
-      ask(&decode<decltype(element), decltype(width)::value, NoneFresh>);
+      ask(&decode<Element, Kernel::head_dim, NoneFresh, Kernel::eight>);
     }
   });
   return std::max(blocks, 1);
 }
 
-void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
-                      const Queue& queue) {
-  compiled(a.cache, [&](auto element, auto width) {
-    start<decltype(element), decltype(width)::value>(a, NoneFresh{}, count, split, queue);
-  });
+void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
+                      const DecodeSplit& split, const Queue& queue) {
+  compiled(a.cache, rows, [&](auto kernel) { start(kernel, a, NoneFresh{}, count, split, queue); });
 }
 
 void attention_decode_fresh(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
                             const DecodeSplit& split, const Queue& queue) {
-  compiled(a.cache, [&](auto element, auto width) {
-    start<decltype(element), decltype(width)::value>(a, fresh, count, split, queue);
-  });
+  compiled(a.cache, a.heads / a.cache.kv_heads,
+           [&](auto kernel) { start(kernel, a, fresh, count, split, queue); });
 }
 
 }  // namespace inferometer::cuda

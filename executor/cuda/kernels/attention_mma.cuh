@@ -30,15 +30,13 @@ struct SixteenRows {
   unsigned q[D / 16][4];
   float o[D / 8][4] = {};
   float top[2] = {-INFINITY, -INFINITY}, sum[2] = {};
-  int row0;  ///< this lane's first row
   Visible sees[2];
 
   /// row_at(row): where that row of queries lies, aligned to 16 bytes
   template <class RowAt>
-  __device__ __forceinline__ SixteenRows(const AttentionArguments& a, const Sequence& s, int first_row,
-                                         RowAt row_at) {
-    const int lane = threadIdx.x % 32, group = a.heads / a.cache.kv_heads, rows = s.fresh * group;
-    row0 = first_row + lane / 4;
+  __device__ __forceinline__ SixteenRows(const AttentionArguments& a, const Sequence& s, RowAt row_at) {
+    const int lane = threadIdx.x % 32, group = a.heads / a.cache.kv_heads, rows = s.fresh * group,
+              row0 = lane / 4;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = min(row0 + 8 * i, rows - 1), last = s.cached + row / group;
@@ -187,25 +185,30 @@ struct SixteenRows {
     weigh(values, s);
   }
 
-  /// After the last tile: sums over the quad that shares a row.
-  __device__ __forceinline__ void finish() {
-    sum[0] = warp_sum<4>(sum[0]);
-    sum[1] = warp_sum<4>(sum[1]);
-  }
-
-  /// This lane's outputs of its row i, to a row of D.
-  __device__ __forceinline__ void write(int i, float* to) const {
-    const int quarter = static_cast<int>(threadIdx.x) % 4;
-    if constexpr (fp8) {
+  /// After the last tile.   tops, sums: of this warp   values: its rows, `stride` apart
+  __device__ __forceinline__ void write(int rows, float* tops, float* sums, float* values, int stride) const {
+    const int lane = threadIdx.x % 32, quarter = lane % 4;
 #pragma unroll
-      for (int j = 0; j < D / 16; ++j) {
-        *reinterpret_cast<float4*>(to + j * 16 + quarter * 4) =
-            make_float4(o[2 * j][2 * i], o[2 * j + 1][2 * i], o[2 * j][2 * i + 1], o[2 * j + 1][2 * i + 1]);
+    for (int i = 0; i < 2; ++i) {
+      const int row = lane / 4 + 8 * i;
+      const float all = warp_sum<4>(sum[i]);
+      if (row >= rows) continue;
+      if (quarter == 0) {
+        tops[row] = top[i];
+        sums[row] = all;
       }
-    } else {
+      float* to = values + row * stride;
+      if constexpr (fp8) {
 #pragma unroll
-      for (int j = 0; j < D / 8; ++j)
-        *reinterpret_cast<float2*>(to + j * 8 + quarter * 2) = make_float2(o[j][2 * i], o[j][2 * i + 1]);
+        for (int j = 0; j < D / 16; ++j) {
+          *reinterpret_cast<float4*>(to + j * 16 + quarter * 4) =
+              make_float4(o[2 * j][2 * i], o[2 * j + 1][2 * i], o[2 * j][2 * i + 1], o[2 * j + 1][2 * i + 1]);
+        }
+      } else {
+#pragma unroll
+        for (int j = 0; j < D / 8; ++j)
+          *reinterpret_cast<float2*>(to + j * 8 + quarter * 2) = make_float2(o[j][2 * i], o[j][2 * i + 1]);
+      }
     }
   }
 };

@@ -130,12 +130,6 @@ struct EightHeads {
   }
 
  private:
-  /// A matrix of 8 x 8: lane l gives two neighbours of row l / 4, and has two of column l / 4.
-  static __device__ __forceinline__ unsigned transposed(unsigned x) {
-    unsigned y = 0;
-    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
-    return y;
-  }
   /// d += vᵀ pᵀ   v [8 keys, 16 columns], p [8 heads, 8 keys]
   static __device__ __forceinline__ void weigh(float (&d)[4], unsigned v, unsigned next_v, unsigned p) {
     asm volatile(

@@ -83,16 +83,17 @@ __device__ __forceinline__ void take_turn() {
   wait_for_earlier();
 }
 
-template <int Width = 32>
+/// Over Width neighbouring lanes, of which each Step-th has part in it.
+template <int Width = 32, int Step = 1>
 __device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
-  for (int d = Width / 2; d > 0; d /= 2) x += __shfl_xor_sync(~0U, x, d);
+  for (int d = Width / 2; d >= Step; d /= 2) x += __shfl_xor_sync(~0U, x, d);
   return x;
 }
-template <int Width = 32>
+template <int Width = 32, int Step = 1>
 __device__ __forceinline__ float warp_max(float x) {
 #pragma unroll
-  for (int d = Width / 2; d > 0; d /= 2) x = fmaxf(x, __shfl_xor_sync(~0U, x, d));
+  for (int d = Width / 2; d >= Step; d /= 2) x = fmaxf(x, __shfl_xor_sync(~0U, x, d));
   return x;
 }
 

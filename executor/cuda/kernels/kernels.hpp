@@ -206,11 +206,12 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
                                        std::int64_t v_dim) {
   return count * kv_heads * splits * decode_rows * (v_dim + 2);
 }
-/// requires attention_tiles(cache), fresh * heads / kv_heads <= decode_rows
-void attention_decode(const AttentionArguments& a, std::int64_t count, const DecodeSplit& split,
-                      const Queue& queue);
+/// rows: fresh * heads / kv_heads of the sequence with most new tokens
+/// requires attention_tiles(cache), rows <= decode_rows
+void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
+                      const DecodeSplit& split, const Queue& queue);
 /// Blocks that a multiprocessor runs at once of that kernel, or of the one that appends.
-std::int64_t resident_decode_blocks(const KvCache& cache, bool appends);
+std::int64_t resident_decode_blocks(const KvCache& cache, std::int64_t rows, bool appends);
 
 /// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.
 struct FreshArguments {

@@ -2,7 +2,7 @@
 #include "executor/cuda/kernels/hopper.cuh"
 
 // Products of tiles in registers by a warp.
-// source: PTX ISA 9.0, mma.m16n8k16, mma.m16n8k32 and ldmatrix
+// source: PTX ISA 9.0, mma.m16n8k16, mma.m16n8k32, ldmatrix and movmatrix
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
@@ -42,6 +42,12 @@ __device__ __forceinline__ void load_matrices(unsigned (&r)[4], std::uint32_t ad
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(address));
   }
+}
+/// A matrix of 8 x 8: lane l gives two neighbours of row l / 4, and has two of column l / 4.
+__device__ __forceinline__ unsigned transposed(unsigned x) {
+  unsigned y = 0;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
+  return y;
 }
 
 }  // namespace inferometer::cuda
