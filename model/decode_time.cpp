@@ -15,7 +15,9 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlot
   const double mean = part(load.mean), longest = part(load.longest);
   const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
   const auto wave = [&](double n) {
-    return n <= 0 ? 0 : costs.start + mean * std::max(costs.key, n * memory_key);
+    if (n <= 0) return 0.0;
+    return std::max(costs.start + mean * costs.key,
+                    (1 - costs.hidden) * costs.start + mean * n * memory_key);
   };
   const double full = std::floor(blocks / slots);
   const double waves = full * wave(slots) + wave(blocks - full * slots);

@@ -21,6 +21,7 @@ struct DecodeSlots {
 /// What a launch of that kernel takes. Times in microseconds.
 struct DecodeCosts {
   double start = 0;            ///< start and end of a thread block
+  double hidden = 0;           ///< part of it that does not show where memory is what blocks wait for
   double key = 0;              ///< a key in a block by itself
   double byte = 0;             ///< from memory, which all blocks share
   double whole = 0;            ///< of equal sequences; 0: blocks are spread evenly, 1: waves are whole
@@ -36,9 +37,9 @@ inline constexpr std::int64_t most_clustered_splits = 8;
 
 /// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
-/// them. The longest sequence's blocks begin with the first and get no more of memory than the others while
-/// these run; what they have left then takes as long as by itself. Parts are whole tiles of 16 keys.
-/// requires load.pairs > 0, splits > 0
+/// them, while some already read and others begin. The longest sequence's blocks begin with the first and get
+/// no more of memory than the others while these run; what they have left then takes as long as by itself.
+/// Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
 

@@ -17,7 +17,8 @@ void add_products(std::vector<KernelCall>& all) {
     all.emplace_back(MoeLayer{.format = f, .kernel = "min_latency"});
     all.emplace_back(ContextAttention{.kv = f});
     all.emplace_back(DecodeAttention{.kv = f});
-    all.emplace_back(PagedDecode{.kv = f});
+    for (const std::int64_t head_dim : {64, 128})
+      all.emplace_back(PagedDecode{.kv = f, .head_dim = head_dim});
   });
 }
 

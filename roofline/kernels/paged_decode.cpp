@@ -10,8 +10,8 @@ namespace {
 enum P : std::size_t {
   floor_,
   start,
+  hidden,
   key,
-  narrow,
   me,
   whole,
   skew,
@@ -26,14 +26,16 @@ enum P : std::size_t {
 
 /// source  generic values: fitted to steps that were executed on an H200
 constexpr std::array specs{
-    KernelParameter{"floor", "us", "a call of no size", -1, 6, 2},
-    KernelParameter{"start", "us", "start and end of a thread block", 0.6, 9, 2.6},
-    KernelParameter{"key", "cycle", "a key and its value in a thread block by itself", 10, 110, 34},
-    KernelParameter{"narrow", "1", "the same of heads of 64, relative to wider ones", 0.6, 1.5, 0.95},
+    KernelParameter{"floor", "us",
+                    "a call of no size; below 0: keys are fetched while the kernel before ends", -5, 6, 0.5},
+    KernelParameter{"start", "us", "start and end of a thread block", 0.6, 9, 3.5},
+    KernelParameter{"hidden_start", "1", "part of it that does not show where memory is what blocks wait for",
+                    0, 1, 0.4},
+    KernelParameter{"key", "cycle", "a key and its value in a thread block by itself", 10, 110, 32},
     KernelParameter{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth",
-                    0.75, 1.05, 0.89},
+                    0.75, 1.05, 0.88},
     KernelParameter{"whole_waves", "1", "of equal sequences; 0: blocks are spread evenly, 1: waves are whole",
-                    0.5, 1, 0.9},
+                    0.5, 1, 0.8},
     KernelParameter{"skew", "1",
                     "part of what the longest sequence's block takes behind the others that shows", 0.5, 1.5,
                     0.9},
@@ -51,6 +53,10 @@ constexpr std::array specs{
 }  // namespace
 
 std::span<const KernelParameter> PagedDecode::parameters() const { return specs; }
+
+std::string PagedDecode::variant() const {
+  return std::string{inferometer::name(kv)} + (head_dim <= 64 ? " of 64" : "");
+}
 
 std::string PagedDecode::label() const {
   return "batch " + std::to_string(batch) + ", " + std::to_string(kv_len) + " tokens (" +
@@ -96,7 +102,8 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
   }
   const double worked = decode_time(l, choice.splits, slots,
                                     {.start = p[start],
-                                     .key = p[key] * (head_dim <= 64 ? p[narrow] : 1) / c.clock,
+                                     .hidden = p[hidden],
+                                     .key = p[key] / c.clock,
                                      .byte = 1 / (c.bandwidth * p[me]),
                                      .whole = p[whole],
                                      .skew = p[skew],

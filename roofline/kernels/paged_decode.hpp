@@ -25,7 +25,7 @@ struct PagedDecode {
   std::int64_t window = 0;  ///< keys that the query sees, 0: all
   bool appends = false;     ///< rotation and the new token's cache entry are part of it
 
-  std::string variant() const { return std::string{inferometer::name(kv)}; }
+  std::string variant() const;  ///< those of heads of 64 are kernels of their own
   std::vector<std::int64_t> shape() const { return {num_q_heads, num_kv_heads, head_dim, window}; }
   std::string label() const;
   std::vector<double> features() const;

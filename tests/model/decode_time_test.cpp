@@ -39,6 +39,13 @@ TEST(DecodeTime, BlocksBeyondAWaveTakeAnother) {
   EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), 34 * 1.25);
 }
 
+TEST(DecodeTime, StartsMayBeHiddenBehindTheReadingOfOthers) {
+  DecodeCosts busy = costs;
+  busy.hidden = 0.5;
+  EXPECT_DOUBLE_EQ(time_of(50, 1600, 1, busy), 2 + 16);       // nothing else is read meanwhile
+  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, busy), 2 - 1 + 32);  // memory is busy
+}
+
 TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
   EXPECT_DOUBLE_EQ(time_of(25, 1600, 4), 2 + 4 + 1);
   const double partial = 8 * 104 * 512 * costs.byte;
