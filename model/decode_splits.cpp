@@ -5,6 +5,7 @@
 namespace inferometer {
 
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
+  if (load.pairs == 0) return 1;
   constexpr std::int64_t fewest_keys = 64;
   const DecodeCosts costs{.start = 3.4,
                           .key = load.head_dim <= 64 ? 0.0147 : 0.0177,
@@ -14,13 +15,12 @@ std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
                           .join = 2.95,
                           .partial_traffic = 1.8};
   const std::int64_t most = std::max<std::int64_t>(
-      1, std::min(load.longest / fewest_keys,
-                  most_decode_parts(slots.processors) / std::max<std::int64_t>(1, load.pairs)));
+      1, std::min(load.longest / fewest_keys, most_decode_parts(slots.processors) / load.pairs));
   std::int64_t best = 1;
   double least = 0;
   // Among many, one more makes no difference.
   for (std::int64_t splits = 1; splits <= most; splits += 1 + splits / 16) {
-    const double time = load.pairs == 0 ? 0 : decode_time(load, splits, slots, costs);
+    const double time = decode_time(load, splits, slots, costs);
     if (splits == 1 || time < least) {
       least = time;
       best = splits;

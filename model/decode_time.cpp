@@ -16,8 +16,7 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlot
   const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
   const auto wave = [&](double n) {
     if (n <= 0) return 0.0;
-    return std::max(costs.start + mean * costs.key,
-                    (1 - costs.hidden) * costs.start + mean * n * memory_key);
+    return std::max(costs.start + mean * costs.key, (1 - costs.hidden) * costs.start + mean * n * memory_key);
   };
   const double full = std::floor(blocks / slots);
   const double waves = full * wave(slots) + wave(blocks - full * slots);
@@ -25,7 +24,8 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlot
   // Blocks of sequences that differ do not end together.
   const double alike = costs.whole * mean / longest, all = alike * waves + (1 - alike) * even;
   const double beside = std::max(costs.key, std::min(blocks, slots) * memory_key);
-  const double read = std::max(0.0, all - costs.start) / beside;
+  const double begun = wave(std::min(blocks, slots)) - mean * beside;  // of a start, what shows
+  const double read = std::max(0.0, all - begun) / beside;
   const double worked = all + costs.skew * std::max(0.0, longest - read) * costs.key;
   if (splits == 1) return worked;
   // Clusters must all run at once.

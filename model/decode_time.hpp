@@ -37,9 +37,10 @@ inline constexpr std::int64_t most_clustered_splits = 8;
 
 /// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
-/// them, while some already read and others begin. The longest sequence's blocks begin with the first and get
-/// no more of memory than the others while these run; what they have left then takes as long as by itself.
-/// Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
+/// them; then what a block takes to start is hidden in part, behind the kernel before or behind other blocks.
+/// The longest sequence's blocks begin with the first and get no more of memory than the others while these
+/// run; what they have left then takes as long as by itself. Parts are whole tiles of 16 keys. requires
+/// load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
 

@@ -117,6 +117,7 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   state = std::move(*cache);
   const cuda::KvCache& layer = state.layer(0);
   if (gpu.hopper() && cuda::attention_tiles(layer)) {
+    // Several new tokens a sequence run the kernel of more rows, of which as many blocks run at once.
     resident = cuda::resident_decode_blocks(layer, group, false);
     resident_appending = cuda::resident_decode_blocks(layer, group, true);
   }

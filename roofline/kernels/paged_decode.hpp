@@ -25,7 +25,7 @@ struct PagedDecode {
   std::int64_t window = 0;  ///< keys that the query sees, 0: all
   bool appends = false;     ///< rotation and the new token's cache entry are part of it
 
-  std::string variant() const;  ///< those of heads of 64 are kernels of their own
+  std::string variant() const;  ///< heads of up to 64 have kernels of their own
   std::vector<std::int64_t> shape() const { return {num_q_heads, num_kv_heads, head_dim, window}; }
   std::string label() const;
   std::vector<double> features() const;
@@ -33,9 +33,10 @@ struct PagedDecode {
   std::span<const KernelParameter> parameters() const;
 
   /// Thread blocks, one for each key head of a sequence and part of its keys, run in waves; a wave lasts as
-  /// long as one of its blocks alone, or as memory takes for all of them. The longest sequence's block shares
-  /// memory with the others and goes on alone behind them. Few pairs that append go to a kernel whose warps
-  /// take eight keys a round.
+  /// long as one of its blocks alone, or as memory takes for all of them, starts of blocks then being hidden
+  /// in part. The longest sequence's block shares memory with the others and goes on alone behind them. Few
+  /// pairs that append go to a kernel whose warps take eight keys a round. Calibrated by groups of up to
+  /// eight query heads; those of more have a slower kernel.
   ///
   /// returns  the time with its parts [us]
   /// source   parts of the keys: Dao et al., "Flash-Decoding for long-context inference", 2023; how many:

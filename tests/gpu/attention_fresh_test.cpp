@@ -248,6 +248,10 @@ TEST_F(GpuAttentionFresh, TurnsAndAppendsOnTheWay) {
     check({"group of 7", 14, 2, 64, 64, {77, 16}, false, element});
     check({"group of 8", 16, 2, 128, 128, {15, 16, 31, 63, 64, 0}, false, element});
     check({"group of 16", 16, 1, 128, 128, {200}, false, element});
+    check({"group of 16 of 64", 16, 1, 64, 64, {200}, false, element});
+    check({"group of 2", 4, 2, 64, 64, {99, 4}, false, element});
+    check({"group of 3", 6, 2, 128, 128, {77, 16}, false, element});
+    check({"group of 6", 12, 2, 64, 64, {260}, false, element});
     check({"interleaved", 8, 2, 128, 128, {40, 7}, true, element});
     check({"part of each head", 8, 2, 128, 64, {33}, false, element});
     check({"part of each head, interleaved", 8, 2, 64, 16, {90, 5}, true, element});

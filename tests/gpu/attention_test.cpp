@@ -177,6 +177,12 @@ TEST_F(GpuAttention, DecodeSteps) {
   check({"one sequence", 32, 8, 128, 16, 0, false, {{1, 511}}});
   check({"block boundaries", 4, 1, 128, 16, 0, false, {{1, 15}, {1, 16}, {1, 31}, {1, 63}, {1, 64}, {1, 0}}});
   check({"head of 64", 8, 8, 64, 16, 0, false, {{1, 100}, {1, 3}}});
+  check({"up to 16 rows of 64", 8, 2, 64, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}});
+  check({"group of 2", 4, 2, 64, 16, 0, false, {{1, 100}, {4, 3}}});
+  check({"group of 3, two tokens", 6, 2, 64, 16, 17, true, {{2, 15}, {1, 100}, {2, 31}}});
+  check({"group of 6", 12, 2, 128, 16, 0, false, {{1, 300}}});
+  check({"group of 1, eight tokens", 2, 2, 128, 16, 5, false, {{8, 60}, {3, 14}}});
+  check({"blocks of 64, heads of 128", 8, 2, 128, 64, 0, false, {{1, 300}, {1, 65}}});
   check({"group of 5", 10, 2, 128, 16, 0, false, {{1, 77}}});
   check({"several new tokens", 8, 2, 128, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}});
   check({"blocks of 4", 8, 2, 128, 4, 0, false, {{1, 37}, {1, 1}}});
@@ -193,6 +199,7 @@ TEST_F(GpuAttention, CacheInFp8) {
   check({"one sequence", 32, 8, 128, 16, 0, false, {{1, 511}}, fp8});
   check({"block boundaries", 4, 1, 64, 16, 0, false, {{1, 15}, {1, 16}, {1, 31}, {1, 63}, {1, 0}}, fp8});
   check({"group of 7", 14, 2, 64, 16, 0, false, {{1, 77}}, fp8});
+  check({"up to 16 rows of 64", 8, 2, 64, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}, fp8});
   check({"a key head a query head", 4, 4, 128, 64, 0, false, {{1, 300}, {1, 2}}, fp8});
   check({"several new tokens", 8, 2, 128, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}, fp8});
   check({"blocks of 8", 8, 2, 128, 8, 0, false, {{1, 37}, {1, 1}}, fp8});
@@ -212,6 +219,7 @@ TEST_F(GpuAttention, PrefillAndMixedSteps) {
   check({"sinks", 8, 8, 64, 32, 50, true, {{90, 80}}});
   check({"blocks of 8", 8, 2, 64, 8, 0, false, {{99, 1}}});
   check({"blocks of 128", 8, 2, 64, 128, 0, false, {{150, 0}, {600, 40}}});
+  check({"blocks of 128, heads of 128", 8, 2, 128, 128, 0, false, {{150, 0}, {600, 40}}});
   check({"long and short", 8, 2, 128, 16, 0, true, {{150, 300}, {400, 40}, {33, 500}}});
   check({"odd head", 4, 2, 24, 4, 0, false, {{33, 5}}});
 }

@@ -43,7 +43,7 @@ TEST(DecodeTime, StartsMayBeHiddenBehindTheReadingOfOthers) {
   DecodeCosts busy = costs;
   busy.hidden = 0.5;
   EXPECT_DOUBLE_EQ(time_of(50, 1600, 1, busy), 2 + 16);       // nothing else is read meanwhile
-  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, busy), 2 - 1 + 32);  // memory is busy
+  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, busy), 2 - 1 + 32);  // memory is busy, and no sequence is longer
 }
 
 TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {

@@ -34,7 +34,7 @@ struct Shared {
 struct NoneFresh {};
 
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
-/// Eight: there are no more rows of queries than that
+/// Eight: no sequence has more rows of queries than that.
 template <class Element, int D, class Fresh, bool Eight>
 __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
     decode(AttentionArguments a, Fresh fresh, DecodeSplit split, bool clustered) {
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
   if constexpr (appends) {
     // All that the cache is read for is of earlier steps: nothing has to wait for the kernel before.
     if (newest) newest_block = loader.table[s.cached / a.cache.block_tokens];
-    const FreshRows<D, threads> mine(a, fresh, s, kv_head);
+    const FreshRows<D, threads, most_rows> mine(a, fresh, s, kv_head);
     fill(all);
     wait_for_earlier();
     mine.take(newest, shared.fresh[0]);
@@ -106,20 +106,21 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
     if (i + stages < count) load(i + stages);
   }
   __syncthreads();
-  static_assert(sizeof(shared.stage) >= sizeof(float) * warps * most_rows * D);
-  auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][rows][D]
-  work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * D, D);
+  constexpr int stride = D + 4;  // keeps rows apart in the banks
+  static_assert(sizeof(shared.stage) >= sizeof(float) * warps * most_rows * stride);
+  auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][rows][stride]
+  work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * stride, stride);
   __syncthreads();
-  const BlockPart<D, warps, most_rows> part{.a = a,
-                                            .s = s,
-                                            .split = split,
-                                            .outputs = outputs,
-                                            .tops = shared.top,
-                                            .sums = shared.sum,
-                                            .kv_head = kv_head,
-                                            .group = group,
-                                            .rows = rows,
-                                            .pairs = rows * D / 2};
+  const BlockPart<D, warps, most_rows, stride> part{.a = a,
+                                                    .s = s,
+                                                    .split = split,
+                                                    .outputs = outputs,
+                                                    .tops = shared.top,
+                                                    .sums = shared.sum,
+                                                    .kv_head = kv_head,
+                                                    .group = group,
+                                                    .rows = rows,
+                                                    .pairs = rows * D / 2};
   if (split.splits == 1) {
     part.alone();
   } else if (clustered) {

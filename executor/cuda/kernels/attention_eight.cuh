@@ -62,14 +62,14 @@ struct EightRows {
   /// After the last tile.   tops, sums: of this warp   values: its rows, `stride` apart
   __device__ __forceinline__ void write(int rows, float* tops, float* sums, float* values, int stride) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
+    const float all[2] = {warp_sum<32, 4>(sum[0]), warp_sum<32, 4>(sum[1])};
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
       const int row = lane % 4 * 2 + e;
-      const float all = warp_sum<32, 4>(sum[e]);
       if (row >= rows) continue;
       if (lane / 4 == 0) {
         tops[row] = top[e];
-        sums[row] = all;
+        sums[row] = all[e];
       }
 #pragma unroll
       for (int j = 0; j < D / 16; ++j) {

@@ -10,7 +10,7 @@ namespace inferometer::cuda {
 /// key and its value. The gap behind each row keeps rows apart in the banks. Each thread turns the same 8
 /// elements of some rows; their angles are fetched when it is made, before the kernel that makes the rows has
 /// ended.
-template <int D, int Threads, int Rows = static_cast<int>(decode_rows)>
+template <int D, int Threads, int Rows>
 struct FreshRows {
   static constexpr int stride = D + 8, pieces = D / 8, at_once = Threads / pieces;
   const AttentionArguments& a;

@@ -188,14 +188,14 @@ struct SixteenRows {
   /// After the last tile.   tops, sums: of this warp   values: its rows, `stride` apart
   __device__ __forceinline__ void write(int rows, float* tops, float* sums, float* values, int stride) const {
     const int lane = threadIdx.x % 32, quarter = lane % 4;
+    const float all[2] = {warp_sum<4>(sum[0]), warp_sum<4>(sum[1])};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = lane / 4 + 8 * i;
-      const float all = warp_sum<4>(sum[i]);
       if (row >= rows) continue;
       if (quarter == 0) {
         tops[row] = top[i];
-        sums[row] = all;
+        sums[row] = all[i];
       }
       float* to = values + row * stride;
       if constexpr (fp8) {

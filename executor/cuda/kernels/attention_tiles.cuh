@@ -25,14 +25,14 @@ struct TileLoader {
         last_block((s.cached + s.fresh - 1) / arguments.cache.block_tokens),
         run(min(arguments.cache.block_tokens, keys)) {}
 
-  /// A block of the cache holds 64 elements of each of its keys together: where it is a tile, all of them.
+  /// Pieces in which keys lie: one for each 64 elements, or one if a block of the cache is a tile.
   template <int D, int Keys>
-  __device__ __forceinline__ int halves() const {
+  __device__ __forceinline__ int parts() const {
     return a.cache.block_tokens == Keys ? 1 : D / 64;
   }
   template <int D, int Keys>
   __device__ __forceinline__ int copies() const {
-    return 2 * halves<D, Keys>() * (Keys / run);
+    return 2 * parts<D, Keys>() * (Keys / run);
   }
   /// Keys [first, first + Keys) to `keys`, their values to `values`, by `Warps` neighbouring warps, of which
   /// the first has an index that is a multiple of Warps: a warp issues its lanes' copies one after another.
@@ -42,14 +42,14 @@ struct TileLoader {
   __device__ __forceinline__ void load(int kv_head, int first, Element* keys, Element* values,
                                        std::uint64_t* barrier) const {
     const int lane = threadIdx.x % 32 * Warps + threadIdx.x / 32 % Warps;
-    const int bt = a.cache.block_tokens, parts = halves<D, Keys>(), runs = Keys / run, wide = D / parts;
+    const int bt = a.cache.block_tokens, pieces = parts<D, Keys>(), runs = Keys / run, wide = D / pieces;
     if (lane == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
     for (int i = lane; i < copies<D, Keys>(); i += 32 * Warps) {
-      const int part = i / runs, at = i % runs * run, half = part % parts, key = first + at;
+      const int copy = i / runs, at = i % runs * run, piece = copy % pieces, key = first + at;
       const std::int64_t block = table[min(key / bt, last_block)];
-      const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * parts + half) * bt + key % bt;
-      const bool is_key = part < parts;
-      copy_bulk((is_key ? keys : values) + (half * Keys + at) * wide,
+      const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * pieces + piece) * bt + key % bt;
+      const bool is_key = copy < pieces;
+      copy_bulk((is_key ? keys : values) + (piece * Keys + at) * wide,
                 static_cast<const Element*>(is_key ? a.cache.k : a.cache.v) + from * wide,
                 static_cast<unsigned>(run * wide * sizeof(Element)), barrier);
     }

@@ -60,6 +60,17 @@ __device__ __forceinline__ Eight each(const Eight& a, const Eight& b, F f) {
   return *reinterpret_cast<const Eight*>(y);
 }
 
+/// sum and the products of eight bf16 each.
+__device__ __forceinline__ float dot(const uint4& a, const uint4& b, float sum = 0) {
+  const unsigned x[4] = {a.x, a.y, a.z, a.w}, y[4] = {b.x, b.y, b.z, b.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    sum = fmaf(__uint_as_float(x[i] << 16), __uint_as_float(y[i] << 16), sum);
+    sum = fmaf(__uint_as_float(x[i] & 0xffff0000U), __uint_as_float(y[i] & 0xffff0000U), sum);
+  }
+  return sum;
+}
+
 /// SiLU(gate) * up, the same bits in every kernel.
 __device__ __forceinline__ float gate_silu(float gate, float up) {
   return gate / (1.0F + __expf(-gate)) * up;

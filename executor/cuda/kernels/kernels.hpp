@@ -210,7 +210,7 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
 /// requires attention_tiles(cache), rows <= decode_rows
 void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
                       const DecodeSplit& split, const Queue& queue);
-/// Blocks that a multiprocessor runs at once of that kernel, or of the one that appends.
+/// Blocks that a multiprocessor runs at once of that kernel for so many rows, or of the one that appends.
 std::int64_t resident_decode_blocks(const KvCache& cache, std::int64_t rows, bool appends);
 
 /// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.

@@ -15,7 +15,7 @@ __device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
 /// Brings the norm's weight near before the kernel before has ended; by all threads of a block of Threads.
 template <Prologue::Kind K, int Threads>
 __device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
-  if constexpr (K == Prologue::Kind::norm || K == Prologue::Kind::add_norm) {
+  if constexpr (is_norm(K)) {
 #pragma unroll 1
     for (int at = threadIdx.x * 64; at < in; at += Threads * 64)  // lines of 128 bytes
       asm volatile("prefetch.global.L2 [%0];" ::"l"(p.weight + at));
@@ -32,7 +32,7 @@ template <Prologue::Kind K, int Warps, class Keep>
 __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Eight* scratch, float* parts,
                          Keep keep) {
   using Kind = Prologue::Kind;
-  constexpr bool norm = K == Kind::norm || K == Kind::add_norm, two = K == Kind::add_norm || K == Kind::gated;
+  constexpr bool norm = is_norm(K), two = K == Kind::add_norm || K == Kind::gated;
   constexpr int threads = Warps * 32, most_ahead = 4;
   const int count = in / 8;
   float squares = 0;

@@ -26,15 +26,6 @@ ExpertLayout layout_of(std::int64_t out, std::int64_t width, std::int64_t top_k,
 }
 
 #ifdef INFEROMETER_HOPPER
-__device__ __forceinline__ float dot(const uint4& a, const uint4& b, float sum) {
-  const unsigned x[4] = {a.x, a.y, a.z, a.w}, y[4] = {b.x, b.y, b.z, b.w};
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    sum = fmaf(__uint_as_float(x[i] << 16), __uint_as_float(y[i] << 16), sum);
-    sum = fmaf(__uint_as_float(x[i] & 0xffff0000U), __uint_as_float(y[i] & 0xffff0000U), sum);
-  }
-  return sum;
-}
 /// What is multiplied, in shared memory, and the next two rows of weights.
 template <bool Fp8>
 struct Multiplied {

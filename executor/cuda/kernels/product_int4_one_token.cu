@@ -40,7 +40,6 @@ struct Arguments {
   int depth;
 };
 
-constexpr bool is_norm(Kind k) { return k == Kind::norm || k == Kind::add_norm; }
 constexpr std::int64_t x_bytes(std::int64_t in, bool norm) {
   return int4_groups(in) * static_cast<std::int64_t>(sizeof(Group) + (norm ? 2 * int4_group : 0));
 }

@@ -14,17 +14,6 @@ constexpr std::size_t shared_bytes(std::int64_t in) {
   return static_cast<std::size_t>(warps * ring * 2 + in * 2 + warps * most_stages * 8);
 }
 
-__device__ __forceinline__ float dot(const uint4& a, const uint4& b) {
-  const unsigned x[4] = {a.x, a.y, a.z, a.w}, y[4] = {b.x, b.y, b.z, b.w};
-  float sum = 0;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    sum = fmaf(__uint_as_float(x[i] << 16), __uint_as_float(y[i] << 16), sum);
-    sum = fmaf(__uint_as_float(x[i] & 0xffff0000U), __uint_as_float(y[i] & 0xffff0000U), sum);
-  }
-  return sum;
-}
-
 using Kind = Prologue::Kind;
 
 #ifdef INFEROMETER_HOPPER

@@ -27,7 +27,6 @@ constexpr Layout layout_of(std::int64_t in, bool norm) {
 }
 
 using Kind = Prologue::Kind;
-constexpr bool is_norm(Kind k) { return k == Kind::norm || k == Kind::add_norm; }
 
 template <Kind K, bool Quantize>
 __global__ void __launch_bounds__(threads, 1)

@@ -27,6 +27,9 @@ struct Prologue {
   std::uint16_t* sum = nullptr;           ///< add_norm: where x + residual goes
   float eps = 0;
 };
+constexpr bool is_norm(Prologue::Kind k) {
+  return k == Prologue::Kind::norm || k == Prologue::Kind::add_norm;
+}
 
 /// What becomes of a row of sums on the way out. gated: W is [2 out, in], rows of gates and then rows of up,
 /// whose sums are rounded to bf16 as kernels of their own would store them; y = SiLU(gate) * up, in bf16 or,
