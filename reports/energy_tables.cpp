@@ -107,6 +107,7 @@ Table serving_costs(const StudyResult& study) {
            {"$/million tokens"}},
           {}};
   const auto add = [&](const VariantResult& v, std::string_view by, const ServingCost& c) {
+    if (!c.energy && !c.per_million_output_tokens) return;
     t.rows.push_back({{v.name, std::string{by}, std::to_string(c.devices), text(c.energy, 1e3),
                        text(c.energy_per_output_token), text(c.mean_power), text(c.per_million_output_tokens),
                        text(c.per_million_total_tokens)},

@@ -22,7 +22,7 @@ PhaseCost cost_of(const VariantResult& v, const PhaseResult& phase);
 std::optional<Table> energy_table(const StudyResult& study);
 /// The prediction of one phase in a line, ended; empty where none is known.
 std::string energy_line(const VariantResult& v, const PhaseResult& phase);
-/// Energy and cost of every served variant.
+/// Energy and cost of served variants; without rows where nothing is known.
 Table serving_costs(const StudyResult& study);
 /// "energy and cost: not known: h200-sxm has no price": each reason once, of static and of served variants.
 std::vector<std::string> cost_notes(const StudyResult& study);

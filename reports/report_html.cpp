@@ -40,9 +40,9 @@ std::string results_section(const StudyResult& study, const Quality& quality) {
 
 std::string serving_section(const StudyResult& study) {
   std::string text = "<p class=\"soft\">" + escape_html(study.scenario.traffic->source) + "</p>\n" +
-                     html(serving_latencies(study)) + html(serving_capacity(study)) +
-                     html(serving_costs(study));
-  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+                     html(serving_latencies(study)) + html(serving_capacity(study));
+  for (const Table& table :
+       {serving_costs(study), pool_table(study), transfer_table(study), serving_errors(study)})
     if (!table.rows.empty()) text += html(table);
   for (const std::string& note : serving_notes(study))
     text += "<p class=\"soft\">" + escape_html(note) + "</p>\n";

@@ -49,8 +49,9 @@ std::string step_sections(const StudyResult& study) {
 
 std::string serving_sections(const StudyResult& study) {
   std::string text = escaped(study.scenario.traffic->source) + "\n\n" + markdown(serving_latencies(study)) +
-                     markdown(serving_capacity(study)) + markdown(serving_costs(study));
-  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+                     markdown(serving_capacity(study));
+  for (const Table& table :
+       {serving_costs(study), pool_table(study), transfer_table(study), serving_errors(study)})
     if (!table.rows.empty()) text += markdown(table);
   for (const std::string& note : serving_notes(study)) text += "* " + escaped(note) + "\n";
   for (const std::string& note : cost_notes(study)) text += "* " + escaped(note) + "\n";

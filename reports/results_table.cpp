@@ -43,9 +43,9 @@ std::string serving_text(const StudyResult& study) {
   std::string text =
       fmt::format("{}: {} on {}, {} prediction\n{}\n\n", study.scenario.name, base.model().name,
                   base.cluster.device.name, name(study.provenance.level), study.scenario.traffic->source);
-  text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study)) + "\n" +
-          text_of(serving_costs(study));
-  for (const Table& table : {pool_table(study), transfer_table(study), serving_errors(study)})
+  text += text_of(serving_latencies(study)) + "\n" + text_of(serving_capacity(study));
+  for (const Table& table :
+       {serving_costs(study), pool_table(study), transfer_table(study), serving_errors(study)})
     if (!table.rows.empty()) text += "\n" + text_of(table);
   for (const std::string& note : serving_notes(study)) text += "\n" + note + "\n";
   for (const std::string& note : cost_notes(study)) text += "\n" + note + "\n";

@@ -131,6 +131,12 @@ TEST_F(ServingStudy, EnergyAndCostAreToldWithWhatIsNotKnown) {
     EXPECT_NE(text.find("J/output token"), std::string::npos);
     EXPECT_NE(text.find("energy and cost: not known: energy of executed steps"), std::string::npos);
   }
+  for (VariantResult& v : study.variants)
+    v.serving->predicted.metrics.cost = v.serving->executed->metrics.cost = {.not_known = "no power"};
+  for (const std::string& text : {results_table(study), report_markdown(study), report_html(study)}) {
+    EXPECT_EQ(text.find("J/output token"), std::string::npos);
+    EXPECT_NE(text.find("energy and cost: not known: no power"), std::string::npos);
+  }
 }
 
 TEST_F(ServingStudy, DurationsOfStepsThatAreAlikeAreReusedAndNamedSo) {
