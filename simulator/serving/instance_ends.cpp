@@ -181,11 +181,12 @@ void Instance::note(Nanoseconds start, Nanoseconds end, std::int64_t tokens) {
   run_.busy += end - since;
   run_.end = std::max(run_.end, end);
   run_.kv_peak = std::max(run_.kv_peak, pool_.used());
-  run_.load.add(start, {.seconds = seconds,
-                        .running = seconds * static_cast<double>(running()),
-                        .waiting = seconds * static_cast<double>(waiting()),
-                        .kv_used = seconds * static_cast<double>(pool_.used()),
-                        .output_tokens = tokens});
+  run_.load.add(since, end,
+                {.seconds = seconds,
+                 .running = seconds * static_cast<double>(running()),
+                 .waiting = seconds * static_cast<double>(waiting()),
+                 .kv_used = seconds * static_cast<double>(pool_.used()),
+                 .output_tokens = tokens});
 }
 
 std::int32_t Instance::make_sequence(Sequence s) {

@@ -4,6 +4,17 @@
 #include <utility>
 
 namespace inferometer {
+namespace {
+
+/// Without the tokens, which are not weighted.
+void add_part(LoadTimeline::Sample& sum, const LoadTimeline::Sample& step, double part) {
+  sum.seconds += part * step.seconds;
+  sum.running += part * step.running;
+  sum.waiting += part * step.waiting;
+  sum.kv_used += part * step.kv_used;
+}
+
+}  // namespace
 
 void LoadTimeline::add(const LoadTimeline& other) {
   if (other.interval_ > interval_) {
@@ -12,8 +23,10 @@ void LoadTimeline::add(const LoadTimeline& other) {
     *this = std::move(sum);
     return;
   }
-  for (std::size_t i = 0; i < other.samples_.size(); ++i)
-    add(static_cast<std::int64_t>(i) * other.interval_, other.samples_[i]);
+  for (std::size_t i = 0; i < other.samples_.size(); ++i) {
+    const Nanoseconds start = static_cast<std::int64_t>(i) * other.interval_;
+    add(start, start + other.interval_, other.samples_[i]);
+  }
 }
 
 void PoolRun::add(const PoolRun& other) {
@@ -36,30 +49,36 @@ void PoolRun::add(const PoolRun& other) {
   instances += other.instances;
 }
 
-void LoadTimeline::add(Nanoseconds start, const Sample& step) {
-  auto at = static_cast<std::size_t>(start / interval_);
+void LoadTimeline::add(Nanoseconds start, Nanoseconds end, const Sample& step) {
+  const std::size_t last = interval_of(std::max(start, end - Nanoseconds{1})), first = interval_of(start);
+  if (first == last) {
+    add_part(samples_[first], step, 1);
+  } else {
+    for (std::size_t i = first; i <= last; ++i) {
+      const Nanoseconds begin = interval_ * static_cast<std::int64_t>(i);
+      const Nanoseconds within = std::min(end, begin + interval_) - std::max(start, begin);
+      add_part(samples_[i], step,
+               static_cast<double>(within.count()) / static_cast<double>((end - start).count()));
+    }
+  }
+  samples_[first].output_tokens += step.output_tokens;
+}
+
+std::size_t LoadTimeline::interval_of(Nanoseconds time) {
+  auto at = static_cast<std::size_t>(time / interval_);
   while (at >= most) {
     for (std::size_t i = 0; i < samples_.size(); ++i) {
-      Sample& sum = samples_[i / 2];
       const Sample part = samples_[i];
-      if (i % 2 == 0) sum = {};
-      sum.seconds += part.seconds;
-      sum.running += part.running;
-      sum.waiting += part.waiting;
-      sum.kv_used += part.kv_used;
-      sum.output_tokens += part.output_tokens;
+      if (i % 2 == 0) samples_[i / 2] = {};
+      add_part(samples_[i / 2], part, 1);
+      samples_[i / 2].output_tokens += part.output_tokens;
     }
     samples_.resize((samples_.size() + 1) / 2);
     interval_ *= 2;
     at /= 2;
   }
   if (at >= samples_.size()) samples_.resize(at + 1);
-  Sample& sum = samples_[at];
-  sum.seconds += step.seconds;
-  sum.running += step.running;
-  sum.waiting += step.waiting;
-  sum.kv_used += step.kv_used;
-  sum.output_tokens += step.output_tokens;
+  return at;
 }
 
 }  // namespace inferometer

@@ -21,7 +21,7 @@ struct RequestRecord {
 };
 
 /// Batch size, queue and cache of all instances over time, in equal intervals that double as a run grows: a
-/// step counts in the interval in which it began.
+/// step counts in each by the part of it that lies there, its tokens where it began.
 class LoadTimeline {
  public:
   /// Sums over steps, each weighted by its seconds; divided by `seconds`, means of an instance at work.
@@ -30,12 +30,15 @@ class LoadTimeline {
     std::int64_t output_tokens = 0;  ///< not weighted
   };
   static constexpr std::size_t most = 512;
-  void add(Nanoseconds start, const Sample& step);
+  void add(Nanoseconds start, Nanoseconds end, const Sample& step);
   void add(const LoadTimeline& other);
   Nanoseconds interval() const { return interval_; }
   const std::vector<Sample>& samples() const { return samples_; }
 
  private:
+  /// The interval that `time` lies in, with room for it.
+  std::size_t interval_of(Nanoseconds time);
+
   Nanoseconds interval_{1'000'000};
   std::vector<Sample> samples_;
 };
