@@ -4,8 +4,8 @@
 
 // Eight rows of queries against tiles of 16 keys in shared memory, by one warp on matrix units. Keys and
 // columns of values take the sixteen rows of the instructions, queries the eight columns: half the
-// instructions and half the registers of SixteenRows. source: Dao, "FlashAttention-2", arXiv 2307.08691;
-// fragment layouts: PTX ISA 9.0, mma.m16n8k16, movmatrix
+// instructions and half the registers of SixteenRows.
+// source: Dao, "FlashAttention-2", arXiv 2307.08691; fragment layouts: PTX ISA 9.0, mma.m16n8k16, movmatrix
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
