@@ -29,6 +29,9 @@ bool feeds_halves(const Structure& s, std::size_t i) {
   return s.nodes[i].reads == halves && reads_alone(s, i);
 }
 
+/// Tokens that kernels which stream weights take.
+constexpr std::int64_t few = 64;
+
 bool plain_product(const AnyOperator& op) {
   const auto* linear = std::get_if<Linear>(&op);
   if (linear == nullptr || linear->bias) return false;
@@ -83,7 +86,6 @@ std::size_t end_of_mixture(const Structure& s, std::size_t i) {
 
 /// What mixtures of experts join, beside what any network does.
 void join_experts(Structure& s, std::size_t i, const Plan& plan) {
-  constexpr std::int64_t few = 64;
   if (plan.fusion.norm_router && chooses_for_norm(s, i)) {
     s.nodes[i - 1].joins_up_to = s.nodes[i].joins_up_to = few;
     const bool quantized = plan.fusion.quantize && i + 1 < s.nodes.size() &&
@@ -115,7 +117,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
-      node.joins_up_to = 1;
+      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? 1 : few;
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

@@ -170,7 +170,7 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
                       .rows = spec.rows,
                       .columns = spec.columns,
                       .stride = spec.columns,
-                      .box_rows = streamed_rows,
+                      .box_rows = streamed_rows(spec.rows, gpu.processors) / 2,
                       .element_bytes = static_cast<std::int32_t>(row_bytes / spec.columns)});
       if (!map) return failure(map.error());
       constant.map = *map;

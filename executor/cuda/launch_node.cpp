@@ -78,9 +78,10 @@ struct Launch : NodeViews {
     const bool any = !joined.empty() && std::holds_alternative<Quantize>(joined.front().op);
     return any ? quantized_by(joined.front()) : QuantizedOut{};
   }
-  /// The product of one token, this node or a joined one, of what the prologue makes of this node's first
-  /// operand; with the gated activation that is joined behind it, if any, and that one's Quantize node.
-  Done multiply(const Prologue& prologue) const {
+  /// The product, this node or a joined one, of what the prologue makes of this node's first operand, which
+  /// only one of one token has; with the gated activation that is joined behind it, if any, and that one's
+  /// Quantize node.
+  Done multiply(const Prologue& prologue, std::int64_t tokens = 1) const {
     const bool alone = is_product(node);  // its inputs are as they are
     const auto at = std::find_if(joined.begin(), joined.end(), is_product);
     const StructureNode& to = alone ? node : *at;
@@ -95,13 +96,18 @@ struct Launch : NodeViews {
     const Product p{.x = in(0).data,
                     .w = w.data,
                     .y = address(y),
-                    .tokens = 1,
+                    .tokens = tokens,
                     .in = o.in,
                     .out = gated ? o.out / 2 : o.out,
+                    .x_stride = in(0).stride,
                     .y_stride = buffer(y).columns,
                     .y_f32 = o.y == DType::f32,
                     .x_scale = fp8 ? c.scales.scale(to.reads[0].buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(w.scales) : nullptr};
+    if (tokens > 1) {
+      require(w.map.has_value(), "a map of the weights of a joined product");
+      return stream_product(p, epilogue, *w.map, c.queue);
+    }
     if (fp8 && alone) {
       product_one_token_fp8(few_fp8(p), epilogue, c.queue);
     } else if (fp8) {
@@ -148,7 +154,7 @@ struct Launch : NodeViews {
     return {};
   }
   Done operator()(const Linear& o) const {
-    if (!joined.empty()) return multiply({});
+    if (!joined.empty()) return multiply({}, o.tokens);
     Done done = o.w.dtype == DType::int4 ? int4_product(o) : product(o);
     if (o.bias) {
       const Out y = out(0);
@@ -179,12 +185,11 @@ struct Launch : NodeViews {
     const ProductLimits limits{.hopper = c.gpu.hopper(),
                                .aligned = reinterpret_cast<std::uintptr_t>(p.x) % 16 == 0};
     const ProductChoice choice = choose(shape_of(o, p.x_stride, p.y_stride), limits, c.tuning);
-    const ProductTools tools{c.products, c.scratch.streamed, c.scratch.flags};
-    Done done = launch_product(p, choice, constant(0).map, tools, c.queue);
+    Done done = launch_product(p, choice, constant(0).map, c.products, c.queue);
     if (done || !choice.algorithm) return done;
     return failure(c.tuning.source + ": " + done.error().front().message + "; run `inferometer tune` again");
   }
-  Int4Split int4_split() const { return {.partial = c.scratch.streamed, .flags = c.scratch.flags}; }
+  Int4Split int4_split() const { return {.partial = c.scratch.partial, .flags = c.scratch.flags}; }
   Done int4_product(const Linear& o) const {
     const In x = in(0);
     const Out y = out(0);

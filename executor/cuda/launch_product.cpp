@@ -30,9 +30,8 @@ Fp8Product few_fp8(const Product& p) {
           .out = static_cast<std::int32_t>(p.out)};
 }
 
-namespace {
-
-Done stream(const Product& p, const CUtensorMap& w_map, const ProductTools& tools, const Queue& queue) {
+Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
+                    const Queue& queue) {
   const Result<CUtensorMap> x = tensor_map({.data = p.x,
                                             .rows = p.tokens,
                                             .columns = p.in,
@@ -40,26 +39,23 @@ Done stream(const Product& p, const CUtensorMap& w_map, const ProductTools& tool
                                             .box_rows = static_cast<std::int32_t>(p.tokens),
                                             .element_bytes = p.fp8() ? 1 : 2});
   if (!x) return failure(x.error());
-  const StreamedTiles tiles{.w = w_map, .x = *x, .partial = tools.partial, .flags = tools.flags};
   if (p.fp8()) {
-    product_streamed(few_fp8(p), tiles, queue);
+    product_streamed(few_fp8(p), epilogue, {.w = w_map, .x = *x}, queue);
   } else {
-    product_streamed(few_bf16(p), tiles, queue);
+    product_streamed(few_bf16(p), epilogue, {.w = w_map, .x = *x}, queue);
   }
   return {};
 }
 
-}  // namespace
-
 Done launch_product(Product p, const ProductChoice& choice, const std::optional<CUtensorMap>& w_map,
-                    const ProductTools& tools, const Queue& queue) {
+                    CublasLt& library, const Queue& queue) {
   switch (choice.kernel) {
     case ProductKernel::cublaslt:
       p.algorithm = choice.algorithm;
-      return tools.library.multiply(p, queue.stream);
+      return library.multiply(p, queue.stream);
     case ProductKernel::streamed:
       require(w_map.has_value(), "a map of the weights of a streamed product");
-      return stream(p, *w_map, tools, queue);
+      return stream_product(p, {}, *w_map, queue);
     case ProductKernel::one_token:
       if (p.fp8()) {
         product_one_token_fp8(few_fp8(p), {}, queue);

@@ -13,17 +13,13 @@ namespace inferometer::cuda {
 FewTokensProduct few_bf16(const Product& p);
 Fp8Product few_fp8(const Product& p);
 
-/// What kernels of products need beside their operands.
-struct ProductTools {
-  CublasLt& library;
-  float* partial = nullptr;        ///< streamed_partials() floats
-  std::uint32_t* flags = nullptr;  ///< [processors], zero between kernels
-};
-
 /// y = x Wᵀ by the kernel of a choice, which fits.
-/// w_map: boxes of streamed_rows of W; needed by streamed
+/// w_map: of W, as StreamedTiles has it; needed by streamed
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice,
-                                  const std::optional<CUtensorMap>& w_map, const ProductTools& tools,
+                                  const std::optional<CUtensorMap>& w_map, CublasLt& library,
+                                  const Queue& queue);
+/// The same by our kernel for few tokens, with what it does with its sums.
+[[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                                   const Queue& queue);
 
 }  // namespace inferometer::cuda

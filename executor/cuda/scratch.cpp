@@ -4,7 +4,6 @@
 
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
-#include "executor/cuda/kernels/products.hpp"
 #include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
@@ -26,9 +25,7 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
                      largest = place(most_rows * 8), zeroed = total.value,
-                     streamed = place(
-                         std::max(streamed_partials(gpu.processors), int4_partials(gpu.processors)) * 4),
-                     unpacked = place(largest_int4 * 2),
+                     partial = place(int4_partials(gpu.processors) * 4), unpacked = place(largest_int4 * 2),
                      decode = place(
                          decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
                      scores = place(naive_scores.value);
@@ -42,7 +39,7 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
   scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
   scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
-  scratch.streamed = reinterpret_cast<float*>(at + streamed);
+  scratch.partial = reinterpret_cast<float*>(at + partial);
   scratch.unpacked = reinterpret_cast<std::uint16_t*>(at + unpacked);
   scratch.decode = reinterpret_cast<float*>(at + decode);
   scratch.scores = reinterpret_cast<float*>(at + scores);

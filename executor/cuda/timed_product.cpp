@@ -51,8 +51,6 @@ Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
   const auto place = [&](Bytes size) { return place_part(total, size).value; };
   const bool fp8 = s.w == DType::fp8;
   const std::int64_t x_scale = place(Bytes{4}), w_scale = place(Bytes{4}),
-                     flags = place(Bytes{queue_.processors * 4}),
-                     partial = place(Bytes{streamed_partials(queue_.processors) * 4}),
                      x = place(size_of(s.tokens * s.x_stride, s.x)),
                      y = place(size_of(s.tokens * s.y_stride, s.y));
   std::vector<std::int64_t> w;
@@ -65,8 +63,6 @@ Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
   char* start = memory_.data();
   x_scale_ = reinterpret_cast<float*>(start + x_scale);
   w_scale_ = reinterpret_cast<float*>(start + w_scale);
-  flags_ = reinterpret_cast<std::uint32_t*>(start + flags);
-  partial_ = reinterpret_cast<float*>(start + partial);
   x_ = start + x;
   halves_ = start + halves;
   for (const std::int64_t at : w) copies_.push_back({.w = start + at, .map = std::nullopt});
@@ -84,7 +80,6 @@ Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
 }
 
 void TimedProduct::fill(const ProductShape& s) {
-  cudaMemsetAsync(flags_, 0, static_cast<std::size_t>(queue_.processors) * 4, stream_.get());
   std::uint64_t key = 0;
   const auto make = [&](char* to, std::int64_t rows, std::int64_t columns, float* scale) {
     const bool fp8 = s.w == DType::fp8;
@@ -107,7 +102,7 @@ Done TimedProduct::map_weights(const ProductShape& s) {
                                                 .rows = s.out,
                                                 .columns = s.in,
                                                 .stride = s.in,
-                                                .box_rows = streamed_rows,
+                                                .box_rows = streamed_rows(s.out, queue_.processors) / 2,
                                                 .element_bytes = s.w == DType::fp8 ? 1 : 2});
     if (!map) return failure(map.error());
     copy.map = *map;
@@ -119,7 +114,7 @@ Done TimedProduct::launch(const ProductChoice& choice) {
   const Copy& copy = copies_[next_];
   next_ = (next_ + 1) % copies_.size();
   product_.w = copy.w;
-  return launch_product(product_, choice, copy.map, {library_, partial_, flags_}, queue_);
+  return launch_product(product_, choice, copy.map, library_, queue_);
 }
 
 Result<Seconds> TimedProduct::time(const ProductChoice& choice, int launches) {

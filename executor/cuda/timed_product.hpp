@@ -41,8 +41,7 @@ class TimedProduct {
   std::vector<Copy> copies_;
   std::size_t next_ = 0;
   char *x_ = nullptr, *halves_ = nullptr;  ///< halves: what operands in e4m3 are made of
-  float *x_scale_ = nullptr, *w_scale_ = nullptr, *partial_ = nullptr;
-  std::uint32_t* flags_ = nullptr;
+  float *x_scale_ = nullptr, *w_scale_ = nullptr;
 };
 
 }  // namespace inferometer::cuda

@@ -68,11 +68,9 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
-    const StreamedTiles tiles{map_of(w, s.out, s.in, streamed_rows),
-                              map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens)),
-                              as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
-    b->time(state, work, [&] { product_streamed(few, tiles, b->queue); });
+    const StreamedTiles maps{map_of(w, s.out, s.in, streamed_rows(s.out, b->queue.processors) / 2),
+                             map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens))};
+    b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, x.data(), w.data(), y.data()); });
   }
@@ -108,11 +106,9 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token_fp8(few, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const Shared shared(streamed_partials(b->queue.processors), b->queue.processors);
-    const StreamedTiles tiles{map_of(w.q, s.out, s.in, streamed_rows, 1),
-                              map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1),
-                              as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
-    b->time(state, work, [&] { product_streamed(few, tiles, b->queue); });
+    const StreamedTiles maps{map_of(w.q, s.out, s.in, streamed_rows(s.out, b->queue.processors) / 2, 1),
+                             map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1)};
+    b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, few.x, few.w, few.y, few.x_scale, few.w_scale); });
   }

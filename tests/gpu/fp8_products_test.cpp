@@ -183,22 +183,62 @@ TEST_F(GpuFp8Products, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
 }
 
 TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
-  const Array<float> partial(
-      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
-  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
   for (const auto& [in, out] : extents) {
     for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 40, 57, 64}) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows, 1});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2, 1});
       const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
       ASSERT_TRUE(map_w && map_x);
-      const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
+      const StreamedTiles maps{*map_w, *map_x};
       const auto right = expected(x.values(), w, tokens, in, out);
       for (int again = 0; again < 2; ++again) {
         check(few(&x, w, tokens, in, out), right,
-              [&](const Fp8Product& a) { product_streamed(a, tiles, queue); });
+              [&](const Fp8Product& a) { product_streamed(a, {}, maps, queue); });
       }
+    }
+  }
+}
+
+TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
+  const Array<float> y_scale({0.02F});
+  for (const auto& [in, out] : {std::pair{64, 40}, std::pair{80, 200}, std::pair{256, 1}, std::pair{4112, 33},
+                                std::pair{1024, 20000}}) {
+    for (const std::int64_t tokens : {2, 9, 33, 64}) {
+      const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(2 * out, in, 2, 0);
+      const auto map_w =
+          tensor_map({w.data(), 2 * out, in, in, streamed_rows(2 * out, gpu.processors) / 2, 1});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
+      ASSERT_TRUE(map_w && map_x);
+      const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
+      const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
+      Fp8Product a = few(&x, w, tokens, in, 2 * out);
+      a.y = sums.out().data;
+      a.y_stride = sums.out().stride;
+      product_streamed(a, {}, {*map_w, *map_x}, queue);
+      const auto one_by_one = [&](Out to, const QuantizedOut& q) {
+        const In gate = sums.in();
+        gated({.gate = gate,
+               .up = {gate.data + out, gate.stride},
+               .y = to,
+               .tokens = tokens,
+               .width = out,
+               .q = q},
+              queue);
+      };
+      one_by_one(right.out(), {});
+      one_by_one({}, {right_fp8.data(), right_fp8.stride(), y_scale.data()});
+      a.out = out;
+      a.y = y.out().data;
+      a.y_stride = y.out().stride;
+      product_streamed(a, {.gated = true}, {*map_w, *map_x}, queue);
+      EXPECT_EQ(distance(y.values(), right.values()), 0) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      a.y = y_fp8.data();
+      a.y_stride = y_fp8.stride();
+      product_streamed(a, {.gated = true, .y_scale = y_scale.data()}, {*map_w, *map_x}, queue);
+      EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y_fp8.gaps_untouched());
     }
   }
 }
@@ -232,9 +272,6 @@ TEST_F(GpuFp8Products, CublasLtEqualsTheReference) {
 
 /// Whole layers, where each block goes round its stages many times.
 TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
-  const Array<float> partial(
-      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
-  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
   auto lt = CublasLt::open();
   ASSERT_TRUE(lt);
   for (const auto& [in, out] : {std::pair{4096, 28672}, std::pair{14336, 4096}, std::pair{4096, 6144}}) {
@@ -256,14 +293,14 @@ TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
                                nullptr));
       a.y = y.out().data;
       a.y_stride = y.out().stride;
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows, 1});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2, 1});
       const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         if (tokens == 1) {
           product_one_token_fp8(a, {}, queue);
         } else {
-          product_streamed(a, {*map_w, *map_x, partial.data(), flags.data()}, queue);
+          product_streamed(a, {}, {*map_w, *map_x}, queue);
         }
       }
       EXPECT_LE(distance(y.values(), right.values()), tolerance) << tokens << ": " << in << " x " << out;

@@ -30,8 +30,9 @@ struct GpuProducts : OnGpu {
     }
     return y;
   }
-  void gated_one_by_one(In gate, In up, std::int64_t width, Out y, const QuantizedOut& q) const {
-    gated({.gate = gate, .up = up, .y = y, .tokens = 1, .width = width, .q = q}, queue);
+  void gated_one_by_one(In gate, In up, std::int64_t width, Out y, const QuantizedOut& q,
+                        std::int64_t tokens = 1) const {
+    gated({.gate = gate, .up = up, .y = y, .tokens = tokens, .width = width, .q = q}, queue);
   }
   FewTokensProduct few(const Matrix& x, const Matrix& w, void* y, std::int64_t stride, bool f32,
                        std::int64_t tokens, std::int64_t in, std::int64_t out) {
@@ -144,24 +145,21 @@ TEST_F(GpuProducts, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
 
 TEST_F(GpuProducts, StreamedEqualsTheReference) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
-  const Array<float> partial(
-      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
-  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
   for (const auto& [in, out] : extents) {
     for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 40, 57, 64}) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2});
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
-      const StreamedTiles tiles{*map_w, *map_x, partial.data(), flags.data()};
-      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), tiles, queue);
+      const StreamedTiles maps{*map_w, *map_x};
+      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {}, maps, queue);
       EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
       for (int again = 0; again < 2; ++again) {
         const auto exact = f32(tokens, out, [&](float* to) {
-          product_streamed(few(x, w, to, out, true, tokens, in, out), tiles, queue);
+          product_streamed(few(x, w, to, out, true, tokens, in, out), {}, maps, queue);
         });
         EXPECT_LE(distance(exact, right), 1e-5) << tokens << ": " << in << " x " << out;
       }
@@ -169,12 +167,39 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
   }
 }
 
+TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const Array<float> scale({0.02F});
+  for (const auto& [in, out] : gated_extents) {
+    for (const std::int64_t tokens : {2, 9, 33, 64}) {
+      const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(2 * out, in, 2, 1.0F, 0);
+      const auto map_w = tensor_map({w.data(), 2 * out, in, in, streamed_rows(2 * out, gpu.processors) / 2});
+      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
+      ASSERT_TRUE(map_w && map_x);
+      const StreamedTiles maps{*map_w, *map_x};
+      const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
+      const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
+      product_streamed(few(x, w, sums.out().data, sums.out().stride, false, tokens, in, 2 * out), {}, maps,
+                       queue);
+      const In gate = sums.in(), up{gate.data + out, gate.stride};
+      gated_one_by_one(gate, up, out, right.out(), {}, tokens);
+      gated_one_by_one(gate, up, out, {}, {right_fp8.data(), right_fp8.stride(), scale.data()}, tokens);
+      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {.gated = true}, maps,
+                       queue);
+      // The same sums in the same order, whatever becomes of them: the same to the bit.
+      EXPECT_EQ(distance(y.values(), right.values()), 0) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      product_streamed(few(x, w, y_fp8.data(), y_fp8.stride(), false, tokens, in, out),
+                       {.gated = true, .y_scale = scale.data()}, maps, queue);
+      EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y_fp8.gaps_untouched());
+    }
+  }
+}
+
 /// Long enough that each block goes round its stages many times; cuBLASLt is held to the reference below.
 TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
-  const Array<float> partial(
-      std::vector<float>(static_cast<std::size_t>(streamed_partials(gpu.processors)), NAN));
-  const Array<std::uint32_t> flags(std::vector<std::uint32_t>(static_cast<std::size_t>(gpu.processors), 0));
   auto lt = CublasLt::open();
   ASSERT_TRUE(lt);
   for (const auto& [in, out] : {std::pair{4096, 28672}, std::pair{14336, 4096}, std::pair{4096, 6144}}) {
@@ -190,12 +215,12 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .x_stride = x.in().stride,
                                 .y_stride = right.out().stride},
                                nullptr));
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows});
+      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2});
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
-        product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out),
-                         {*map_w, *map_x, partial.data(), flags.data()}, queue);
+        product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {},
+                         {*map_w, *map_x}, queue);
       }
       EXPECT_LE(distance(y.values(), right.values()), bf16_tolerance) << tokens << ": " << in << " x " << out;
     }

@@ -53,7 +53,7 @@ struct Int4Split {
 inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 2048;
 /// Tokens of a tile, to which the kernels below pad them.
 constexpr std::int32_t int4_token_tile(std::int64_t tokens) {
-  return tokens <= 64 ? token_tile(tokens) : 128;
+  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : tokens <= 64 ? 64 : 128;
 }
 constexpr std::int64_t int4_partials(std::int64_t processors) {
   return processors * int4_rows * int4_token_tile(most_int4_tiled_tokens);

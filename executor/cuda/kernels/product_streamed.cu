@@ -1,236 +1,281 @@
 #include <type_traits>
 
 #include "executor/cuda/kernels/flags.cuh"
+#include "executor/cuda/kernels/fp8.cuh"
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/wgmma_fp8.cuh"
 
 namespace inferometer::cuda {
 namespace {
 
-/// Two warpgroups that take turns along k, of which the first writes; one warp that loads.
-constexpr int writers = 128, consumers = 2 * writers, threads = consumers + 32;
+/// Two warpgroups that multiply; one warp that loads.
+constexpr int group_threads = 128, consumers = 2 * group_threads, threads = consumers + 32;
+constexpr int most_shared = 227 * 1024, most_stages = 32;
 
+template <class Product>
+inline constexpr bool of_fp8 = std::is_same_v<Product, Fp8Product>;
 /// Columns of a box: rows of 128 bytes.
 template <class Product>
-inline constexpr int box_columns = std::is_same_v<Product, Fp8Product> ? 128 : 64;
+inline constexpr int box_columns = of_fp8<Product> ? 128 : 64;
 
-/// What a stage holds of a tile: boxes along k, whatever their elements are.
+/// Tiles of N rows of W in stages of so many boxes along k, half of them each warpgroup's: long runs along k
+/// are what memory likes.
 template <int N>
-struct Shape {
-  static constexpr int boxes = N <= 32 ? 4 : 2;
-  static constexpr int stage_bytes = boxes * 128 * (streamed_rows + N);
-  // Even, so that a stage is always the same warpgroup's: a barrier's phase can be told from the one before
-  // it only, which nobody may miss.
-  static constexpr int depth = 208 * 1024 / stage_bytes / 2 * 2;
-};
-template <int N>
-struct Stage {
-  unsigned char w[Shape<N>::boxes][streamed_rows * 128], x[Shape<N>::boxes][N * 128];
-};
-template <int N>
-struct Shared {
-  Stage<N> stage[Shape<N>::depth];
-  float sums[N / 2][writers];  ///< of the warpgroup that does not write
-  std::uint64_t full[Shape<N>::depth], empty[Shape<N>::depth];
+inline constexpr int boxes = N <= 64 ? 4 : 2;
+
+struct Barriers {
+  std::uint64_t full[most_stages], empty[most_stages];
 };
 
-struct Range {
-  std::int64_t from, to;
+/// The ring of stages: first their boxes of x, then those of W.
+template <int N>
+struct Ring {
+  static constexpr int sums = 2 * (N / 4) * group_threads;  ///< that warpgroups hand each other, behind it
+  int box, stage, depth;                                    ///< bytes of a box of x, of a stage; stages
+
+  __device__ __forceinline__ explicit Ring(int tokens)
+      : box((tokens + 7) / 8 * 1024),
+        stage(boxes<N> * (box + N * 128)),
+        depth(min(most_stages, (most_shared - 2048 - sums * 4) / stage)) {}
 };
 
-/// What each block does: steps [from, to) of all tiles' steps along k, laid one after another.
+/// Where someone is who goes through the stages.
+struct Place {
+  int stage = 0;
+  unsigned phase = 0;
+
+  __device__ __forceinline__ void next(int depth) {
+    if (++stage < depth) return;
+    stage = 0;
+    phase ^= 1;
+  }
+};
+
+/// What there is to do: tiles of outputs, dealt out to the blocks in turns, each in steps along k. Half of a
+/// tile's rows of W are `apart` from the other half.
 template <class Product, int N>
 struct Work {
-  static constexpr int columns = Shape<N>::boxes * box_columns<Product>;  ///< of a step along k
-  std::int64_t steps, units;
-  __device__ __forceinline__ explicit Work(const Product& a)
-      : steps((a.in + columns - 1) / columns), units((a.out + streamed_rows - 1) / streamed_rows * steps) {}
-  __device__ __forceinline__ Range of(std::int64_t block) const {
-    return {units * block / gridDim.x, units * (block + 1) / gridDim.x};
-  }
+  int outputs, tiles, steps, apart;
+
+  __host__ __device__ __forceinline__ Work(const Product& a, bool gated)
+      : outputs(gated ? N / 2 : N),
+        tiles((a.out + outputs - 1) / outputs),
+        steps((a.in + boxes<N> * box_columns<Product> - 1) / (boxes<N> * box_columns<Product>)),
+        apart(gated ? a.out : N / 2) {}
 };
 
 #ifdef INFEROMETER_HOPPER
 /// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
 template <class Product, int N>
-__device__ void load_stages(Shared<N>& shared, const StreamedTiles& tiles, const Work<Product, N>& work,
-                            Range mine, int tokens) {
-  using S = Shape<N>;
-  const auto each_box = [&](std::int64_t u, auto copy) {
-    const int s = static_cast<int>((u - mine.from) % S::depth);
+__device__ void load_stages(Barriers& barriers, unsigned char* stages, const Ring<N>& ring,
+                            const StreamedTiles& maps, const Work<Product, N>& work, int tokens) {
+  struct Walk {
+    int tile, step = 0;
+    Place place;
+  };
+  const auto next = [&](Walk& at) {
+    at.place.next(ring.depth);
+    if (++at.step < work.steps) return;
+    at.step = 0;
+    at.tile += static_cast<int>(gridDim.x);
+  };
+  const auto each_box = [&](const Walk& at, auto copy) {
+    unsigned char* stage = stages + at.place.stage * ring.stage;
 #pragma unroll
-    for (int b = 0; b < S::boxes; ++b)
-      copy(s, b, static_cast<int>(u % work.steps) * work.columns + b * box_columns<Product>);
+    for (int b = 0; b < boxes<N>; ++b)
+      copy(b, (at.step * boxes<N> + b) * box_columns<Product>, stage, barriers.full + at.place.stage);
   };
-  const auto load_w = [&](std::int64_t u) {
-    expect_bytes(shared.full + (u - mine.from) % S::depth, S::boxes * 128 * (streamed_rows + tokens));
-    each_box(u, [&](int s, int b, int column) {
-      copy_box(shared.stage[s].w[b], &tiles.w, column, static_cast<int>(u / work.steps) * streamed_rows,
-               shared.full + s);
+  const auto load_w = [&](const Walk& at) {
+    expect_bytes(barriers.full + at.place.stage, boxes<N> * 128 * (N + tokens));
+    each_box(at, [&](int b, int column, unsigned char* stage, std::uint64_t* full) {
+      unsigned char* w = stage + boxes<N> * ring.box + b * N * 128;
+      const int row = at.tile * work.outputs;
+      copy_box(w, &maps.w, column, row, full);
+      copy_box(w + N * 64, &maps.w, column, row + work.apart, full);
     });
   };
-  const auto load_x = [&](std::int64_t u) {
-    each_box(u, [&](int s, int b, int column) {
-      copy_box(shared.stage[s].x[b], &tiles.x, column, 0, shared.full + s);
+  const auto load_x = [&](const Walk& at) {
+    each_box(at, [&](int b, int column, unsigned char* stage, std::uint64_t* full) {
+      copy_box(stage + b * ring.box, &maps.x, column, 0, full);
     });
   };
-  const std::int64_t ahead = mine.to < mine.from + S::depth ? mine.to : mine.from + S::depth;
-  for (std::int64_t u = mine.from; u < ahead; ++u) load_w(u);
+  Walk w{static_cast<int>(blockIdx.x)}, x = w;
+  int ahead = 0;
+  for (; ahead < ring.depth && w.tile < work.tiles; ++ahead, next(w)) load_w(w);
   wait_for_earlier();
-  for (std::int64_t u = mine.from; u < ahead; ++u) load_x(u);
-  for (std::int64_t u = ahead; u < mine.to; ++u) {
-    const std::int64_t turn = (u - mine.from) / S::depth;
-    wait(shared.empty + (u - mine.from) % S::depth, static_cast<unsigned>((turn - 1) % 2));
-    load_w(u);
-    load_x(u);
+  for (; ahead > 0; --ahead, next(x)) load_x(x);
+  for (; w.tile < work.tiles; next(w)) {
+    wait(barriers.empty + w.place.stage, w.place.phase ^ 1);
+    load_w(w);
+    load_x(w);
   }
 }
 
-/// Adds what the blocks behind this one found of the tile that ends at `tile_end`.
-template <class Product, int N>
-__device__ void add_others(float (&d)[N / 2], const StreamedTiles& tiles, const Work<Product, N>& work,
-                           std::int64_t tile_end) {
-  int others = 0;
-  while (blockIdx.x + 1 + others < gridDim.x && work.of(blockIdx.x + 1 + others).from < tile_end) ++others;
-  std::uint32_t* flags = tiles.flags + blockIdx.x + 1;
-  for (int i = threadIdx.x; i < others; i += writers) wait_for(flags + i);
-  meet<writers>(2);
-  for (int i = 0; i < others; ++i) {
-    const float* from = tiles.partial + static_cast<std::int64_t>(blockIdx.x + 1 + i) * writers * (N / 2) +
-                        static_cast<int>(threadIdx.x);
-#pragma unroll
-    for (int j = 0; j < N / 2; ++j) d[j] += __ldcg(from + j * writers);
+/// Values [at, at + 2) of a token.
+template <class Product>
+__device__ __forceinline__ void store_two(const Product& a, int token, int at, float low, float high) {
+  const std::int64_t place = token * a.y_stride + at;
+  const bool both = at + 1 < a.out;
+  if (a.y_f32) {
+    static_cast<float*>(a.y)[place] = low;
+    if (both) static_cast<float*>(a.y)[place + 1] = high;
+    return;
   }
-  meet<writers>(2);
-  for (int i = threadIdx.x; i < others; i += writers) flags[i] = 0;
+  Bf16* y = static_cast<Bf16*>(a.y) + place;
+  if (both && reinterpret_cast<std::uintptr_t>(y) % 4 == 0) {
+    *reinterpret_cast<unsigned*>(y) = pack(low, high);
+  } else {
+    y[0] = to_bf16(low);
+    if (both) y[1] = to_bf16(high);
+  }
 }
 
-template <class Product, int N>
-__device__ void store_tile(const float (&d)[N / 2], const Product& a, std::int64_t tile) {
+/// The outputs from `first` on of a token, by four threads: sums[2 j + i] is of row 8 j + 2 (lane % 4) + i of
+/// the tile's rows of W.
+template <int N, class Product>
+__device__ void store_token(const float (&sums)[N / 4], const Product& a, const Epilogue& epilogue, int token,
+                            int first) {
+  if (token >= a.tokens) return;
   float scale = 1;
-  if constexpr (std::is_same_v<Product, Fp8Product>) scale = *a.x_scale * *a.w_scale;
-  const int lane = threadIdx.x % 32;
-  const std::int64_t row = tile * streamed_rows + threadIdx.x / 32 * 16 + lane / 4;
+  if constexpr (of_fp8<Product>) scale = *a.x_scale * *a.w_scale;
+  const auto sum = [&](int i) { return sums[i] * scale; };
+  first += threadIdx.x % 4 * 2;
+  if (!epilogue.gated) {
 #pragma unroll
-  for (int i = 0; i < N / 2; ++i) {
-    const std::int64_t out = row + i % 4 / 2 * 8;
-    const int token = i / 4 * 8 + lane % 4 * 2 + i % 2;
-    if (out >= a.out || token >= a.tokens) continue;
-    if (a.y_f32) {
-      static_cast<float*>(a.y)[token * a.y_stride + out] = d[i] * scale;
-    } else {
-      static_cast<Bf16*>(a.y)[token * a.y_stride + out] = to_bf16(d[i] * scale);
+    for (int j = 0; j < N / 8; ++j) {
+      if (first + 8 * j < a.out) store_two(a, token, first + 8 * j, sum(2 * j), sum(2 * j + 1));
     }
+    return;
+  }
+  const float factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
+#pragma unroll
+  for (int j = 0; j < N / 16; ++j) {
+    const int at = first + 8 * j;
+    if (at >= a.out) continue;
+    float y[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      y[i] = gate_silu(to_float(to_bf16(sum(2 * j + i))), to_float(to_bf16(sum(2 * j + i + N / 8))));
+    if (epilogue.y_scale == nullptr) {
+      store_two(a, token, at, y[0], y[1]);
+      continue;
+    }
+    std::uint8_t* q = static_cast<std::uint8_t*>(a.y) + token * a.y_stride + at;
+    q[0] = to_fp8(to_float(to_bf16(y[0])) * factor);
+    if (at + 1 < a.out) q[1] = to_fp8(to_float(to_bf16(y[1])) * factor);
   }
 }
 #endif
 
+/// Tokens are the rows of the matrix units, so that any multiple of eight rows of W can be its columns.
 template <class Product, int N>
 __global__ void __launch_bounds__(threads, 1)
-    streamed(const __grid_constant__ StreamedTiles tiles, Product a) {
+    streamed(const __grid_constant__ StreamedTiles maps, Product a, Epilogue epilogue) {
 #ifdef INFEROMETER_HOPPER
-  using S = Shape<N>;
   extern __shared__ unsigned char memory[];
-  auto& shared =
-      *reinterpret_cast<Shared<N>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
-  const Work<Product, N> work(a);
-  const Range mine = work.of(blockIdx.x);
+  auto* aligned =
+      reinterpret_cast<unsigned char*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
+  auto& barriers = *reinterpret_cast<Barriers*>(aligned);
+  unsigned char* stages = aligned + 1024;
+  const Ring<N> ring(a.tokens);
+  const Work<Product, N> work(a, epilogue.gated);
   allow_next();
   if (threadIdx.x == 0) {
-    for (int s = 0; s < S::depth; ++s) {
-      init_barrier(shared.full + s, 1);
-      init_barrier(shared.empty + s, writers / 32);
+    for (int s = 0; s < ring.depth; ++s) {
+      init_barrier(barriers.full + s, 1);
+      init_barrier(barriers.empty + s, consumers / 32);
     }
     publish_barriers();
   }
   __syncthreads();
   if (threadIdx.x >= consumers) {
-    if (threadIdx.x == consumers) load_stages<Product, N>(shared, tiles, work, mine, a.tokens);
+    if (threadIdx.x == consumers) load_stages(barriers, stages, ring, maps, work, a.tokens);
     return;
   }
   wait_for_earlier();
-  const int group = threadIdx.x / 128, in_group = threadIdx.x % 128;
-  for (std::int64_t at = mine.from; at < mine.to;) {
-    const std::int64_t tile = at / work.steps, tile_end = (tile + 1) * work.steps;
-    const std::int64_t from = at, to = tile_end < mine.to ? tile_end : mine.to;
+  const int group = threadIdx.x / group_threads, in_group = threadIdx.x % group_threads;
+  auto* handed = reinterpret_cast<float*>(stages + ring.depth * ring.stage) + in_group;
+  Place place;
+  for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
     float d[N / 2] = {};
-    for (; at < to; ++at) {
-      const int s = static_cast<int>((at - mine.from) % S::depth);
-      if ((at - mine.from) % 2 != group) continue;
-      wait(shared.full + s, static_cast<unsigned>((at - mine.from) / S::depth % 2));
+    for (int i = 0; i < work.steps; ++i, place.next(ring.depth)) {
+      const unsigned char *x = stages + place.stage * ring.stage, *w = x + boxes<N> * ring.box;
+      wait(barriers.full + place.stage, place.phase);
       products_begin();
 #pragma unroll
-      for (int b = 0; b < S::boxes; ++b) {
-        const std::uint64_t w = tile_descriptor(shared.stage[s].w[b]),
-                            x = tile_descriptor(shared.stage[s].x[b]);
+      for (int b = 0; b < boxes<N> / 2; ++b) {
+        const int box = group * (boxes<N> / 2) + b;
+        // Of fewer than 64 tokens the others' rows are whatever lies behind; nobody stores them.
+        const std::uint64_t of_x = tile_descriptor(x + box * ring.box),
+                            of_w = tile_descriptor(w + box * N * 128);
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
-          if constexpr (std::is_same_v<Product, Fp8Product>) {
-            multiply_fp8_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+          if constexpr (of_fp8<Product>) {
+            multiply_fp8_tile<N>(d, of_x + 2 * k, of_w + 2 * k, 1);
           } else {
-            multiply_tile<N>(d, w + 2 * k, x + 2 * k, 1);
+            multiply_tile<N>(d, of_x + 2 * k, of_w + 2 * k, 1);
           }
         }
       }
       products_end();
-      if (threadIdx.x % 32 == 0) arrive(shared.empty + s);
+      if (threadIdx.x % 32 == 0) arrive(barriers.empty + place.stage);
     }
-    if (group == 1) {
+    // Of each sixteen tokens the first warpgroup ends the upper eight, the second the lower.
+    float sums[N / 4];
 #pragma unroll
-      for (int i = 0; i < N / 2; ++i) shared.sums[i][in_group] = d[i];
+    for (int j = 0; j < N / 4; ++j) {
+      const float upper = d[j / 2 * 4 + j % 2], lower = d[j / 2 * 4 + 2 + j % 2];
+      sums[j] = group == 0 ? upper : lower;
+      handed[(group * (N / 4) + j) * group_threads] = group == 0 ? lower : upper;
     }
     meet<consumers>(1);
-    if (group == 0) {
 #pragma unroll
-      for (int i = 0; i < N / 2; ++i) d[i] += shared.sums[i][in_group];
-    }
+    for (int j = 0; j < N / 4; ++j) sums[j] += handed[((1 - group) * (N / 4) + j) * group_threads];
     meet<consumers>(1);
-    if (group == 1) continue;
-    if (from != tile * work.steps) {  // a block before this one began the tile, and will add
-      float* partial = tiles.partial + static_cast<std::int64_t>(blockIdx.x) * writers * (N / 2) +
-                       static_cast<int>(threadIdx.x);
-#pragma unroll
-      for (int i = 0; i < N / 2; ++i) __stcg(partial + i * writers, d[i]);
-      __threadfence();
-      meet<writers>(2);
-      if (threadIdx.x == 0) raise(tiles.flags + blockIdx.x);
-      continue;
-    }
-    if (to < tile_end) add_others<Product, N>(d, tiles, work, tile_end);
-    store_tile<Product, N>(d, a, tile);
+    const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
+    store_token<N>(sums, a, epilogue, token, tile * work.outputs);
   }
 #endif
 }
 
 template <int N, class Product>
-void start(const Product& a, const StreamedTiles& tiles, const Queue& queue) {
-  const auto ceil_div = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
-  const std::int64_t units = ceil_div(a.in, Work<Product, N>::columns) * ceil_div(a.out, streamed_rows);
-  const auto blocks = static_cast<unsigned>(units < queue.processors ? units : queue.processors);
-  launch(queue, &streamed<Product, N>, blocks, threads, sizeof(Shared<N>) + 1024, tiles, a);
+void start(const Product& a, const Epilogue& epilogue, const StreamedTiles& maps, const Queue& queue) {
+  const int tiles = Work<Product, N>(a, epilogue.gated).tiles;
+  const auto blocks = static_cast<unsigned>(tiles < queue.processors ? tiles : queue.processors);
+  launch(queue, &streamed<Product, N>, blocks, threads, most_shared, maps, a, epilogue);
 }
 
 template <class Product>
-void start_for(const Product& a, const StreamedTiles& tiles, const Queue& queue) {
-  switch (token_tile(a.tokens)) {
-    case 8:
-      return start<8>(a, tiles, queue);
+void start_for(const Product& a, const Epilogue& epilogue, const StreamedTiles& maps, const Queue& queue) {
+  switch (streamed_rows(epilogue.gated ? 2L * a.out : a.out, queue.processors)) {
     case 16:
-      return start<16>(a, tiles, queue);
+      return start<16>(a, epilogue, maps, queue);
     case 32:
-      return start<32>(a, tiles, queue);
+      return start<32>(a, epilogue, maps, queue);
+    case 48:
+      return start<48>(a, epilogue, maps, queue);
+    case 64:
+      return start<64>(a, epilogue, maps, queue);
+    case 80:
+      return start<80>(a, epilogue, maps, queue);
+    case 96:
+      return start<96>(a, epilogue, maps, queue);
+    case 112:
+      return start<112>(a, epilogue, maps, queue);
     default:
-      return start<64>(a, tiles, queue);
+      return start<128>(a, epilogue, maps, queue);
   }
 }
 
 }  // namespace
 
-void product_streamed(const FewTokensProduct& a, const StreamedTiles& tiles, const Queue& queue) {
-  start_for(a, tiles, queue);
+void product_streamed(const FewTokensProduct& a, const Epilogue& epilogue, const StreamedTiles& maps,
+                      const Queue& queue) {
+  start_for(a, epilogue, maps, queue);
 }
-void product_streamed(const Fp8Product& a, const StreamedTiles& tiles, const Queue& queue) {
-  start_for(a, tiles, queue);
+void product_streamed(const Fp8Product& a, const Epilogue& epilogue, const StreamedTiles& maps,
+                      const Queue& queue) {
+  start_for(a, epilogue, maps, queue);
 }
 
 }  // namespace inferometer::cuda

@@ -1,0 +1,36 @@
+#pragma once
+
+// Lists of registers, since an instruction of a warpgroup names each that it adds to.
+#define INFEROMETER_R4 "%0, %1, %2, %3"
+#define INFEROMETER_S4(d) "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+#define INFEROMETER_R8 INFEROMETER_R4 ", %4, %5, %6, %7"
+#define INFEROMETER_R16 INFEROMETER_R8 ", %8, %9, %10, %11, %12, %13, %14, %15"
+#define INFEROMETER_R24 INFEROMETER_R16 ", %16, %17, %18, %19, %20, %21, %22, %23"
+#define INFEROMETER_R32 INFEROMETER_R24 ", %24, %25, %26, %27, %28, %29, %30, %31"
+#define INFEROMETER_R40 INFEROMETER_R32 ", %32, %33, %34, %35, %36, %37, %38, %39"
+#define INFEROMETER_R48 INFEROMETER_R40 ", %40, %41, %42, %43, %44, %45, %46, %47"
+#define INFEROMETER_R56 INFEROMETER_R48 ", %48, %49, %50, %51, %52, %53, %54, %55"
+#define INFEROMETER_R64 INFEROMETER_R56 ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define INFEROMETER_S8(d, i)                                                                              \
+  "+f"(d[(i)]), "+f"(d[(i) + 1]), "+f"(d[(i) + 2]), "+f"(d[(i) + 3]), "+f"(d[(i) + 4]), "+f"(d[(i) + 5]), \
+      "+f"(d[(i) + 6]), "+f"(d[(i) + 7])
+#define INFEROMETER_S16(d) INFEROMETER_S8(d, 0), INFEROMETER_S8(d, 8)
+#define INFEROMETER_S24(d) INFEROMETER_S16(d), INFEROMETER_S8(d, 16)
+#define INFEROMETER_S32(d) INFEROMETER_S24(d), INFEROMETER_S8(d, 24)
+#define INFEROMETER_S40(d) INFEROMETER_S32(d), INFEROMETER_S8(d, 32)
+#define INFEROMETER_S48(d) INFEROMETER_S40(d), INFEROMETER_S8(d, 40)
+#define INFEROMETER_S56(d) INFEROMETER_S48(d), INFEROMETER_S8(d, 48)
+#define INFEROMETER_S64(d) INFEROMETER_S56(d), INFEROMETER_S8(d, 56)
+
+/// M(columns, registers a thread, their list, operands of the assembler; places of a, b and a condition) for
+/// each number of columns of an instruction that is used.
+#define INFEROMETER_EACH_TILE(M)                                       \
+  M(8, 4, INFEROMETER_R4, INFEROMETER_S4(d), "%4", "%5", "%6")         \
+  M(16, 8, INFEROMETER_R8, INFEROMETER_S8(d, 0), "%8", "%9", "%10")    \
+  M(32, 16, INFEROMETER_R16, INFEROMETER_S16(d), "%16", "%17", "%18")  \
+  M(48, 24, INFEROMETER_R24, INFEROMETER_S24(d), "%24", "%25", "%26")  \
+  M(64, 32, INFEROMETER_R32, INFEROMETER_S32(d), "%32", "%33", "%34")  \
+  M(80, 40, INFEROMETER_R40, INFEROMETER_S40(d), "%40", "%41", "%42")  \
+  M(96, 48, INFEROMETER_R48, INFEROMETER_S48(d), "%48", "%49", "%50")  \
+  M(112, 56, INFEROMETER_R56, INFEROMETER_S56(d), "%56", "%57", "%58") \
+  M(128, 64, INFEROMETER_R64, INFEROMETER_S64(d), "%64", "%65", "%66")
