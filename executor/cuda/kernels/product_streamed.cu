@@ -8,9 +8,9 @@
 namespace inferometer::cuda {
 namespace {
 
-/// Two warpgroups that multiply; one warp that loads.
-constexpr int group_threads = 128, consumers = 2 * group_threads, threads = consumers + 32;
-constexpr int most_shared = 227 * 1024, most_stages = 32;
+/// Two warpgroups that multiply; a warp that loads W and one that loads x.
+constexpr int group_threads = 128, consumers = 2 * group_threads, threads = consumers + 64;
+constexpr int most_shared = 227 * 1024, most_stages = 12;
 
 template <class Product>
 inline constexpr bool of_fp8 = std::is_same_v<Product, Fp8Product>;
@@ -24,19 +24,22 @@ template <int N>
 inline constexpr int boxes = N <= 64 ? 4 : 2;
 
 struct Barriers {
-  std::uint64_t full[most_stages], empty[most_stages];
+  std::uint64_t full_w[most_stages], empty_w[most_stages], full_x[most_stages], empty_x[most_stages];
 };
 
-/// The ring of stages: first their boxes of x, then those of W.
+/// How shared memory is used: stages of x, which come from the L2 cache, and of W. With more of W on its way
+/// x would be kept waiting (measured on an H200).
 template <int N>
-struct Ring {
-  static constexpr int sums = 2 * (N / 4) * group_threads;  ///< that warpgroups hand each other, behind it
-  int box, stage, depth;                                    ///< bytes of a box of x, of a stage; stages
+struct Layout {
+  static constexpr int w_stage = boxes<N> * N * 128, most_w = 96 * 1024;
+  static constexpr int sums = 2 * (N / 4) * group_threads;  ///< that warpgroups hand each other
+  static constexpr int x_depth = N <= 16 ? 5 : N <= 32 ? 4 : 3;
+  int box, x_stage, w_depth;  ///< bytes of a box of x, of a stage; stages
 
-  __device__ __forceinline__ explicit Ring(int tokens)
+  __device__ __forceinline__ explicit Layout(int tokens)
       : box((tokens + 7) / 8 * 1024),
-        stage(boxes<N> * (box + N * 128)),
-        depth(min(most_stages, (most_shared - 2048 - sums * 4) / stage)) {}
+        x_stage(boxes<N> * box),
+        w_depth(min(most_w, most_shared - 2048 - sums * 4 - x_depth * x_stage) / w_stage) {}
 };
 
 /// Where someone is who goes through the stages.
@@ -65,50 +68,49 @@ struct Work {
 };
 
 #ifdef INFEROMETER_HOPPER
-/// One thread keeps the stages full. Weights are fetched ahead of the kernel that makes x.
+/// One thread calls load(tile, step, stage) for all that this block does, as stages become empty.
+template <class Product, int N, class F>
+__device__ void keep_full(const Work<Product, N>& work, std::uint64_t* empty, int depth, F load) {
+  Place place;
+  unsigned round = 0;  // nobody has to empty the stages of the first
+  for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
+    for (int step = 0; step < work.steps; ++step) {
+      if (round > 0) wait(empty + place.stage, place.phase ^ 1);
+      load(tile, step, place.stage);
+      place.next(depth);
+      if (place.stage == 0) round = 1;
+    }
+  }
+}
+
+/// Weights are fetched ahead of the kernel that makes x.
 template <class Product, int N>
-__device__ void load_stages(Barriers& barriers, unsigned char* stages, const Ring<N>& ring,
-                            const StreamedTiles& maps, const Work<Product, N>& work, int tokens) {
-  struct Walk {
-    int tile, step = 0;
-    Place place;
-  };
-  const auto next = [&](Walk& at) {
-    at.place.next(ring.depth);
-    if (++at.step < work.steps) return;
-    at.step = 0;
-    at.tile += static_cast<int>(gridDim.x);
-  };
-  const auto each_box = [&](const Walk& at, auto copy) {
-    unsigned char* stage = stages + at.place.stage * ring.stage;
+__device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N>& layout,
+                       const StreamedTiles& maps, const Work<Product, N>& work) {
+  keep_full(work, barriers.empty_w, layout.w_depth, [&](int tile, int step, int s) {
+    std::uint64_t* full = barriers.full_w + s;
+    expect_bytes(full, layout.w_stage);
 #pragma unroll
-    for (int b = 0; b < boxes<N>; ++b)
-      copy(b, (at.step * boxes<N> + b) * box_columns<Product>, stage, barriers.full + at.place.stage);
-  };
-  const auto load_w = [&](const Walk& at) {
-    expect_bytes(barriers.full + at.place.stage, boxes<N> * 128 * (N + tokens));
-    each_box(at, [&](int b, int column, unsigned char* stage, std::uint64_t* full) {
-      unsigned char* w = stage + boxes<N> * ring.box + b * N * 128;
-      const int row = at.tile * work.outputs;
+    for (int b = 0; b < boxes<N>; ++b) {
+      unsigned char* w = stages + s * layout.w_stage + b * N * 128;
+      const int column = (step * boxes<N> + b) * box_columns<Product>, row = tile * work.outputs;
       copy_box(w, &maps.w, column, row, full);
       copy_box(w + N * 64, &maps.w, column, row + work.apart, full);
-    });
-  };
-  const auto load_x = [&](const Walk& at) {
-    each_box(at, [&](int b, int column, unsigned char* stage, std::uint64_t* full) {
-      copy_box(stage + b * ring.box, &maps.x, column, 0, full);
-    });
-  };
-  Walk w{static_cast<int>(blockIdx.x)}, x = w;
-  int ahead = 0;
-  for (; ahead < ring.depth && w.tile < work.tiles; ++ahead, next(w)) load_w(w);
+    }
+  });
+}
+template <class Product, int N>
+__device__ void load_x(Barriers& barriers, unsigned char* stages, const Layout<N>& layout,
+                       const StreamedTiles& maps, const Work<Product, N>& work, int tokens) {
   wait_for_earlier();
-  for (; ahead > 0; --ahead, next(x)) load_x(x);
-  for (; w.tile < work.tiles; next(w)) {
-    wait(barriers.empty + w.place.stage, w.place.phase ^ 1);
-    load_w(w);
-    load_x(w);
-  }
+  keep_full(work, barriers.empty_x, layout.x_depth, [&](int, int step, int s) {
+    std::uint64_t* full = barriers.full_x + s;
+    expect_bytes(full, boxes<N> * 128 * tokens);
+#pragma unroll
+    for (int b = 0; b < boxes<N>; ++b)
+      copy_box(stages + s * layout.x_stage + b * layout.box, &maps.x,
+               (step * boxes<N> + b) * box_columns<Product>, 0, full);
+  });
 }
 
 /// Values [at, at + 2) of a token.
@@ -176,37 +178,42 @@ __global__ void __launch_bounds__(threads, 1)
   auto* aligned =
       reinterpret_cast<unsigned char*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
   auto& barriers = *reinterpret_cast<Barriers*>(aligned);
-  unsigned char* stages = aligned + 1024;
-  const Ring<N> ring(a.tokens);
+  const Layout<N> layout(a.tokens);
+  unsigned char *stages_x = aligned + 1024, *stages_w = stages_x + layout.x_depth * layout.x_stage;
   const Work<Product, N> work(a, epilogue.gated);
   allow_next();
   if (threadIdx.x == 0) {
-    for (int s = 0; s < ring.depth; ++s) {
-      init_barrier(barriers.full + s, 1);
-      init_barrier(barriers.empty + s, consumers / 32);
+    for (int s = 0; s < most_stages; ++s) {
+      init_barrier(barriers.full_w + s, 1);
+      init_barrier(barriers.full_x + s, 1);
+      init_barrier(barriers.empty_w + s, consumers / 32);
+      init_barrier(barriers.empty_x + s, consumers / 32);
     }
     publish_barriers();
   }
   __syncthreads();
   if (threadIdx.x >= consumers) {
-    if (threadIdx.x == consumers) load_stages(barriers, stages, ring, maps, work, a.tokens);
+    if (threadIdx.x == consumers) load_w(barriers, stages_w, layout, maps, work);
+    if (threadIdx.x == consumers + 32) load_x(barriers, stages_x, layout, maps, work, a.tokens);
     return;
   }
   wait_for_earlier();
   const int group = threadIdx.x / group_threads, in_group = threadIdx.x % group_threads;
-  auto* handed = reinterpret_cast<float*>(stages + ring.depth * ring.stage) + in_group;
-  Place place;
+  auto* handed = reinterpret_cast<float*>(stages_w + layout.w_depth * layout.w_stage) + in_group;
+  Place at_w, at_x;
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
     float d[N / 2] = {};
-    for (int i = 0; i < work.steps; ++i, place.next(ring.depth)) {
-      const unsigned char *x = stages + place.stage * ring.stage, *w = x + boxes<N> * ring.box;
-      wait(barriers.full + place.stage, place.phase);
+    for (int i = 0; i < work.steps; ++i, at_w.next(layout.w_depth), at_x.next(layout.x_depth)) {
+      const unsigned char *w = stages_w + at_w.stage * layout.w_stage,
+                          *x = stages_x + at_x.stage * layout.x_stage;
+      wait(barriers.full_w + at_w.stage, at_w.phase);
+      wait(barriers.full_x + at_x.stage, at_x.phase);
       products_begin();
 #pragma unroll
       for (int b = 0; b < boxes<N> / 2; ++b) {
         const int box = group * (boxes<N> / 2) + b;
         // Of fewer than 64 tokens the others' rows are whatever lies behind; nobody stores them.
-        const std::uint64_t of_x = tile_descriptor(x + box * ring.box),
+        const std::uint64_t of_x = tile_descriptor(x + box * layout.box),
                             of_w = tile_descriptor(w + box * N * 128);
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
@@ -218,7 +225,10 @@ __global__ void __launch_bounds__(threads, 1)
         }
       }
       products_end();
-      if (threadIdx.x % 32 == 0) arrive(barriers.empty + place.stage);
+      if (threadIdx.x % 32 == 0) {
+        arrive(barriers.empty_w + at_w.stage);
+        arrive(barriers.empty_x + at_x.stage);
+      }
     }
     // Of each sixteen tokens the first warpgroup ends the upper eight, the second the lower.
     float sums[N / 4];
