@@ -29,7 +29,7 @@ bool feeds_halves(const Structure& s, std::size_t i) {
   return s.nodes[i].reads == halves && reads_alone(s, i);
 }
 
-/// Tokens that kernels which stream weights take.
+/// Tokens that a kernel which streams its weights once takes at most.
 constexpr std::int64_t few = 64;
 
 bool plain_product(const AnyOperator& op) {

@@ -6,7 +6,7 @@
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/packing.hpp"
-#include "executor/cuda/kernels/products.hpp"
+#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "executor/weights/half.hpp"
 #include "executor/weights/seeded_weights.hpp"
@@ -166,12 +166,8 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
     const std::int64_t row_bytes = size_of(spec.columns, spec.format.dtype).value;
     if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && copied && row_bytes % 16 == 0) {
       const Result<CUtensorMap> map =
-          tensor_map({.data = constant.data,
-                      .rows = spec.rows,
-                      .columns = spec.columns,
-                      .stride = spec.columns,
-                      .box_rows = streamed_rows(spec.rows, gpu.processors) / 2,
-                      .element_bytes = static_cast<std::int32_t>(row_bytes / spec.columns)});
+          streamed_weights(constant.data, spec.rows, spec.columns,
+                           static_cast<std::int32_t>(row_bytes / spec.columns), gpu.processors);
       if (!map) return failure(map.error());
       constant.map = *map;
     }

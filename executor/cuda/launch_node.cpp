@@ -105,7 +105,8 @@ struct Launch : NodeViews {
                     .x_scale = fp8 ? c.scales.scale(to.reads[0].buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(w.scales) : nullptr};
     if (tokens > 1) {
-      require(w.map.has_value(), "a map of the weights of a joined product");
+      require(prologue.kind == Prologue::Kind::none && w.map.has_value(),
+              "a product of several tokens as they are, with a map of its weights");
       return stream_product(p, epilogue, *w.map, c.queue);
     }
     if (fp8 && alone) {

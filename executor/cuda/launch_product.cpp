@@ -30,8 +30,19 @@ Fp8Product few_fp8(const Product& p) {
           .out = static_cast<std::int32_t>(p.out)};
 }
 
+Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
+                                     std::int32_t element_bytes, int processors) {
+  return tensor_map({.data = w,
+                     .rows = rows,
+                     .columns = columns,
+                     .stride = columns,
+                     .box_rows = streamed_rows(rows, processors) / 2,
+                     .element_bytes = element_bytes});
+}
+
 Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                     const Queue& queue) {
+  require(p.tokens <= most_streamed_tokens, "few tokens for a streamed product");
   const Result<CUtensorMap> x = tensor_map({.data = p.x,
                                             .rows = p.tokens,
                                             .columns = p.in,

@@ -13,8 +13,12 @@ namespace inferometer::cuda {
 FewTokensProduct few_bf16(const Product& p);
 Fp8Product few_fp8(const Product& p);
 
+/// The map of W that product_streamed() reads by.   w [rows, columns], dense
+[[nodiscard]] Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
+                                                   std::int32_t element_bytes, int processors);
+
 /// y = x Wᵀ by the kernel of a choice, which fits.
-/// w_map: of W, as StreamedTiles has it; needed by streamed
+/// w_map: streamed_weights(); needed by streamed
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice,
                                   const std::optional<CUtensorMap>& w_map, CublasLt& library,
                                   const Queue& queue);

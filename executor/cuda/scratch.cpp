@@ -25,7 +25,8 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
                      largest = place(most_rows * 8), zeroed = total.value,
-                     partial = place(int4_partials(gpu.processors) * 4), unpacked = place(largest_int4 * 2),
+                     partial = place(largest_int4 > 0 ? int4_partials(gpu.processors) * 4 : 0),
+                     unpacked = place(largest_int4 * 2),
                      decode = place(
                          decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
                      scores = place(naive_scores.value);

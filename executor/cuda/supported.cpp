@@ -183,11 +183,10 @@ Errors not_executed(const Case& c, const Structure& structure, const Gpu& gpu) {
     const bool fits = product->w.dtype == DType::int4  ? int4_one_token_fits(product->in)
                       : product->w.dtype == DType::fp8 ? one_token_fp8_fits(product->in)
                                                        : one_token_fits(product->in);
-    const std::int64_t vector = product->w.dtype == DType::fp8 ? 16 : 8;
-    if (product->in % vector != 0 || !fits)
+    if (product->in % 8 != 0 || !fits)
       refuse("fusion.norm_product, gated_product, gated_epilogue, quantize: products of " +
-             std::to_string(product->in) + " inputs are not joined; multiples of " + std::to_string(vector) +
-             " that fit shared memory are");
+             std::to_string(product->in) +
+             " inputs are not joined; multiples of 8 that fit shared memory are");
     const auto* gate =
         std::get_if<GatedActivation>(&structure.nodes[kernel_of(structure, i, {.tokens = 1}).first].op);
     if (gate != nullptr && gate->activation != Activation::silu)

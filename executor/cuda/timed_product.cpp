@@ -5,7 +5,6 @@
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/packing.hpp"
-#include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
 
@@ -98,12 +97,8 @@ void TimedProduct::fill(const ProductShape& s) {
 Done TimedProduct::map_weights(const ProductShape& s) {
   if (!fits(ProductKernel::streamed, s, {.hopper = queue_.hopper})) return std::monostate{};
   for (Copy& copy : copies_) {
-    const Result<CUtensorMap> map = tensor_map({.data = copy.w,
-                                                .rows = s.out,
-                                                .columns = s.in,
-                                                .stride = s.in,
-                                                .box_rows = streamed_rows(s.out, queue_.processors) / 2,
-                                                .element_bytes = s.w == DType::fp8 ? 1 : 2});
+    const Result<CUtensorMap> map =
+        streamed_weights(copy.w, s.out, s.in, s.w == DType::fp8 ? 1 : 2, queue_.processors);
     if (!map) return failure(map.error());
     copy.map = *map;
   }

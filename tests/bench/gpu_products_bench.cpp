@@ -1,6 +1,7 @@
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/packing.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
+#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "tests/bench/gpu_kernel_bench.hpp"
@@ -68,8 +69,8 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const StreamedTiles maps{map_of(w, s.out, s.in, streamed_rows(s.out, b->queue.processors) / 2),
-                             map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens))};
+    const StreamedMaps maps{*streamed_weights(w.data(), s.out, s.in, 2, b->queue.processors),
+                            map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens))};
     b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, x.data(), w.data(), y.data()); });
@@ -106,8 +107,8 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token_fp8(few, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const StreamedTiles maps{map_of(w.q, s.out, s.in, streamed_rows(s.out, b->queue.processors) / 2, 1),
-                             map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1)};
+    const StreamedMaps maps{*streamed_weights(w.q.data(), s.out, s.in, 1, b->queue.processors),
+                            map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1)};
     b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, few.x, few.w, few.y, few.x_scale, few.w_scale); });

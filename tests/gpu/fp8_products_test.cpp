@@ -1,6 +1,7 @@
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
+#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "model/operators/linear.hpp"
 #include "tests/gpu/fp8.hpp"
@@ -66,7 +67,8 @@ struct GpuFp8Products : OnGpu {
 };
 
 constexpr std::int64_t extents[][2] = {{64, 64},    {80, 208},   {256, 1},      {2048, 129}, {4096, 768},
-                                       {4112, 333}, {14336, 96}, {1024, 40000}, {16, 7},     {496, 1000}};
+                                       {4112, 333}, {14336, 96}, {1024, 40000}, {16, 7},     {496, 1000},
+                                       {64, 8192},  {80, 22016}, {64, 151936}};
 
 TEST_F(GpuFp8Products, OneTokenEqualsTheReference) {
   for (const auto& [in, out] : extents) {
@@ -187,10 +189,10 @@ TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
     for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 40, 57, 64}) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2, 1});
+      const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
       ASSERT_TRUE(map_w && map_x);
-      const StreamedTiles maps{*map_w, *map_x};
+      const StreamedMaps maps{*map_w, *map_x};
       const auto right = expected(x.values(), w, tokens, in, out);
       for (int again = 0; again < 2; ++again) {
         check(few(&x, w, tokens, in, out), right,
@@ -202,12 +204,12 @@ TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
 
 TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   const Array<float> y_scale({0.02F});
-  for (const auto& [in, out] : {std::pair{64, 40}, std::pair{80, 200}, std::pair{256, 1}, std::pair{4112, 33},
-                                std::pair{1024, 20000}}) {
+  for (const auto& [in, out] :
+       {std::pair{64, 40}, std::pair{80, 200}, std::pair{256, 1}, std::pair{4112, 33}, std::pair{1024, 20000},
+        std::pair{64, 4096}, std::pair{80, 11008}, std::pair{272, 14336}}) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(2 * out, in, 2, 0);
-      const auto map_w =
-          tensor_map({w.data(), 2 * out, in, in, streamed_rows(2 * out, gpu.processors) / 2, 1});
+      const auto map_w = streamed_weights(w.data(), 2 * out, in, 1, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
       ASSERT_TRUE(map_w && map_x);
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
@@ -293,7 +295,7 @@ TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
                                nullptr));
       a.y = y.out().data;
       a.y_stride = y.out().stride;
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2, 1});
+      const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {

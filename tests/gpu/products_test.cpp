@@ -1,5 +1,6 @@
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "tests/gpu/fp8.hpp"
 
@@ -48,11 +49,25 @@ struct GpuProducts : OnGpu {
   }
 };
 
-constexpr std::int64_t extents[][2] = {{64, 64},    {72, 200},   {256, 1},      {2048, 129}, {4096, 6144 / 8},
-                                       {4104, 333}, {14336, 96}, {1024, 40000}, {8, 7}};
+constexpr std::int64_t extents[][2] = {{64, 64},         {72, 200},   {256, 1},    {2048, 129},
+                                       {4096, 6144 / 8}, {4104, 333}, {14336, 96}, {1024, 40000},
+                                       {8, 7},           {64, 8192},  {72, 22016}, {64, 151936}};
 /// Inputs, and pairs of a gate and an up.
-constexpr std::int64_t gated_extents[][2] = {{64, 64},   {72, 200}, {256, 1},    {2048, 1057},
-                                             {4104, 33}, {8, 7},    {14336, 50}, {1024, 20000}};
+constexpr std::int64_t gated_extents[][2] = {{64, 64},   {72, 200},   {256, 1},     {2048, 1057},
+                                             {4104, 33}, {8, 7},      {14336, 50},  {1024, 20000},
+                                             {64, 4096}, {72, 11008}, {264, 14336}, {64, 8192}};
+
+/// 128256 of a head and 28672, 6144 and 4096 of a layer on an H200: turns of so many rows that few places of
+/// the last turn stay empty, and no tile smaller than one turn asks for.
+TEST(StreamedRows, AreThoseThatAreDoneFirst) {
+  EXPECT_EQ(streamed_rows(4096, 132), 32);
+  EXPECT_EQ(streamed_rows(6144, 132), 48);
+  EXPECT_EQ(streamed_rows(8192, 132), 64);
+  EXPECT_EQ(streamed_rows(22016, 132), 96) << "two turns";
+  EXPECT_EQ(streamed_rows(28672, 132), 112) << "two turns";
+  EXPECT_EQ(streamed_rows(128256, 132), 112) << "nine turns";
+  EXPECT_EQ(streamed_rows(1, 132), 16);
+}
 
 TEST_F(GpuProducts, OneTokenEqualsTheReference) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
@@ -150,10 +165,10 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2});
+      const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
-      const StreamedTiles maps{*map_w, *map_x};
+      const StreamedMaps maps{*map_w, *map_x};
       product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {}, maps, queue);
       EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
@@ -173,10 +188,10 @@ TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   for (const auto& [in, out] : gated_extents) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(2 * out, in, 2, 1.0F, 0);
-      const auto map_w = tensor_map({w.data(), 2 * out, in, in, streamed_rows(2 * out, gpu.processors) / 2});
+      const auto map_w = streamed_weights(w.data(), 2 * out, in, 2, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
-      const StreamedTiles maps{*map_w, *map_x};
+      const StreamedMaps maps{*map_w, *map_x};
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
       const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
       product_streamed(few(x, w, sums.out().data, sums.out().stride, false, tokens, in, 2 * out), {}, maps,
@@ -215,7 +230,7 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .x_stride = x.in().stride,
                                 .y_stride = right.out().stride},
                                nullptr));
-      const auto map_w = tensor_map({w.data(), out, in, in, streamed_rows(out, gpu.processors) / 2});
+      const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
       const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {

@@ -64,14 +64,15 @@ constexpr std::int32_t streamed_rows(std::int64_t rows, std::int64_t processors)
   return best;
 }
 
-/// Boxes of a row of 128 bytes each by half of streamed_rows() of all rows of W, and by `tokens` rows of x:
-/// rows outside x that hardware would fill with zeros are no faster to fetch than others.
-struct StreamedTiles {
+/// Boxes, 128 bytes wide, of half of streamed_rows() rows of W, since rows of gates and of up lie apart, and
+/// of `tokens` rows of x: rows outside x that hardware would fill with zeros are no faster to fetch than
+/// others.
+struct StreamedMaps {
   CUtensorMap w, x;
 };
 /// Up to 64 tokens on matrix units: each block streams whole rows of W, so that blocks have nothing to add.
 /// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
-void product_streamed(const FewTokensProduct& a, const Epilogue& epilogue, const StreamedTiles& maps,
+void product_streamed(const FewTokensProduct& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue);
 
 }  // namespace inferometer::cuda

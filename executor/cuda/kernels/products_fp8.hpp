@@ -24,7 +24,7 @@ void product_one_token_fp8(const Fp8Product& a, const std::uint16_t* row, const 
 bool one_token_fp8_fits(std::int64_t in);
 
 /// As product_streamed, with boxes of 128 columns.   requires in % 16 == 0
-void product_streamed(const Fp8Product& a, const Epilogue& epilogue, const StreamedTiles& maps,
+void product_streamed(const Fp8Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue);
 
 }  // namespace inferometer::cuda

@@ -1,0 +1,121 @@
+#pragma once
+#include <type_traits>
+
+#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/products_fp8.hpp"
+
+// How a block that streams rows of W past all tokens keeps its shared memory full.
+
+namespace inferometer::cuda {
+
+/// Two warpgroups that multiply; a warp that loads W and one that loads x.
+inline constexpr int group_threads = 128, consumers = 2 * group_threads, threads = consumers + 64;
+inline constexpr int most_shared = 227 * 1024, most_stages = 12;
+
+template <class Product>
+inline constexpr bool of_fp8 = std::is_same_v<Product, Fp8Product>;
+/// Columns of a box: rows of 128 bytes.
+template <class Product>
+inline constexpr int box_columns = of_fp8<Product> ? 128 : 64;
+
+/// Tiles of N rows of W in stages of so many boxes along k, half of them each warpgroup's: long runs along k
+/// are what memory likes.
+template <int N>
+inline constexpr int boxes = N <= 64 ? 4 : 2;
+
+/// In the first 1024 bytes of shared memory.
+struct Barriers {
+  std::uint64_t full_w[most_stages], empty_w[most_stages], full_x[most_stages], empty_x[most_stages];
+};
+
+/// How shared memory is used: stages of x, which come from the L2 cache, and of W. With more of W on its way
+/// x would be kept waiting (measured on an H200).
+template <int N>
+struct Layout {
+  static constexpr int w_stage = boxes<N> * N * 128, most_w = 96 * 1024;
+  static constexpr int sums = 2 * (N / 4) * group_threads;  ///< that warpgroups hand each other
+  static constexpr int x_depth = N <= 16 ? 5 : N <= 32 ? 4 : 3;
+  static_assert(most_w / w_stage <= most_stages && x_depth <= most_stages);
+  static_assert(sizeof(Barriers) <= 1024 &&
+                most_shared - 2048 - sums * 4 - x_depth * boxes<N> * 64 * 128 >= 2 * w_stage);
+  int box, x_stage, w_depth;  ///< bytes of a box of x, of a stage; stages
+
+  __device__ __forceinline__ explicit Layout(int tokens)
+      : box((tokens + 7) / 8 * 1024),
+        x_stage(boxes<N> * box),
+        w_depth(min(most_w, most_shared - 2048 - sums * 4 - x_depth * x_stage) / w_stage) {}
+};
+
+/// Where someone is who goes through the stages.
+struct Place {
+  int stage = 0;
+  unsigned phase = 0;
+
+  __device__ __forceinline__ void next(int depth) {
+    if (++stage < depth) return;
+    stage = 0;
+    phase ^= 1;
+  }
+};
+
+/// What there is to do: tiles of outputs, dealt out to the blocks in turns, each in steps along k. Half of a
+/// tile's rows of W are `apart` from the other half.
+template <class Product, int N>
+struct Work {
+  int outputs, tiles, steps, apart;
+
+  __host__ __device__ __forceinline__ Work(const Product& a, bool gated)
+      : outputs(gated ? N / 2 : N),
+        tiles((a.out + outputs - 1) / outputs),
+        steps((a.in + boxes<N> * box_columns<Product> - 1) / (boxes<N> * box_columns<Product>)),
+        apart(gated ? a.out : N / 2) {}
+};
+
+#ifdef INFEROMETER_HOPPER
+/// One thread calls load(tile, step, stage) for all that this block does, as stages become empty.
+template <class Product, int N, class F>
+__device__ void keep_full(const Work<Product, N>& work, std::uint64_t* empty, int depth, F load) {
+  Place place;
+  unsigned round = 0;  // nobody has to empty the stages of the first
+  for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
+    for (int step = 0; step < work.steps; ++step) {
+      if (round > 0) wait(empty + place.stage, place.phase ^ 1);
+      load(tile, step, place.stage);
+      place.next(depth);
+      if (place.stage == 0) round = 1;
+    }
+  }
+}
+
+/// Weights are fetched ahead of the kernel that makes x.
+template <class Product, int N>
+__device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N>& layout,
+                       const StreamedMaps& maps, const Work<Product, N>& work) {
+  keep_full(work, barriers.empty_w, layout.w_depth, [&](int tile, int step, int s) {
+    std::uint64_t* full = barriers.full_w + s;
+    expect_bytes(full, layout.w_stage);
+#pragma unroll
+    for (int b = 0; b < boxes<N>; ++b) {
+      unsigned char* w = stages + s * layout.w_stage + b * N * 128;
+      const int column = (step * boxes<N> + b) * box_columns<Product>, row = tile * work.outputs;
+      copy_box(w, &maps.w, column, row, full);
+      copy_box(w + N * 64, &maps.w, column, row + work.apart, full);
+    }
+  });
+}
+template <class Product, int N>
+__device__ void load_x(Barriers& barriers, unsigned char* stages, const Layout<N>& layout,
+                       const StreamedMaps& maps, const Work<Product, N>& work, int tokens) {
+  wait_for_earlier();
+  keep_full(work, barriers.empty_x, layout.x_depth, [&](int, int step, int s) {
+    std::uint64_t* full = barriers.full_x + s;
+    expect_bytes(full, boxes<N> * 128 * tokens);
+#pragma unroll
+    for (int b = 0; b < boxes<N>; ++b)
+      copy_box(stages + s * layout.x_stage + b * layout.box, &maps.x,
+               (step * boxes<N> + b) * box_columns<Product>, 0, full);
+  });
+}
+#endif
+
+}  // namespace inferometer::cuda
