@@ -82,7 +82,10 @@ KernelCall read_moe(Row& row) {
   moe.gated = row.flag("gated");
   if (moe.topk > moe.experts)
     row.error(row.field("topk"), fmt::format("topk: {} of {} experts", moe.topk, moe.experts));
-  if (row.has("kernel") && row.field("kernel").text.ends_with("min_latency")) moe.kernel = "min_latency";
+  const std::string kernel = row.has("kernel") ? std::string{row.field("kernel").text} : "";
+  if (kernel.ends_with("min_latency")) moe.kernel = "min_latency";
+  // Collectors that did not tell kernels of this flow apart yet drew few tokens' experts another way.
+  moe.agreeing = kernel == "moe_torch_flow";
   return moe;
 }
 

@@ -20,7 +20,8 @@ struct MoeLayer {
   Format format = Format::bf16;
   std::int64_t tokens = 1, hidden = 1, inter = 1, topk = 1, experts = 1;
   std::int64_t tp = 1, ep = 1;
-  double alpha = 0;  ///< of the power law that experts are chosen by; 0: evenly
+  double alpha = 0;       ///< of the power law that experts are chosen by; 0: evenly
+  bool agreeing = false;  ///< as Routing has it
   bool gated = true;
   std::string kernel{};  ///< where one of several has parameters of its own
 
@@ -40,7 +41,7 @@ struct MoeLayer {
   ///          flight: Little's law
   KernelTime time(const Chip& chip, Values p) const;
 
-  Routing routing() const { return {tokens, topk, experts, ep, alpha}; }
+  Routing routing() const { return {tokens, topk, experts, ep, alpha, agreeing}; }
 };
 
 }  // namespace inferometer

@@ -38,11 +38,11 @@ std::vector<std::int64_t> even_loads(const Routing& r) {
   return loads;
 }
 
-/// A draw from density x^-alpha between 1 and high by the inverse of its distribution function.
-double power_law(double u, double alpha, double high) {
+/// A draw from density x^-alpha between low and high by the inverse of its distribution function.
+double power_law(double u, double alpha, double low, double high) {
   const double a = 1 - alpha;
-  if (std::abs(a) < 1e-9) return std::pow(high, u);
-  return std::pow(1 + u * (std::pow(high, a) - 1), 1 / a);
+  if (std::abs(a) < 1e-9) return low * std::pow(high / low, u);
+  return low * std::pow(1 + u * (std::pow(high / low, a) - 1), 1 / a);
 }
 
 /// Gives or takes single assignments until loads, each of 0 to `most`, sum up to `total`: gives to the most
@@ -72,17 +72,19 @@ void settle(std::vector<std::int64_t>& loads, const std::vector<double>& popular
 }
 
 std::vector<std::int64_t> drawn_loads(const Routing& r, std::uint64_t key) {
+  const bool agree = r.agreeing && r.tokens * r.topk <= r.experts;
+  const double low = agree ? 0.01 : 1, high = agree ? 2 : 0.8 * static_cast<double>(r.tokens);
   std::vector<double> popularity(static_cast<std::size_t>(r.experts));
   double sum = 0;
   for (std::int64_t e = 0; e < r.experts; ++e)
-    sum += popularity[static_cast<std::size_t>(e)] =
-        power_law(uniform(key, e), r.alpha, 0.8 * static_cast<double>(r.tokens));
+    sum += popularity[static_cast<std::size_t>(e)] = power_law(uniform(key, e), r.alpha, low, high);
   std::vector<std::int64_t> loads(popularity.size());
   const double scale = static_cast<double>(r.tokens * r.topk) / sum;
   for (std::int64_t e = 0; e < r.experts; ++e) {
     const auto at = static_cast<std::size_t>(e);
     loads[at] = std::llround(popularity[at] * scale);
   }
+  if (agree) popularity.assign(loads.begin(), loads.end());
   settle(loads, popularity, r.tokens * r.topk, r.tokens);
   return loads;
 }

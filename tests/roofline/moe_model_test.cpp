@@ -52,6 +52,25 @@ TEST(MoeRouting, TheTimedRankHasMoreThanItsShareWherePopularityDiffers) {
   EXPECT_LE(load.active, 8 + 1e-9);
 }
 
+TEST(MoeRouting, FewTokensThatAgreeReachFewerExperts) {
+  const auto of = [](std::int64_t tokens, double alpha, std::int64_t ranks, bool agreeing) {
+    return route(
+        {.tokens = tokens, .topk = 8, .experts = 160, .ranks = ranks, .alpha = alpha, .agreeing = agreeing});
+  };
+  for (const double alpha : {1.01, 1.2}) {
+    EXPECT_NEAR(of(1, alpha, 4, true).active, 8, 1e-9) << "neighbours, on one rank";
+    for (const std::int64_t tokens : {2, 4, 8, 16, 20}) {
+      EXPECT_LT(of(tokens, alpha, 1, true).active, of(tokens, alpha, 1, false).active) << tokens;
+      EXPECT_NEAR(of(tokens, alpha, 1, true).assignments, 8.0 * static_cast<double>(tokens), 1e-6) << tokens;
+    }
+    EXPECT_EQ(of(21, alpha, 4, true).tiles, of(21, alpha, 4, false).tiles) << "more choices than experts";
+  }
+  // By hand: of 160 draws in [0.01, 2] from x^-1.2, scaled to 16, 7 or 8 round to 1, which get the other 8
+  // too.
+  EXPECT_NEAR(of(2, 1.2, 1, true).active, 9, 1.5);
+  EXPECT_NEAR(of(2, 1.01, 1, true).active, 13.5, 1.5);
+}
+
 TEST(MoeRouting, IsTheSameWheneverItIsAskedFor) {
   const Routing routing{.tokens = 33, .topk = 2, .experts = 8, .ranks = 2, .alpha = 1.01};
   EXPECT_EQ(routed(routing).tiles, route(routing).tiles);
