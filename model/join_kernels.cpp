@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/few_tokens.hpp"
 #include "model/passes.hpp"
 
 namespace inferometer {
@@ -28,9 +29,6 @@ bool feeds_halves(const Structure& s, std::size_t i) {
   const std::vector<View> halves{{all.buffer, all.offset, half}, {all.buffer, all.offset + half, half}};
   return s.nodes[i].reads == halves && reads_alone(s, i);
 }
-
-/// Tokens that a kernel which streams its weights once takes at most.
-constexpr std::int64_t few = 64;
 
 bool plain_product(const AnyOperator& op) {
   const auto* linear = std::get_if<Linear>(&op);
@@ -87,11 +85,11 @@ std::size_t end_of_mixture(const Structure& s, std::size_t i) {
 /// What mixtures of experts join, beside what any network does.
 void join_experts(Structure& s, std::size_t i, const Plan& plan) {
   if (plan.fusion.norm_router && chooses_for_norm(s, i)) {
-    s.nodes[i - 1].joins_up_to = s.nodes[i].joins_up_to = few;
+    s.nodes[i - 1].joins_up_to = s.nodes[i].joins_up_to = few_tokens;
     const bool quantized = plan.fusion.quantize && i + 1 < s.nodes.size() &&
                            static_quantization(s.nodes[i + 1].op) &&
                            s.nodes[i + 1].reads[0] == s.nodes[i - 2].writes.back();
-    if (quantized) s.nodes[i + 1].joins_up_to = few;
+    if (quantized) s.nodes[i + 1].joins_up_to = few_tokens;
   }
   const std::size_t end = plan.fusion.experts ? end_of_mixture(s, i) : 0;
   for (std::size_t n = i + 1; n <= end; ++n)
@@ -117,7 +115,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
-      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? 1 : few;
+      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? 1 : few_tokens;
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

@@ -1,6 +1,7 @@
 #include "executor/cuda/launch_product.hpp"
 
 #include "executor/cuda/tensor_map.hpp"
+#include "model/few_tokens.hpp"
 
 namespace inferometer::cuda {
 
@@ -40,15 +41,21 @@ Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int6
                      .element_bytes = element_bytes});
 }
 
+Result<CUtensorMap> streamed_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
+                                    std::int64_t stride, std::int32_t element_bytes) {
+  return tensor_map({.data = x,
+                     .rows = tokens,
+                     .columns = columns,
+                     .stride = stride,
+                     .box_rows = static_cast<std::int32_t>(tokens),
+                     .element_bytes = element_bytes});
+}
+
 Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                     const Queue& queue) {
+  static_assert(few_tokens <= most_streamed_tokens, "what is joined up to few tokens has a kernel");
   require(p.tokens <= most_streamed_tokens, "few tokens for a streamed product");
-  const Result<CUtensorMap> x = tensor_map({.data = p.x,
-                                            .rows = p.tokens,
-                                            .columns = p.in,
-                                            .stride = p.x_stride,
-                                            .box_rows = static_cast<std::int32_t>(p.tokens),
-                                            .element_bytes = p.fp8() ? 1 : 2});
+  const Result<CUtensorMap> x = streamed_inputs(p.x, p.tokens, p.in, p.x_stride, p.fp8() ? 1 : 2);
   if (!x) return failure(x.error());
   if (p.fp8()) {
     product_streamed(few_fp8(p), epilogue, {.w = w_map, .x = *x}, queue);

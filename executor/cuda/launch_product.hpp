@@ -17,6 +17,10 @@ Fp8Product few_fp8(const Product& p);
 [[nodiscard]] Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
                                                    std::int32_t element_bytes, int processors);
 
+/// That of x.   x [tokens, columns], rows `stride` elements apart
+[[nodiscard]] Result<CUtensorMap> streamed_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
+                                                  std::int64_t stride, std::int32_t element_bytes);
+
 /// y = x Wᵀ by the kernel of a choice, which fits.
 /// w_map: streamed_weights(); needed by streamed
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/few_tokens.hpp"
 #include "roofline/work.hpp"
 
 namespace inferometer {
@@ -40,10 +41,7 @@ Format cache_format(DType d) {
 /// Single tokens attended in a step with prompts, whose products keep the clocks low.
 constexpr const char* beside_prompts = "/beside prompts";
 
-std::string rows_class(std::int64_t rows) {
-  constexpr std::int64_t few = 64;
-  return rows <= few ? "/few rows" : "";
-}
+std::string rows_class(std::int64_t rows) { return rows <= few_tokens ? "/few rows" : ""; }
 
 /// Whether it is a product of tiles of both operands, or attention of prompts, which are long enough that
 /// their starts do not matter.

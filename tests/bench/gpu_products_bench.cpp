@@ -70,7 +70,7 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
     b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
     const StreamedMaps maps{*streamed_weights(w.data(), s.out, s.in, 2, b->queue.processors),
-                            map_of(x, s.tokens, s.in, static_cast<std::int32_t>(s.tokens))};
+                            *streamed_inputs(x.data(), s.tokens, s.in, s.in, 2)};
     b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, x.data(), w.data(), y.data()); });
@@ -108,7 +108,7 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
     b->time(state, work, [&] { product_one_token_fp8(few, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
     const StreamedMaps maps{*streamed_weights(w.q.data(), s.out, s.in, 1, b->queue.processors),
-                            map_of(x.q, s.tokens, s.in, static_cast<std::int32_t>(s.tokens), 1)};
+                            *streamed_inputs(x.q.data(), s.tokens, s.in, s.in, 1)};
     b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
   } else {
     b->time(state, work, [&] { multiply(*b, s, few.x, few.w, few.y, few.x_scale, few.w_scale); });

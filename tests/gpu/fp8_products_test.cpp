@@ -2,7 +2,6 @@
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
 #include "executor/cuda/launch_product.hpp"
-#include "executor/cuda/tensor_map.hpp"
 #include "model/operators/linear.hpp"
 #include "tests/gpu/fp8.hpp"
 
@@ -190,7 +189,7 @@ TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
       const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
       ASSERT_TRUE(map_w && map_x);
       const StreamedMaps maps{*map_w, *map_x};
       const auto right = expected(x.values(), w, tokens, in, out);
@@ -210,7 +209,7 @@ TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(2 * out, in, 2, 0);
       const auto map_w = streamed_weights(w.data(), 2 * out, in, 1, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
       ASSERT_TRUE(map_w && map_x);
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
       const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
@@ -296,7 +295,7 @@ TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
       a.y = y.out().data;
       a.y_stride = y.out().stride;
       const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.stride(), static_cast<std::int32_t>(tokens), 1});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         if (tokens == 1) {

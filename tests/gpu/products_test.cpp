@@ -1,7 +1,6 @@
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/launch_product.hpp"
-#include "executor/cuda/tensor_map.hpp"
 #include "tests/gpu/fp8.hpp"
 
 namespace inferometer::cuda {
@@ -166,7 +165,7 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
       const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
       ASSERT_TRUE(map_w && map_x);
       const StreamedMaps maps{*map_w, *map_x};
       product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {}, maps, queue);
@@ -189,7 +188,7 @@ TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(2 * out, in, 2, 1.0F, 0);
       const auto map_w = streamed_weights(w.data(), 2 * out, in, 2, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
       ASSERT_TRUE(map_w && map_x);
       const StreamedMaps maps{*map_w, *map_x};
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
@@ -231,7 +230,7 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .y_stride = right.out().stride},
                                nullptr));
       const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
-      const auto map_x = tensor_map({x.data(), tokens, in, x.in().stride, static_cast<std::int32_t>(tokens)});
+      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
       ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {},

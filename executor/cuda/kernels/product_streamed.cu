@@ -5,6 +5,8 @@
 namespace inferometer::cuda {
 namespace {
 
+using namespace streaming;
+
 /// Tokens are the rows of the matrix units, so that any multiple of eight rows of W can be its columns.
 template <class Product, int N>
 __global__ void __launch_bounds__(threads, 1)

@@ -6,7 +6,7 @@
 
 // How a block that streams rows of W past all tokens keeps its shared memory full.
 
-namespace inferometer::cuda {
+namespace inferometer::cuda::streaming {
 
 /// Two warpgroups that multiply; a warp that loads W and one that loads x.
 inline constexpr int group_threads = 128, consumers = 2 * group_threads, threads = consumers + 64;
@@ -118,4 +118,4 @@ __device__ void load_x(Barriers& barriers, unsigned char* stages, const Layout<N
 }
 #endif
 
-}  // namespace inferometer::cuda
+}  // namespace inferometer::cuda::streaming

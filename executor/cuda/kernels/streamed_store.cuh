@@ -4,7 +4,7 @@
 
 // What becomes of the sums of a streamed product's tile.
 
-namespace inferometer::cuda {
+namespace inferometer::cuda::streaming {
 
 /// Values [at, at + 2) of a token.
 template <class Product>
@@ -61,4 +61,4 @@ __device__ void store_token(const float (&sums)[N / 4], const Product& a, const 
   }
 }
 
-}  // namespace inferometer::cuda
+}  // namespace inferometer::cuda::streaming

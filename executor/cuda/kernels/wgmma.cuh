@@ -39,19 +39,7 @@ __device__ __forceinline__ void pin(float (&d)[N]) {
 template <int N>
 __device__ void multiply_tile(float (&d)[N / 2], std::uint64_t a, std::uint64_t b, int add);
 
-#define INFEROMETER_MULTIPLY_TILE(N, R, REGISTERS, SUMS, A, B, ADD)                                    \
-  template <>                                                                                          \
-  __device__ __forceinline__ void multiply_tile<N>(float(&d)[R], std::uint64_t a, std::uint64_t b,     \
-                                                   int add) {                                          \
-    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, " ADD                                           \
-                 ", 0;\n"                                                                              \
-                 "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" REGISTERS "}, " A ", " B \
-                 ", add, 1, 1, 0, 0;\n}"                                                               \
-                 : SUMS                                                                                \
-                 : "l"(a), "l"(b), "r"(add));                                                          \
-  }
-INFEROMETER_EACH_TILE(INFEROMETER_MULTIPLY_TILE)
-#undef INFEROMETER_MULTIPLY_TILE
+INFEROMETER_TILE_INSTRUCTIONS(multiply_tile, "k16.f32.bf16.bf16", "1, 1, 0, 0")
 
 /// d += a b for one step of 16 along k.   a [64, 16] in registers, as mma.m16n8k16 has it for each warp's 16
 /// rows; b [16, N] lies as [N / 64][k][64], swizzled, the runs of 64 columns `run` bytes apart

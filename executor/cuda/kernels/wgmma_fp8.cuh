@@ -27,19 +27,7 @@ __device__ __forceinline__ void multiply_fp8_rows(float (&d)[4], const uint4& a,
 template <int N>
 __device__ void multiply_fp8_tile(float (&d)[N / 2], std::uint64_t a, std::uint64_t b, int add);
 
-#define INFEROMETER_MULTIPLY_FP8_TILE(N, R, REGISTERS, SUMS, A, B, ADD)                                \
-  template <>                                                                                          \
-  __device__ __forceinline__ void multiply_fp8_tile<N>(float(&d)[R], std::uint64_t a, std::uint64_t b, \
-                                                       int add) {                                      \
-    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, " ADD                                           \
-                 ", 0;\n"                                                                              \
-                 "wgmma.mma_async.sync.aligned.m64n" #N "k32.f32.e4m3.e4m3 {" REGISTERS "}, " A ", " B \
-                 ", add, 1, 1;\n}"                                                                     \
-                 : SUMS                                                                                \
-                 : "l"(a), "l"(b), "r"(add));                                                          \
-  }
-INFEROMETER_EACH_TILE(INFEROMETER_MULTIPLY_FP8_TILE)
-#undef INFEROMETER_MULTIPLY_FP8_TILE
+INFEROMETER_TILE_INSTRUCTIONS(multiply_fp8_tile, "k32.f32.e4m3.e4m3", "1, 1")
 
 }  // namespace inferometer::cuda
 #endif

@@ -22,15 +22,36 @@
 #define INFEROMETER_S56(d) INFEROMETER_S48(d), INFEROMETER_S8(d, 48)
 #define INFEROMETER_S64(d) INFEROMETER_S56(d), INFEROMETER_S8(d, 56)
 
-/// M(columns, registers a thread, their list, operands of the assembler; places of a, b and a condition) for
-/// each number of columns of an instruction that is used.
-#define INFEROMETER_EACH_TILE(M)                                       \
-  M(8, 4, INFEROMETER_R4, INFEROMETER_S4(d), "%4", "%5", "%6")         \
-  M(16, 8, INFEROMETER_R8, INFEROMETER_S8(d, 0), "%8", "%9", "%10")    \
-  M(32, 16, INFEROMETER_R16, INFEROMETER_S16(d), "%16", "%17", "%18")  \
-  M(48, 24, INFEROMETER_R24, INFEROMETER_S24(d), "%24", "%25", "%26")  \
-  M(64, 32, INFEROMETER_R32, INFEROMETER_S32(d), "%32", "%33", "%34")  \
-  M(80, 40, INFEROMETER_R40, INFEROMETER_S40(d), "%40", "%41", "%42")  \
-  M(96, 48, INFEROMETER_R48, INFEROMETER_S48(d), "%48", "%49", "%50")  \
-  M(112, 56, INFEROMETER_R56, INFEROMETER_S56(d), "%56", "%57", "%58") \
-  M(128, 64, INFEROMETER_R64, INFEROMETER_S64(d), "%64", "%65", "%66")
+/// A specialisation of NAME<N> by wgmma.m64nN followed by KIND; FACTORS and, where they have a choice, the
+/// order of the operands follow the condition. R: registers a thread, then their list as text and as
+/// operands, and the places of a, b and the condition.
+#define INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, N, R, REGISTERS, SUMS, A, B, ADD)                  \
+  template <>                                                                                                \
+  __device__ __forceinline__ void NAME<N>(float(&d)[R], std::uint64_t a, std::uint64_t b, int add) {         \
+    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, " ADD                                                 \
+                 ", 0;\n"                                                                                    \
+                 "wgmma.mma_async.sync.aligned.m64n" #N KIND " {" REGISTERS "}, " A ", " B ", add, " FACTORS \
+                 ";\n}"                                                                                      \
+                 : SUMS                                                                                      \
+                 : "l"(a), "l"(b), "r"(add));                                                                \
+  }
+/// All that are used.
+#define INFEROMETER_TILE_INSTRUCTIONS(NAME, KIND, FACTORS)                                                   \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 8, 4, INFEROMETER_R4, INFEROMETER_S4(d), "%4", "%5",     \
+                               "%6")                                                                         \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 16, 8, INFEROMETER_R8, INFEROMETER_S8(d, 0), "%8", "%9", \
+                               "%10")                                                                        \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 32, 16, INFEROMETER_R16, INFEROMETER_S16(d), "%16",      \
+                               "%17", "%18")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 48, 24, INFEROMETER_R24, INFEROMETER_S24(d), "%24",      \
+                               "%25", "%26")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 64, 32, INFEROMETER_R32, INFEROMETER_S32(d), "%32",      \
+                               "%33", "%34")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 80, 40, INFEROMETER_R40, INFEROMETER_S40(d), "%40",      \
+                               "%41", "%42")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 96, 48, INFEROMETER_R48, INFEROMETER_S48(d), "%48",      \
+                               "%49", "%50")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 112, 56, INFEROMETER_R56, INFEROMETER_S56(d), "%56",     \
+                               "%57", "%58")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 128, 64, INFEROMETER_R64, INFEROMETER_S64(d), "%64",     \
+                               "%65", "%66")

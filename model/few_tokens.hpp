@@ -1,0 +1,10 @@
+#pragma once
+#include <cstdint>
+
+namespace inferometer {
+
+/// Steps of up to so many tokens are multiplied by kernels that stream their weights once; of more, by tiles
+/// of both operands.
+inline constexpr std::int64_t few_tokens = 64;
+
+}  // namespace inferometer
