@@ -115,7 +115,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
-      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? 1 : few_tokens;
+      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? few_int4_tokens : few_tokens;
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

@@ -105,8 +105,9 @@ struct Launch : NodeViews {
                     .x_scale = fp8 ? c.scales.scale(to.reads[0].buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(w.scales) : nullptr};
     if (tokens > 1) {
-      require(prologue.kind == Prologue::Kind::none && w.map.has_value(),
-              "a product of several tokens as they are, with a map of its weights");
+      require(prologue.kind == Prologue::Kind::none, "a product of several tokens as they are");
+      if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, int4_weight(w), c.queue);
+      require(w.map.has_value(), "a map of the weights of a streamed product");
       return stream_product(p, epilogue, *w.map, c.queue);
     }
     if (fp8 && alone) {
@@ -213,14 +214,14 @@ struct Launch : NodeViews {
       product_int4_one_token(few_bf16(p), w, {}, {}, c.queue);
       return {};
     }
+    if (kernel == Int4Kernel::streamed) return stream_int4_product(p, {}, w, c.queue);
     const Result<CUtensorMap> map = tensor_map({.data = p.x,
                                                 .rows = p.tokens,
                                                 .columns = p.in,
                                                 .stride = p.x_stride,
                                                 .box_rows = int4_token_tile(p.tokens)});
     if (!map) return failure(map.error());
-    (kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled)(few_bf16(p), w, *map,
-                                                                                  int4_split(), c.queue);
+    product_int4_tiled(few_bf16(p), w, *map, int4_split(), c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const { return turn(*this, o); }

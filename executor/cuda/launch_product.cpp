@@ -65,6 +65,25 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMa
   return {};
 }
 
+Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
+                                         std::int64_t stride) {
+  return tensor_map({.data = x,
+                     .rows = tokens,
+                     .columns = columns,
+                     .stride = stride,
+                     .box_rows = int4_token_tile(tokens),
+                     .runs = 2});
+}
+
+Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w, const Queue& queue) {
+  static_assert(few_int4_tokens <= most_int4_streamed_tokens);
+  require(p.tokens <= most_int4_streamed_tokens, "few tokens for a streamed product");
+  const Result<CUtensorMap> x = streamed_int4_inputs(p.x, p.tokens, p.in, p.x_stride);
+  if (!x) return failure(x.error());
+  product_int4_streamed(few_bf16(p), w, epilogue, *x, queue);
+  return {};
+}
+
 Done launch_product(Product p, const ProductChoice& choice, const std::optional<CUtensorMap>& w_map,
                     CublasLt& library, const Queue& queue) {
   switch (choice.kernel) {

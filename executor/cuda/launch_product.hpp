@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "executor/cuda/cublaslt.hpp"
+#include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/launch.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
 
@@ -21,6 +22,10 @@ Fp8Product few_fp8(const Product& p);
 [[nodiscard]] Result<CUtensorMap> streamed_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
                                                   std::int64_t stride, std::int32_t element_bytes);
 
+/// That of x for product_int4_streamed(); columns a multiple of int4_streamed_columns
+[[nodiscard]] Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens,
+                                                       std::int64_t columns, std::int64_t stride);
+
 /// y = x Wᵀ by the kernel of a choice, which fits.
 /// w_map: streamed_weights(); needed by streamed
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice,
@@ -29,5 +34,7 @@ Fp8Product few_fp8(const Product& p);
 /// The same by our kernel for few tokens, with what it does with its sums.
 [[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                                   const Queue& queue);
+[[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w,
+                                       const Queue& queue);
 
 }  // namespace inferometer::cuda

@@ -44,7 +44,8 @@ Int4Kernel choose_int4(const Linear& op, const ProductLimits& limits) {
   if (!limits.hopper || !limits.aligned || op.in % 8 != 0 || op.tokens > most_int4_tiled_tokens)
     return Int4Kernel::unpacked;
   if (op.tokens == 1 && int4_one_token_fits(op.in)) return Int4Kernel::one_token;
-  return op.tokens <= most_int4_streamed_tokens ? Int4Kernel::streamed : Int4Kernel::tiled;
+  const bool few = op.tokens <= most_int4_streamed_tokens && op.in % int4_streamed_columns == 0;
+  return few ? Int4Kernel::streamed : Int4Kernel::tiled;
 }
 
 }  // namespace inferometer::cuda

@@ -134,10 +134,12 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
     });
   } else if (kernel == Int4Kernel::one_token) {
     b->time(state, work, [&] { product_int4_one_token(few, as<Int4Unit>(w), {}, {}, b->queue); });
+  } else if (kernel == Int4Kernel::streamed) {
+    const CUtensorMap map = *streamed_int4_inputs(x.data(), s.tokens, s.in, s.in);
+    b->time(state, work, [&] { product_int4_streamed(few, as<Int4Unit>(w), {}, map, b->queue); });
   } else {
     const CUtensorMap map = map_of(x, s.tokens, s.in, int4_token_tile(s.tokens));
-    const auto run = kernel == Int4Kernel::streamed ? product_int4_streamed : product_int4_tiled;
-    b->time(state, work, [&] { run(few, as<Int4Unit>(w), map, split, b->queue); });
+    b->time(state, work, [&] { product_int4_tiled(few, as<Int4Unit>(w), map, split, b->queue); });
   }
 }
 

@@ -187,8 +187,8 @@ TEST(JoinKernels, TheGatedActivationInTheProductThatMakesItsGateAndUp) {
   EXPECT_EQ(joined(lowered(fusion), 65), std::vector<std::string>{});
   EXPECT_EQ(joined(lowered({.gated_epilogue = true}), 1), std::vector<std::string>{}) << "gate and up apart";
   const Structure int4 = lowered(fusion, InputFormat::as_is, DType::int4);
-  EXPECT_EQ(joined(int4, 1), std::vector<std::string>{"activation"});
-  EXPECT_EQ(joined(int4, 2), std::vector<std::string>{});
+  EXPECT_EQ(joined(int4, 32), std::vector<std::string>{"activation"});
+  EXPECT_EQ(joined(int4, 33), std::vector<std::string>{});
   fusion.norm_product = true;
   EXPECT_EQ(kernels(lowered(fusion), 1),
             (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",

@@ -53,6 +53,15 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
       "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row)
       : "memory");
 }
+/// A box of runs of 128 bytes, [run][row], from run `run` of row `row` on.
+__device__ __forceinline__ void copy_runs(void* to, const void* map, int run, int row,
+                                          std::uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%5, %4, %3}], "
+      "[%2];" ::"r"(shared_address(to)),
+      "l"(map), "r"(shared_address(barrier)), "r"(run), "r"(row), "r"(0)
+      : "memory");
+}
 
 /// All blocks of the cluster; what they wrote to their shared memory before is then seen by all.
 __device__ __forceinline__ void meet_cluster() {

@@ -51,6 +51,7 @@ struct Int4Split {
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
 inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 2048;
+inline constexpr std::int32_t int4_streamed_columns = 64;  ///< what inputs are a multiple of
 /// Tokens of a tile, to which the kernels below pad them.
 constexpr std::int32_t int4_token_tile(std::int64_t tokens) {
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : tokens <= 64 ? 64 : 128;
@@ -66,12 +67,14 @@ void product_int4_one_token(const FewTokensProduct& a, const Int4Unit* w, const 
 bool int4_one_token_fits(std::int64_t in);
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.
+/// x: boxes of 2 runs by int4_token_tile(tokens) rows
+/// requires in % int4_streamed_columns == 0, 16-byte aligned operands; where gated out % 32 == 0
+void product_int4_streamed(const FewTokensProduct& a, const Int4Unit* w, const Epilogue& epilogue,
+                           const CUtensorMap& x, const Queue& queue);
+/// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
+/// tokens; each 128 of them unpack the weights again.
 /// x: boxes of 64 columns by int4_token_tile(tokens) rows
 /// requires in % 8 == 0, 16-byte aligned operands
-void product_int4_streamed(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
-                           const Int4Split& split, const Queue& queue);
-/// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
-/// tokens; each 128 of them unpack the weights again.   Else as above.
 void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue);
 

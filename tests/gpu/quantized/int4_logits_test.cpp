@@ -8,8 +8,12 @@
 namespace inferometer {
 namespace {
 
+/// Into which product the gated activation is.
+enum class Joined : std::uint8_t { nothing, product, epilogue };
+
 /// int4 weights, all else in bf16, as the optimization w4a16 makes of a case.
-Plan w4a16(bool fused, bool recorded) {
+Plan w4a16(Joined joined, bool recorded) {
+  const bool fused = joined != Joined::nothing;
   Plan plan = in(DType::bf16);
   plan.precision.weights = DType::int4;
   plan.precision.weights.rules = {{.role = "lm_head", .value = DType::bf16}};
@@ -18,7 +22,8 @@ Plan w4a16(bool fused, bool recorded) {
                  .residual_norm = fused,
                  .rope_kv = fused,
                  .norm_product = fused,
-                 .gated_product = fused};
+                 .gated_product = joined == Joined::product,
+                 .gated_epilogue = joined == Joined::epilogue};
   plan.launch = {.graphs = recorded, .batch_buckets = {4}, .overlap = recorded};
   return plan;
 }
@@ -31,7 +36,7 @@ TEST_P(GpuInt4Logits, EqualThoseOfDequantizedWeights) {
                  config = folder / "config.json";
   const auto model = read_hf_config(text_of(config), config.string(), GetParam());
   ASSERT_TRUE(model);
-  const auto structure = compile(*model, w4a16(false, false));
+  const auto structure = compile(*model, w4a16(Joined::nothing, false));
   ASSERT_TRUE(structure) << to_string(structure.error());
   const TemporaryFolder to;
   write_dequantized(
@@ -46,15 +51,15 @@ TEST_P(GpuInt4Logits, EqualThoseOfDequantizedWeights) {
   CpuBackend cpu({.threads = 2, .weights = to.path()});
   ASSERT_TRUE(run_fixture(cpu, to.path(), in(DType::f32), e, 1,
                           [&](std::size_t) { right.push_back(cpu.output().logits); }));
-  for (const bool fused : {false, true}) {
+  for (const Joined joined : {Joined::nothing, Joined::product, Joined::epilogue}) {
     for (const bool recorded : {false, true}) {
       auto backend = CudaBackend::open({.device = 0, .weights = folder});
       ASSERT_TRUE(backend) << to_string(backend.error());
       RelativeError error;
-      EXPECT_TRUE(run_fixture(**backend, folder, w4a16(fused, recorded), e, 1,
+      EXPECT_TRUE(run_fixture(**backend, folder, w4a16(joined, recorded), e, 1,
                               [&](std::size_t row) { error.add((*backend)->output().logits, right[row]); }));
-      std::printf("%s, fused %d, recorded %d: relative L2 error %.2e\n", GetParam().c_str(), fused, recorded,
-                  error.value());
+      std::printf("%s, joined %d, recorded %d: relative L2 error %.2e\n", GetParam().c_str(),
+                  static_cast<int>(joined), recorded, error.value());
       EXPECT_LE(error.value(), 8e-2);
     }
   }

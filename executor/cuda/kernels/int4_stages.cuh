@@ -1,0 +1,161 @@
+#pragma once
+#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/int4.cuh"
+
+// How blocks that stream int4 weights past few tokens share the work and keep their shared memory full.
+
+namespace inferometer::cuda::int4_streaming {
+
+/// Two blocks, a cluster, share the columns of a tile of rows of W: with fewer tiles side by side there is
+/// less of x to fetch. Within a block sets of warps, one for each 32 rows, take turns along k, then add what
+/// they have; two warps load W and x.
+inline constexpr int pair = 2;
+
+/// Tiles of P times 32 rows of W, in stages of one group; N tokens.
+template <int N, int P>
+struct Shape {
+  static constexpr int sets = P == 1 ? (N <= 16 ? 16 : 8) : P == 2 ? 8 : P == 3 ? 4 : P == 6 ? 2 : 1;
+  static constexpr int warps = sets * P, consumers = warps * 32, threads = consumers + 64;
+  static constexpr int tiles = N / 8;                             ///< of eight tokens
+  static constexpr int pieces = 2 * P * tiles;                    ///< of 16 rows and 8 tokens, 4 sums a lane
+  static constexpr int tasks = (pieces / 2 + warps - 1) / warps;  ///< pairs of pieces that a warp ends
+  static constexpr int w_bytes = P * static_cast<int>(sizeof(Int4Rows)), x_bytes = N * int4_group * 2;
+  // Not all there is, so that small kernels before find room beside the weights that are fetched ahead.
+  static constexpr int sum_bytes = (sets * 4 + 2 * 2) * pieces * 32 * 4, most_shared = 204 * 1024;
+  // Multiples of `sets`, so that a stage is always the same set's: a barrier's phase can be told from the one
+  // before it only, which nobody may miss.
+  static constexpr int x_depth = (sets < 4 ? 8 / sets : 2 * x_bytes * sets <= 64 * 1024 ? 2 : 1) * sets;
+  static constexpr int fit = (most_shared - sum_bytes - x_depth * x_bytes) / w_bytes,
+                       w_depth = (fit < 24 ? fit : 24) / sets * sets;
+  static_assert(w_depth >= 2 && w_depth >= sets);
+};
+template <int Depth>
+struct Barriers {
+  std::uint64_t full[Depth], empty[Depth];
+};
+template <int N, int P>
+struct alignas(1024) Shared {
+  using S = Shape<N, P>;
+  Bf16 x[S::x_depth][2][N][64];  ///< boxes of 64 columns
+  Int4Rows w[S::w_depth][P];
+  float sums[S::sets][S::pieces][4][32];
+  float2 received[2][S::pieces][32];  ///< of a tile and the next
+  Barriers<S::w_depth> of_w;
+  Barriers<S::x_depth> of_x;
+  std::uint64_t arrived[2];
+};
+
+struct Arguments {
+  FewTokensProduct product;
+  const Int4Unit* w;
+  bool gated;
+};
+
+/// Tiles, dealt out to the pairs of blocks in turns, and of each tile the groups that are this block's.
+template <int P>
+struct Work {
+  int groups, tiles, from, to;
+
+  __device__ __forceinline__ explicit Work(const Arguments& a)
+      : groups((a.product.in + int4_group - 1) / int4_group), tiles(count(a.product, a.gated)) {
+    const int half = (groups + 1) / 2;
+    from = blockIdx.x % pair == 0 ? 0 : half;
+    to = blockIdx.x % pair == 0 ? half : groups;
+  }
+  __host__ __device__ static int count(const FewTokensProduct& a, bool gated) {
+    const int outputs = 32 * (gated ? P / 2 : P);
+    return (a.out + outputs - 1) / outputs;
+  }
+};
+#ifdef INFEROMETER_HOPPER
+/// A thread calls start(tile), then load(stage) for each group of it, as stages become empty. Few
+/// instructions: they wait for their turn behind those of the warps that multiply.
+template <int Depth, int P, class Start, class Load>
+__device__ __forceinline__ void keep_full(Barriers<Depth>& barriers, const Work<P>& work, Start start,
+                                          Load load) {
+  int stage = 0;
+  unsigned phase = 1;  // what a barrier says that nothing has completed on: stages are empty at first
+  for (int tile = static_cast<int>(blockIdx.x) / pair; tile < work.tiles; tile += gridDim.x / pair) {
+    start(tile);
+#pragma unroll 1
+    for (int group = work.from; group < work.to; ++group) {
+      wait(barriers.empty + stage, phase);
+      load(stage);
+      if (++stage < Depth) continue;
+      stage = 0;
+      phase ^= 1U;
+    }
+  }
+}
+/// Weights are fetched ahead of the kernel that makes x, by as few copies as there are runs in memory: a
+/// thread starts one in some 140 cycles (measured on an H200), and waits for its turn behind those that
+/// multiply.
+template <int N, int P>
+__device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a, const Work<P>& work) {
+  constexpr int most = P == 1 ? 1 : P <= 3 ? 2 : P == 6 ? 4 : 6;  // runs of rows that share a unit
+  const Int4Rows* at[most];
+  int to[most], rows[most], all = 0;
+  const auto start = [&](int tile) {
+    const int blocks = (a.product.out + 31) / 32, half = a.gated ? P / 2 : P;
+    int p = 0;
+    all = 0;
+#pragma unroll
+    for (int r = 0; r < most; ++r) {
+      const bool up = p >= half;
+      const int block = tile * half + (up ? p - half : p), end = up ? P : half;
+      const int there = block + (up ? blocks : 0);
+      // What lies behind the end nobody stores, whatever it is.
+      rows[r] = max(min(min(4 - there % 4, end - p), blocks - block), 0);
+      at[r] = a.w[static_cast<std::int64_t>(there / 4) * work.groups + work.from].rows + there % 4;
+      to[r] = p;
+      all += rows[r];
+      p = rows[r] > 0 ? p + rows[r] : end;
+    }
+  };
+  keep_full(shared.of_w, work, start, [&](int s) {
+    std::uint64_t* full = shared.of_w.full + s;
+    expect_bytes(full, static_cast<unsigned>(all * sizeof(Int4Rows)));
+#pragma unroll
+    for (int r = 0; r < most; ++r) {
+      if (rows[r] > 0)
+        copy_bulk(shared.w[s] + to[r], at[r], static_cast<unsigned>(rows[r] * sizeof(Int4Rows)), full);
+      at[r] += sizeof(Int4Unit) / sizeof(Int4Rows);
+    }
+  });
+}
+template <int N, int P>
+__device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& map, const Work<P>& work) {
+  wait_for_earlier();
+  int run = 0;
+  keep_full(
+      shared.of_x, work, [&](int) { run = 2 * work.from; },
+      [&](int s) {
+        std::uint64_t* full = shared.of_x.full + s;
+        expect_bytes(full, Shape<N, P>::x_bytes);
+        copy_runs(shared.x[s], &map, run, 0, full);
+        run += 2;
+      });
+}
+template <int Depth>
+__device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
+  for (int s = 0; s < Depth; ++s) {
+    init_barrier(barriers.full + s, 1);
+    init_barrier(barriers.empty + s, static_cast<unsigned>(consumers));
+  }
+}
+/// Where a set is that takes each `Sets`th stage.
+template <int Depth, int Sets>
+struct Place {
+  int stage = 0;
+  unsigned phase = 0;
+
+  __device__ __forceinline__ void next() {
+    stage += Sets;
+    if (stage < Depth) return;
+    stage -= Depth;
+    phase ^= 1U;
+  }
+};
+#endif
+
+}  // namespace inferometer::cuda::int4_streaming
