@@ -20,10 +20,12 @@ struct DecodeSlots {
 
 /// What a launch of that kernel takes. Times in microseconds.
 struct DecodeCosts {
-  double start = 0;            ///< start and end of a thread block
-  double hidden = 0;           ///< part of it that does not show where memory is what blocks wait for
-  double key = 0;              ///< a key in a block by itself
-  double byte = 0;             ///< from memory, which all blocks share
+  double start = 0;   ///< start and end of a thread block
+  double hidden = 0;  ///< part of it that does not show where memory is what blocks wait for
+  double key = 0;     ///< a key in a block by itself
+  double byte = 0;    ///< from memory, which all blocks share
+  /// What a wave lacks to keep memory busy while slots are free, in blocks a multiprocessor.
+  double unfilled = 0;
   double whole = 0;            ///< of equal sequences; 0: blocks are spread evenly, 1: waves are whole
   double skew = 0;             ///< part of what the longest takes behind the others that shows
   double join = 0;             ///< of the parts of split keys through memory
@@ -37,10 +39,10 @@ inline constexpr std::int64_t most_clustered_splits = 8;
 
 /// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
-/// them; then what a block takes to start is hidden in part, behind the kernel before or behind other blocks.
-/// The longest sequence's blocks begin with the first and get no more of memory than the others while these
-/// run; what they have left then takes as long as by itself. Parts are whole tiles of 16 keys. requires
-/// load.pairs > 0, splits > 0
+/// them, longer where they leave slots free and so ask for too little at a time; then what a block takes to
+/// start is hidden in part, behind the kernel before or behind other blocks. The longest sequence's blocks
+/// begin with the first and get no more of memory than the others while these run; what they have left then
+/// takes as long as by itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
 

@@ -55,6 +55,12 @@ bool product_joins(const Structure& s, std::size_t i, const Plan& plan) {
   return (normed(maker) && plan.fusion.norm_product) || (gated(maker) && plan.fusion.gated_product);
 }
 
+/// Tokens up to which a product takes the gated activation behind it along.
+std::int64_t most_gated(const Linear& product) {
+  if (product.w.dtype != DType::int4) return few_tokens;
+  return product.in % few_int4_columns == 0 ? few_int4_tokens : 1;
+}
+
 /// Whether node `i` chooses experts by the product, by the router's weights, of the rows of the norm before.
 bool chooses_for_norm(const Structure& s, std::size_t i) {
   if (i < 2 || !std::holds_alternative<Router>(s.nodes[i].op) || !normed(s.nodes[i - 2].op)) return false;
@@ -115,7 +121,7 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
-      node.joins_up_to = std::get<Linear>(before).w.dtype == DType::int4 ? few_int4_tokens : few_tokens;
+      node.joins_up_to = most_gated(std::get<Linear>(before));
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

@@ -215,7 +215,7 @@ const std::array list{
         },
         &needs_gpu},
     Optimization{"fused-gated-epilogue", "6.1 operator fusion",
-                 "steps of up to 64 tokens (of one where weights are int4): the gated activation inside the "
+                 "steps of up to 64 tokens (32 where weights are int4): the gated activation inside the "
                  "product that makes its gate and up",
                  "saves a launch and a pass over gate and up, which become one product; excludes "
                  "fused-gated-product",

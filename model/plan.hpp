@@ -91,7 +91,7 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
   visit("fusion.gated_epilogue", plan.fusion.gated_epilogue,
-        "steps of up to 64 tokens (of one where weights are int4): the gated activation inside the product "
+        "steps of up to 64 tokens (32 where weights are int4): the gated activation inside the product "
         "that makes its gate and up");
   visit("fusion.quantize", plan.fusion.quantize,
         "static quantization inside the kernel that makes the values, or in steps of one token inside the "

@@ -14,7 +14,7 @@ namespace inferometer {
 /// residual layers, parameters of decode attention that tell how parts are joined. 3: decode attention of
 /// heads of 64 apart, starts of its blocks that are hidden. 4: products of few rows by whole rows of W, gated
 /// activations inside them.
-inline constexpr std::int64_t calibration_format = 4;
+inline constexpr std::int64_t calibration_format = 5;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
 /// their points: the same predictions.

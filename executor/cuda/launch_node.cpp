@@ -219,7 +219,7 @@ struct Launch : NodeViews {
                                                 .rows = p.tokens,
                                                 .columns = p.in,
                                                 .stride = p.x_stride,
-                                                .box_rows = int4_token_tile(p.tokens)});
+                                                .box_rows = int4_tiled_tile(p.tokens)});
     if (!map) return failure(map.error());
     product_int4_tiled(few_bf16(p), w, *map, int4_split(), c.queue);
     return {};

@@ -71,13 +71,17 @@ Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens, std
                      .rows = tokens,
                      .columns = columns,
                      .stride = stride,
-                     .box_rows = int4_token_tile(tokens),
+                     .box_rows = int4_streamed_tile(tokens),
                      .runs = 2});
 }
 
 Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w, const Queue& queue) {
-  static_assert(few_int4_tokens <= most_int4_streamed_tokens);
-  require(p.tokens <= most_int4_streamed_tokens, "few tokens for a streamed product");
+  static_assert(few_int4_tokens == most_int4_streamed_tokens && few_int4_columns % int4_streamed_columns == 0,
+                "what is joined up to few tokens has a kernel");
+  require(p.tokens <= most_int4_streamed_tokens && p.in % int4_streamed_columns == 0,
+          "few tokens of whole runs for a streamed product");
+  require(epilogue.y_scale == nullptr && (!epilogue.gated || p.out % 32 == 0),
+          "an epilogue that int4 products have");
   const Result<CUtensorMap> x = streamed_int4_inputs(p.x, p.tokens, p.in, p.x_stride);
   if (!x) return failure(x.error());
   product_int4_streamed(few_bf16(p), w, epilogue, *x, queue);

@@ -34,6 +34,7 @@ Fp8Product few_fp8(const Product& p);
 /// The same by our kernel for few tokens, with what it does with its sums.
 [[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                                   const Queue& queue);
+/// And of int4 weights.   requires p.in % int4_streamed_columns == 0; no y_scale; where gated p.out % 32 == 0
 [[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w,
                                        const Queue& queue);
 

@@ -27,7 +27,8 @@ Result<CUtensorMap> tensor_map(const MapOf& m) {
   const std::int64_t run = 128 / m.element_bytes;
   const auto stride = static_cast<cuuint64_t>(m.stride * m.element_bytes);
   const bool many = m.runs > 0;
-  require(!many || m.columns % run == 0, "whole runs of 128 bytes");
+  if (many && m.columns % run != 0)
+    return failure("cuda: " + std::to_string(m.columns) + " columns are no whole runs of 128 bytes");
   const cuuint64_t extents[3] = {static_cast<cuuint64_t>(many ? run : m.columns),
                                  static_cast<cuuint64_t>(m.rows), static_cast<cuuint64_t>(m.columns / run)};
   const cuuint64_t strides[2] = {stride, 128};

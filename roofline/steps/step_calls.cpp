@@ -41,13 +41,15 @@ Format cache_format(DType d) {
 /// Single tokens attended in a step with prompts, whose products keep the clocks low.
 constexpr const char* beside_prompts = "/beside prompts";
 
-std::string rows_class(std::int64_t rows) { return rows <= few_tokens ? "/few rows" : ""; }
+std::string rows_class(const Gemm& g) {
+  return g.m <= (g.format == Format::int4_wo ? few_int4_tokens : few_tokens) ? "/few rows" : "";
+}
 
 /// Whether it is a product of tiles of both operands, or attention of prompts, which are long enough that
 /// their starts do not matter.
 bool tiled(const KernelCall& call) {
   const auto* gemm = std::get_if<Gemm>(&call);
-  return (gemm != nullptr && rows_class(gemm->m).empty()) || std::holds_alternative<GroupedGemm>(call) ||
+  return (gemm != nullptr && rows_class(*gemm).empty()) || std::holds_alternative<GroupedGemm>(call) ||
          std::holds_alternative<ContextAttention>(call);
 }
 
@@ -87,7 +89,8 @@ void add_attention(std::vector<StepCall>& calls, const Attention& o, SingleToken
 StepCall product_call(const Linear& o) {
   const Format format = format_of(o.x, o.w.dtype);
   if (o.tokens <= 1) return call_of(Gemv{.format = format, .n = o.out, .k = o.in});
-  return call_of(Gemm{.format = format, .m = o.tokens, .n = o.out, .k = o.in}, rows_class(o.tokens));
+  const Gemm gemm{.format = format, .m = o.tokens, .n = o.out, .k = o.in};
+  return call_of(gemm, rows_class(gemm));
 }
 
 /// Bytes of all nodes but what they hand on within the kernel.
@@ -146,7 +149,7 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
 bool of_library(const std::vector<StepCall>& kernel) {
   return std::any_of(kernel.begin(), kernel.end(), [](const StepCall& c) {
     const auto* gemm = std::get_if<Gemm>(&c.call);
-    return gemm != nullptr && rows_class(gemm->m).empty() && gemm->format != Format::int4_wo;
+    return gemm != nullptr && rows_class(*gemm).empty() && gemm->format != Format::int4_wo;
   });
 }
 

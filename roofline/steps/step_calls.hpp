@@ -31,8 +31,8 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of);
 /// writes its scores has one more for those; all else is one. Attention over sequences that differ is that
 /// over as many alike, of their mean lengths.
 ///
-/// Products of one row, of few (up to 64) and of many are told apart, since kernels for them differ: the
-/// first two stream weights, the last has tiles of both operands.
+/// Products of one row, of few (up to 64, of int4 weights 32) and of many are told apart, since kernels for
+/// them differ: the first two stream weights, the last has tiles of both operands.
 ///
 /// mode      where kernels are set up while the one before drains, what is short shows less of itself; more
 ///           of it where kernels are launched one by one, as those of steps with prompts are

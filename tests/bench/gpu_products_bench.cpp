@@ -123,8 +123,6 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
   const DeviceBuffer w = memory(int4_units(s.out, s.in) * static_cast<std::int64_t>(sizeof(Int4Unit)));
   const DeviceBuffer wide = values(s.out, s.in, 2);
   pack_int4(as<Int4Unit>(w), as<Bf16>(wide), s.out, s.in, {});
-  const Shared shared(int4_partials(b->queue.processors), b->queue.processors);
-  const Int4Split split{as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
   const FewTokensProduct few = few_tokens(s, x, nullptr, y);
   const Work work = s.work(DType::bf16, DType::int4);
   if (kernel == Int4Kernel::unpacked) {
@@ -138,7 +136,9 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
     const CUtensorMap map = *streamed_int4_inputs(x.data(), s.tokens, s.in, s.in);
     b->time(state, work, [&] { product_int4_streamed(few, as<Int4Unit>(w), {}, map, b->queue); });
   } else {
-    const CUtensorMap map = map_of(x, s.tokens, s.in, int4_token_tile(s.tokens));
+    const Shared shared(int4_partials(b->queue.processors), b->queue.processors);
+    const Int4Split split{as<float>(shared.partial), as<std::uint32_t>(shared.flags)};
+    const CUtensorMap map = map_of(x, s.tokens, s.in, int4_tiled_tile(s.tokens));
     b->time(state, work, [&] { product_int4_tiled(few, as<Int4Unit>(w), map, split, b->queue); });
   }
 }

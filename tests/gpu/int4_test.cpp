@@ -71,7 +71,7 @@ struct GpuInt4 : OnGpu {
                              .out = static_cast<std::int32_t>(w.out)};
     const bool few = streamed(tokens, w.in);
     const auto map = few ? streamed_int4_inputs(x.data(), tokens, w.in, x.in().stride)
-                         : tensor_map({x.data(), tokens, w.in, x.in().stride, int4_token_tile(tokens)});
+                         : tensor_map({x.data(), tokens, w.in, x.in().stride, int4_tiled_tile(tokens)});
     ASSERT_TRUE(map);
     if (few) {
       product_int4_streamed(a, w.units.data(), {}, *map, queue);
@@ -99,7 +99,7 @@ struct GpuInt4 : OnGpu {
 
 constexpr std::int64_t extents[][2] = {{64, 64},         {72, 200},   {256, 1},    {2048, 129},
                                        {4096, 6144 / 8}, {4104, 333}, {14336, 96}, {1024, 20000},
-                                       {8, 7},           {96, 48},    {192, 4100}};
+                                       {8, 7},           {96, 48},    {192, 4100}, {64, 40000}};
 constexpr double f32_tolerance = 1e-4;
 
 TEST(Int4Rows, HasAPlaceForEachValueAndFactor) {
@@ -220,7 +220,7 @@ TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
 TEST_F(GpuInt4, FewTokensWithAGatedEpilogueEqualTheOperatorsOneByOne) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
   for (const auto& [in, out] :
-       {std::pair{64, 32}, {192, 96}, {4096, 32 * 70}, {1024, 32 * 131}, {512, 32 * 448}}) {
+       {std::pair{64, 32}, {192, 96}, {4096, 32 * 70}, {1024, 32 * 131}, {512, 32 * 448}, {192, 32 * 500}}) {
     const Packed w(2 * out, in, 3, false);
     for (const std::int64_t tokens : {2, 8, 11, 16, 32}) {
       const Matrix x = Matrix::random(tokens, in, 1), both{tokens, 2 * out, 0}, right{tokens, out},
@@ -234,15 +234,14 @@ TEST_F(GpuInt4, FewTokensWithAGatedEpilogueEqualTheOperatorsOneByOne) {
             queue);
       const auto map = streamed_int4_inputs(x.data(), tokens, in, x.in().stride);
       ASSERT_TRUE(map);
-      for (int again = 0; again < 3; ++again)
-        product_int4_streamed({.x = x.data(),
-                               .x_stride = x.in().stride,
-                               .y = y.out().data,
-                               .y_stride = y.out().stride,
-                               .tokens = static_cast<std::int32_t>(tokens),
-                               .in = static_cast<std::int32_t>(in),
-                               .out = static_cast<std::int32_t>(out)},
-                              w.units.data(), {.gated = true}, *map, queue);
+      product_int4_streamed({.x = x.data(),
+                             .x_stride = x.in().stride,
+                             .y = y.out().data,
+                             .y_stride = y.out().stride,
+                             .tokens = static_cast<std::int32_t>(tokens),
+                             .in = static_cast<std::int32_t>(in),
+                             .out = static_cast<std::int32_t>(out)},
+                            w.units.data(), {.gated = true}, *map, queue);
       // Other tiles add in another order, which rounds a few sums the other way.
       EXPECT_LE(distance(y.values(), right.values()), 2e-3) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
@@ -259,13 +258,17 @@ TEST_F(GpuInt4, FewTokensEqualTheReference) {
       const Matrix x = Matrix::random(tokens, in, 1), y{tokens, out};
       const auto right = w.expected(x, tokens);
       multiply(w, x, tokens, y.out().data, y.out().stride, false);
-      EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
+      // Tiles are multiplied by weights in bf16: two roundings instead of one.
+      const double rounded = bf16_tolerance * (streamed(tokens, in) ? 1 : 1.5);
+      EXPECT_LE(distance(y.values(), right), rounded) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
-      for (int again = 0; again < 2; ++again) {
+      std::vector<float> first;
+      for (int again = 0; again < 3; ++again) {
         const Array<float> exact(std::vector<float>(static_cast<std::size_t>(tokens * out), NAN));
         multiply(w, x, tokens, exact.data(), out, true);
         const auto values = exact.values();
-        // Tiles are multiplied by weights in bf16.
+        if (again == 0) first = values;
+        EXPECT_EQ(values, first) << "added in another order, " << tokens << ": " << in << " x " << out;
         EXPECT_LE(distance({values.begin(), values.end()}, right),
                   streamed(tokens, in) ? f32_tolerance : bf16_tolerance)
             << tokens << ": " << in << " x " << out;

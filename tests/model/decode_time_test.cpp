@@ -46,6 +46,14 @@ TEST(DecodeTime, StartsMayBeHiddenBehindTheReadingOfOthers) {
   EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, busy), 2 - 1 + 32);  // memory is busy, and no sequence is longer
 }
 
+TEST(DecodeTime, MemoryIsNotKeptBusyWhileSlotsAreFree) {
+  DecodeCosts slack = costs;
+  slack.unfilled = 0.4;  // 40 blocks more, of which what share of the slots is free shows
+  EXPECT_DOUBLE_EQ(time_of(150, 1600, 1, slack), 2 + 16 * (150 + 40 * 0.25) / 100);
+  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, slack), time_of(200, 1600, 1));
+  EXPECT_DOUBLE_EQ(time_of(50, 1600, 1, slack), 2 + 16);  // still what a block takes by itself
+}
+
 TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
   EXPECT_DOUBLE_EQ(time_of(25, 1600, 4), 2 + 4 + 1);
   const double partial = 8 * 104 * 512 * costs.byte;

@@ -186,9 +186,18 @@ TEST(JoinKernels, TheGatedActivationInTheProductThatMakesItsGateAndUp) {
   EXPECT_EQ(joined(lowered(fusion), 64), std::vector<std::string>{"activation"});
   EXPECT_EQ(joined(lowered(fusion), 65), std::vector<std::string>{});
   EXPECT_EQ(joined(lowered({.gated_epilogue = true}), 1), std::vector<std::string>{}) << "gate and up apart";
-  const Structure int4 = lowered(fusion, InputFormat::as_is, DType::int4);
-  EXPECT_EQ(joined(int4, 32), std::vector<std::string>{"activation"});
-  EXPECT_EQ(joined(int4, 33), std::vector<std::string>{});
+  const auto int4 = [&](std::int64_t hidden) {
+    Architecture a = tiny_llama();
+    a.hidden = hidden;
+    Plan plan;
+    plan.fusion = fusion;
+    plan.precision.weights = DType::int4;
+    return *compile(a, plan);
+  };
+  EXPECT_EQ(joined(int4(128), 32), std::vector<std::string>{"activation"});
+  EXPECT_EQ(joined(int4(128), 33), std::vector<std::string>{});
+  EXPECT_EQ(joined(int4(96), 1), std::vector<std::string>{"activation"});
+  EXPECT_EQ(joined(int4(96), 2), std::vector<std::string>{});
   fusion.norm_product = true;
   EXPECT_EQ(kernels(lowered(fusion), 1),
             (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",

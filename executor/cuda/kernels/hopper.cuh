@@ -53,13 +53,12 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
       "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row)
       : "memory");
 }
-/// A box of runs of 128 bytes, [run][row], from run `run` of row `row` on.
-__device__ __forceinline__ void copy_runs(void* to, const void* map, int run, int row,
-                                          std::uint64_t* barrier) {
+/// A box of runs of 128 bytes, [run][row], from run `run` of the first row on.
+__device__ __forceinline__ void copy_runs(void* to, const void* map, int run, std::uint64_t* barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%5, %4, %3}], "
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%4, %4, %3}], "
       "[%2];" ::"r"(shared_address(to)),
-      "l"(map), "r"(shared_address(barrier)), "r"(run), "r"(row), "r"(0)
+      "l"(map), "r"(shared_address(barrier)), "r"(run), "r"(0)
       : "memory");
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 #include <cuda_fp16.h>
 
+#include "executor/cuda/kernels/device.cuh"
 #include "executor/cuda/kernels/int4.hpp"
-#include "executor/cuda/kernels/split_tiles.cuh"
 
 // int4 weights in shared memory and registers.
 #ifdef INFEROMETER_HOPPER

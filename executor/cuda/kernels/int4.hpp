@@ -45,19 +45,20 @@ void pack_int4(Int4Unit* to, const std::uint16_t* values, std::int64_t out, std:
 /// of groups.
 void unpack_int4(std::uint16_t* to, const Int4Unit* w, std::int64_t out, std::int64_t in, const Queue& queue);
 
-/// What several multiprocessors share that compute parts of one tile.
+/// What several multiprocessors share that compute parts of one tile of product_int4_tiled().
 struct Int4Split {
   float* partial = nullptr;        ///< int4_partials() floats
   std::uint32_t* flags = nullptr;  ///< [processors], zero before the first call, left zero
 };
 inline constexpr std::int32_t most_int4_streamed_tokens = 32, most_int4_tiled_tokens = 2048;
 inline constexpr std::int32_t int4_streamed_columns = 64;  ///< what inputs are a multiple of
-/// Tokens of a tile, to which the kernels below pad them.
-constexpr std::int32_t int4_token_tile(std::int64_t tokens) {
-  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : tokens <= 32 ? 32 : tokens <= 64 ? 64 : 128;
+/// Tokens of a tile, to which product_int4_streamed() and product_int4_tiled() pad them.
+constexpr std::int32_t int4_streamed_tile(std::int64_t tokens) {
+  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 32;
 }
+constexpr std::int32_t int4_tiled_tile(std::int64_t tokens) { return tokens <= 64 ? 64 : 128; }
 constexpr std::int64_t int4_partials(std::int64_t processors) {
-  return processors * int4_rows * int4_token_tile(most_int4_tiled_tokens);
+  return processors * int4_rows * int4_tiled_tile(most_int4_tiled_tokens);
 }
 
 /// One token, whose row each block holds whole. FewTokensProduct::w is not read.
@@ -67,13 +68,13 @@ void product_int4_one_token(const FewTokensProduct& a, const Int4Unit* w, const 
 bool int4_one_token_fits(std::int64_t in);
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.
-/// x: boxes of 2 runs by int4_token_tile(tokens) rows
-/// requires in % int4_streamed_columns == 0, 16-byte aligned operands; where gated out % 32 == 0
+/// x: boxes of 2 runs by int4_streamed_tile(tokens) rows
+/// requires in % int4_streamed_columns == 0, 16-byte aligned operands; no y_scale; where gated out % 32 == 0
 void product_int4_streamed(const FewTokensProduct& a, const Int4Unit* w, const Epilogue& epilogue,
                            const CUtensorMap& x, const Queue& queue);
 /// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
 /// tokens; each 128 of them unpack the weights again.
-/// x: boxes of 64 columns by int4_token_tile(tokens) rows
+/// x: boxes of 64 columns by int4_tiled_tile(tokens) rows
 /// requires in % 8 == 0, 16-byte aligned operands
 void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue);

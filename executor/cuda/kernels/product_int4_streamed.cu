@@ -90,6 +90,7 @@ __device__ __forceinline__ float2 sum_of(const Shared<N, P>& shared, int piece, 
   }
   return sum;
 }
+
 /// What one warp ends: two pieces, in the two halves of the rows of a tile, of the tokens that are this
 /// block's. The other block's sums are waited for when the next tile has been multiplied.
 struct Kept {
@@ -206,6 +207,7 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
 
 template <int N, int P>
 void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
+  static_assert(sizeof(Shared<N, P>) + 1024 <= 227 * 1024);
   const int tiles = Work<P>::count(a.product, a.gated), pairs = queue.processors / pair;
   const auto blocks = static_cast<unsigned>(pair * (tiles < pairs ? tiles : pairs));
   launch_clusters(queue, pair, &stream<N, P>, blocks, Shape<N, P>::threads, sizeof(Shared<N, P>) + 1024, map,
@@ -213,7 +215,8 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 }
 
 /// The tile whose turns are done first. W comes from memory; a multiprocessor takes it and x in at 2.2 times
-/// its share of memory's bandwidth, and is some 32 KiB behind at the end of a tile (measured on an H200).
+/// its share of memory's bandwidth, and is some 32 KiB behind at the end of a tile (measured on an H200,
+/// 2026-11-28, driver 580).
 template <int N, int... Ps>
 int rows_of(const Arguments& a, int processors) {
   int best = 0;
@@ -233,6 +236,7 @@ int rows_of(const Arguments& a, int processors) {
 }
 template <int N, int... Ps>
 void start_for(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
+  static_assert(((Ps % 2 == 0) || ...), "tiles of gates and ups are of an even number of blocks");
   const int rows = rows_of<N, Ps...>(a, queue.processors);
   ((rows == Ps ? start<N, Ps>(map, a, queue) : void()), ...);
 }
@@ -242,7 +246,7 @@ void start_for(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 void product_int4_streamed(const FewTokensProduct& product, const Int4Unit* w, const Epilogue& epilogue,
                            const CUtensorMap& x, const Queue& queue) {
   const Arguments a{product, w, epilogue.gated};
-  switch (int4_token_tile(product.tokens)) {
+  switch (int4_streamed_tile(product.tokens)) {
     case 8:
       return start_for<8, 14, 6, 3, 2, 1>(x, a, queue);
     case 16:

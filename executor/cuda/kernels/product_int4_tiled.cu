@@ -1,4 +1,5 @@
 #include "executor/cuda/kernels/int4.cuh"
+#include "executor/cuda/kernels/split_tiles.cuh"
 #include "executor/cuda/kernels/wgmma.cuh"
 
 namespace inferometer::cuda {
@@ -218,7 +219,7 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue) {
-  if (int4_token_tile(a.tokens) <= 64) {
+  if (int4_tiled_tile(a.tokens) <= 64) {
     start<64>(x, {a, w, split}, queue);
   } else {
     start<128>(x, {a, w, split}, queue);
