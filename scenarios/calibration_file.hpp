@@ -13,7 +13,8 @@ namespace inferometer {
 /// The version of the format that is written and read. 2: gaps apart at a library's kernels, `alone` of
 /// residual layers, parameters of decode attention that tell how parts are joined. 3: decode attention of
 /// heads of 64 apart, starts of its blocks that are hidden. 4: products of few rows by whole rows of W, gated
-/// activations inside them.
+/// activations inside them. 5: int4 products of few rows up to 32, waves of decode attention that leave slots
+/// free.
 inline constexpr std::int64_t calibration_format = 5;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from

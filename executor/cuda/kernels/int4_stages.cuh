@@ -58,7 +58,7 @@ struct Work {
   int groups, tiles, from, to;
 
   __device__ __forceinline__ explicit Work(const Arguments& a)
-      : groups((a.product.in + int4_group - 1) / int4_group), tiles(count(a.product, a.gated)) {
+      : groups(static_cast<int>(int4_groups(a.product.in))), tiles(count(a.product, a.gated)) {
     const int half = (groups + 1) / 2;
     from = blockIdx.x % pair == 0 ? 0 : half;
     to = blockIdx.x % pair == 0 ? half : groups;
@@ -68,6 +68,7 @@ struct Work {
     return (a.out + outputs - 1) / outputs;
   }
 };
+
 #ifdef INFEROMETER_HOPPER
 /// A thread calls start(tile), then load(stage) for each group of it, as stages become empty. Few
 /// instructions: they wait for their turn behind those of the warps that multiply.
@@ -88,6 +89,7 @@ __device__ __forceinline__ void keep_full(Barriers<Depth>& barriers, const Work<
     }
   }
 }
+
 /// Weights are fetched ahead of the kernel that makes x, by as few copies as there are runs in memory: a
 /// thread starts one in some 140 cycles (measured on an H200, 2026-11-28, driver 580), and waits for its turn
 /// behind those that multiply.
@@ -137,6 +139,7 @@ __device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& 
         run += 2;
       });
 }
+
 template <int Depth>
 __device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
   for (int s = 0; s < Depth; ++s) {
@@ -144,6 +147,7 @@ __device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
     init_barrier(barriers.empty + s, static_cast<unsigned>(consumers));
   }
 }
+
 /// Where a set is that takes each `Sets`th stage.
 template <int Depth, int Sets>
 struct Place {
