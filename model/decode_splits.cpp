@@ -1,26 +1,44 @@
 #include "model/decode_splits.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace inferometer {
+
+std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots) {
+  const std::int64_t blocks = pairs * splits, full = slots.processors * slots.resident;
+  if (splits > 2 && in_clusters(pairs, splits, slots.processors))
+    return std::min<std::int64_t>(2, slots.resident);
+  if (blocks <= full) return std::max<std::int64_t>(1, (blocks + slots.processors - 1) / slots.processors);
+  if (blocks >= 2 * full || slots.resident == 1) return slots.resident;
+  const auto empty = [&](std::int64_t resident) {
+    const double waves = static_cast<double>(blocks) / static_cast<double>(slots.processors * resident);
+    return std::ceil(waves) - waves;
+  };
+  return empty(slots.resident - 1) < empty(slots.resident) ? slots.resident - 1 : slots.resident;
+}
 
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
   if (load.pairs == 0) return 1;
   constexpr std::int64_t fewest_keys = 64;
-  const DecodeCosts costs{.start = 3.4,
-                          .key = load.head_dim <= 64 ? 0.0147 : 0.0177,
-                          .byte = 1 / 4.52e6,
-                          .whole = 0.7,
-                          .skew = 0.83,
-                          .join = 2.95,
-                          .partial_traffic = 1.8};
+  const DecodeCosts costs{.start = 3.7,
+                          .key = 0.011,
+                          .byte = 1 / 4.88e6,
+                          .unfilled = load.head_dim <= 64 ? 0.5 : 0.27,
+                          .whole = 0.51,
+                          .skew = 0.73,
+                          .join = 1.5,
+                          .join_part = 0.035,
+                          .join_cluster = 0.5,
+                          .partial_traffic = 5};
   const std::int64_t most = std::max<std::int64_t>(
       1, std::min(load.longest / fewest_keys, most_decode_parts(slots.processors) / load.pairs));
   std::int64_t best = 1;
   double least = 0;
   // Among many, one more makes no difference.
   for (std::int64_t splits = 1; splits <= most; splits += 1 + splits / 16) {
-    const double time = decode_time(load, splits, slots, costs);
+    const DecodeSlots used{slots.processors, even_resident(load.pairs, splits, slots)};
+    const double time = decode_time(load, splits, used, costs);
     if (splits == 1 || time < least) {
       least = time;
       best = splits;
@@ -53,7 +71,8 @@ std::int32_t octet_splits(std::int64_t pairs, std::int64_t longest, std::int64_t
 DecodeChoice choose_decode(const DecodeLoad& load, const DecodeSlots& slots, bool octets) {
   if (octets && load.pairs > 0 && load.pairs * 4 <= slots.processors)
     return {FreshKernel::octets, octet_splits(load.pairs, load.longest, slots.processors)};
-  return {FreshKernel::tiles, decode_splits(load, slots)};
+  const std::int32_t splits = decode_splits(load, slots);
+  return {FreshKernel::tiles, splits, static_cast<std::int32_t>(even_resident(load.pairs, splits, slots))};
 }
 
 }  // namespace inferometer

@@ -9,12 +9,18 @@ namespace inferometer {
 /// Thread blocks of decode attention's kernel that a multiprocessor runs at once.
 constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim) { return head_dim <= 64 ? 4 : 3; }
 
+/// How many of the blocks of so many pairs a multiprocessor should run at once, at most slots.resident. A
+/// device hands blocks to the multiprocessors that are free first: with room for more than are needed, some
+/// get them all and others none. Where fewer at a time leave less of the last wave empty, one less. Clusters
+/// of more than two need room: their blocks lie within a part of the device.
+std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots);
+
 /// Into how many parts decode attention splits the keys of each pair: those that decode_time() says end
 /// soonest, with at least 64 keys in the longest sequence's.
 ///
-/// source  costs fitted to launches on an H200 by groups of four query heads (2026-11-28, driver 580, 1.98
+/// source  costs fitted to launches on an H200 by groups of four query heads (2026-11-29, driver 580, 1.98
 /// GHz),
-///         one layer behind another; what is left out of them came out as nothing
+///         behind a kernel that fills its multiprocessors
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots);
 
 /// Whether a cache has octets: one of 16 bits whose key heads are shared by up to eight query heads.
@@ -30,6 +36,7 @@ enum class FreshKernel : std::uint8_t {
 struct DecodeChoice {
   FreshKernel fresh = FreshKernel::tiles;
   std::int32_t splits = 1;
+  std::int32_t resident = 1;  ///< blocks of tiles that a multiprocessor runs at once
   friend auto operator<=>(const DecodeChoice&, const DecodeChoice&) = default;
 };
 

@@ -13,36 +13,38 @@ struct DecodeLoad {
   std::int64_t group = 1;  ///< query heads of a key head
 };
 
-/// Multiprocessors of a device, and how many of that kernel's thread blocks each runs at once.
+/// Multiprocessors of a device, and how many of that kernel's thread blocks each runs at once, at most.
 struct DecodeSlots {
   std::int64_t processors = 0, resident = 0;
 };
 
 /// What a launch of that kernel takes. Times in microseconds.
 struct DecodeCosts {
-  double start = 0;   ///< start and end of a thread block
-  double hidden = 0;  ///< part of it that does not show where memory is what blocks wait for
-  double key = 0;     ///< a key in a block by itself
-  double byte = 0;    ///< from memory, which all blocks share
-  /// What a wave lacks to keep memory busy while slots are free, in blocks a multiprocessor.
-  double unfilled = 0;
-  double whole = 0;            ///< of equal sequences; 0: blocks are spread evenly, 1: waves are whole
-  double skew = 0;             ///< part of what the longest takes behind the others that shows
-  double join = 0;             ///< of the parts of split keys through memory
-  double join_part = 0;        ///< each of them
-  double join_cluster = 0;     ///< within a cluster of thread blocks
+  double start = 0;         ///< start and end of a thread block
+  double key = 0;           ///< a key in a block by itself
+  double byte = 0;          ///< from memory, which all blocks share, were there any number of them
+  double unfilled = 0;      ///< what a multiprocessor's blocks lack to keep their share of it busy, in blocks
+  double whole = 0;         ///< of equal sequences; 0: blocks are spread evenly, 1: waves are whole
+  double skew = 0;          ///< part of what the longest takes behind the others that shows
+  double join = 0;          ///< of the parts of split keys through memory
+  double join_part = 0;     ///< each of them
+  double join_cluster = 0;  ///< within a cluster of thread blocks
   double partial_traffic = 0;  ///< partial outputs written and read, relative to `byte`
 };
 
 /// Splits that a cluster of thread blocks combines without a detour through memory, at most.
 inline constexpr std::int64_t most_clustered_splits = 8;
+/// Whether it does: clusters must all run at once to be worth waiting for.
+constexpr bool in_clusters(std::int64_t pairs, std::int64_t splits, std::int64_t processors) {
+  return splits > 1 && splits <= most_clustered_splits && pairs * splits <= processors;
+}
 
 /// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
-/// them, longer where they leave slots free and so ask for too little at a time; then what a block takes to
-/// start is hidden in part, behind the kernel before or behind other blocks. The longest sequence's blocks
-/// begin with the first and get no more of memory than the others while these run; what they have left then
-/// takes as long as by itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
+/// them: the longer, the fewer a multiprocessor runs at once, since they ask for less at a time. Blocks that
+/// do not end together start behind the reading of others. The longest sequence's blocks begin with the first
+/// and get no more of memory than the others while these run; what they have left then takes as long as by
+/// itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
 

@@ -48,8 +48,7 @@ struct CudaBackend::Impl {
   cuda::Stream stream;
   cuda::Event start, end;
   cuda::CublasLt products;
-  std::unique_ptr<cuda::PromptAttention> prompts;     ///< once a plan has asked for cuDNN's attention
-  std::int64_t resident = 1, resident_appending = 1;  ///< blocks of decode attention a multiprocessor runs
+  std::unique_ptr<cuda::PromptAttention> prompts;  ///< once a plan has asked for cuDNN's attention
 
   Plan plan;
   Structure structure;
@@ -115,12 +114,6 @@ Done CudaBackend::Impl::load(const Case& c, const MemoryUse& planned) {
   auto cache = cuda::CachedState::of(structure, c.workload.batch * ((tokens + block - 1) / block), block);
   if (!cache) return failure(cache.error());
   state = std::move(*cache);
-  const cuda::KvCache& layer = state.layer(0);
-  if (gpu.hopper() && cuda::attention_tiles(layer)) {
-    // Several new tokens a sequence run the kernel of more rows, of which as many blocks run at once.
-    resident = cuda::resident_decode_blocks(layer, group, false);
-    resident_appending = cuda::resident_decode_blocks(layer, group, true);
-  }
   if (plan.kernels.attention == AttentionKernel::cudnn && !prompts) {
     auto opened = cuda::open_cudnn();
     if (!opened) return failure(opened.error());
@@ -233,7 +226,7 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
                         .head_dim = layer.head_dim,
                         .group = group};
   const bool appends = plan.fusion.rope_attention && decodes(made.pass.features);
-  made.decode = choose_decode(load, {gpu.processors, appends ? resident_appending : resident},
+  made.decode = choose_decode(load, {gpu.processors, resident_decode_blocks(layer.head_dim)},
                               appends && cuda::attention_in_octets(layer, group * kv_heads));
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;

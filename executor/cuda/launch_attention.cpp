@@ -17,7 +17,10 @@ KvWriteArguments append_of(const NodeViews& v, const StructureNode& of, std::int
 }
 
 DecodeSplit split_of(const NodeContext& c) {
-  return {.splits = c.decode.splits, .partial = c.scratch.decode, .tickets = c.scratch.tickets};
+  return {.splits = c.decode.splits,
+          .resident = c.decode.resident,
+          .partial = c.scratch.decode,
+          .tickets = c.scratch.tickets};
 }
 
 AttentionArguments arguments_of(const NodeViews& v, const Attention& o) {

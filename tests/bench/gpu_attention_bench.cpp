@@ -68,27 +68,28 @@ BENCHMARK(prefill)->Apply([](auto* b) {
   timed(b)->Args({1, 2048})->Args({8, 2048})->Args({1, 8192})->ArgNames({"batch", "prompt"});
 });
 
-/// As many splits as the backend makes.
+/// As many splits as the backend makes, and as many blocks at once.
 void decode(benchmark::State& state) {
   Bench* b = Bench::on(state, true);
   if (b == nullptr) return;
   const std::int64_t batch = state.range(0), context = state.range(1);
   const Attended a(batch, 1, context - 1, 16);
-  const std::int32_t splits = decode_splits(
-      {.pairs = batch * kv_heads,
-       .longest = context,
-       .mean = context,
-       .key_bytes = 4 * head_dim,
-       .head_dim = head_dim,
-       .group = heads / kv_heads},
-      {b->queue.processors, resident_decode_blocks(a.arguments.cache, heads / kv_heads, false)});
-  const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, splits, head_dim) * 4),
+  const DecodeChoice choice = choose_decode({.pairs = batch * kv_heads,
+                                             .longest = context,
+                                             .mean = context,
+                                             .key_bytes = 4 * head_dim,
+                                             .head_dim = head_dim,
+                                             .group = heads / kv_heads},
+                                            {b->queue.processors, resident_decode_blocks(head_dim)}, false);
+  const DeviceBuffer partial = memory(decode_partials(batch, kv_heads, choice.splits, head_dim) * 4),
                      tickets = zeros(batch * kv_heads * 4);
   b->time(state, a.work(), [&] {
     attention_decode(a.arguments, batch, heads / kv_heads,
-                     {splits, as<float>(partial), as<std::uint32_t>(tickets)}, b->queue);
+                     {choice.splits, choice.resident, as<float>(partial), as<std::uint32_t>(tickets)},
+                     b->queue);
   });
-  state.counters["splits"] = splits;
+  state.counters["splits"] = choice.splits;
+  state.counters["resident"] = choice.resident;
 }
 BENCHMARK(decode)->Apply([](auto* b) {
   timed(b)->ArgsProduct({{1, 64, 256}, {512, 1024, 4096}})->ArgNames({"batch", "context"});

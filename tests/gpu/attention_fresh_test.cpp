@@ -113,8 +113,8 @@ class GpuAttentionFresh : public OnGpu {
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
       const Array<std::uint32_t> tickets(
           std::vector<std::uint32_t>(static_cast<std::size_t>(count * s.kv_heads), 0));
-      const DecodeSplit split{splits, partial.data(), tickets.data()};
-      for (int again = 0; again < 2; ++again) {
+      for (const std::int32_t resident : {1, 2, 3, 4}) {
+        const DecodeSplit split{splits, resident, partial.data(), tickets.data()};
         cudaMemset2D(y.out().data, static_cast<std::size_t>(y.out().stride) * 2, 0xff,
                      static_cast<std::size_t>(wide) * 2, static_cast<std::size_t>(count));
         if (way == Way::apart) {
@@ -123,7 +123,7 @@ class GpuAttentionFresh : public OnGpu {
           (way == Way::octets ? attention_octets : attention_decode_fresh)(a, fresh, count, split, queue);
         }
         EXPECT_LE(distance(y.values(), right), bf16_tolerance)
-            << name(way) << ", splits " << splits << (again > 0 ? ", again" : "");
+            << name(way) << ", splits " << splits << ", " << resident << " blocks at once";
         EXPECT_TRUE(y.gaps_untouched());
       }
     };

@@ -114,9 +114,6 @@ class GpuAttention : public OnGpu {
     if (longest * group > decode_rows) return;
     const auto count = static_cast<std::int64_t>(sequences.size());
     const std::int64_t key_bytes = 2 * s.head_dim * (s.element == CacheElement::fp8 ? 1 : 2);
-    for (const bool appends : {false, true})  // asked before the first launch
-      EXPECT_EQ(resident_decode_blocks(cache, longest * group, appends),
-                inferometer::resident_decode_blocks(s.head_dim));
     EXPECT_EQ(attention_in_octets(cache, s.heads),
               octets_fit({.key_bytes = key_bytes, .head_dim = s.head_dim, .group = s.heads / s.kv_heads}));
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
@@ -124,10 +121,12 @@ class GpuAttention : public OnGpu {
           static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
       const Array<std::uint32_t> tickets(
           std::vector<std::uint32_t>(static_cast<std::size_t>(count * s.kv_heads), 0));
-      for (int again = 0; again < 2; ++again) {
+      for (const std::int32_t resident : {1, 2, 3, 4}) {
         poison();
-        attention_decode(a, count, longest * group, {splits, partial.data(), tickets.data()}, queue);
-        EXPECT_LE(distance(y.values(), right), bf16_tolerance) << "decode, splits " << splits;
+        attention_decode(a, count, longest * group, {splits, resident, partial.data(), tickets.data()},
+                         queue);
+        EXPECT_LE(distance(y.values(), right), bf16_tolerance)
+            << "decode, splits " << splits << ", " << resident << " blocks at once";
         EXPECT_TRUE(y.gaps_untouched());
       }
     }

@@ -37,6 +37,24 @@ TEST(DecodeSplits, OneWaveThatKeepsMemoryBusyIsNotSplit) {
     EXPECT_EQ(splits_of_equal(pairs, 540), 1) << pairs;
 }
 
+TEST(EvenResident, LeavesNoMultiprocessorWithoutBlocks) {
+  const auto at_once = [](std::int64_t pairs, std::int64_t splits = 1) {
+    return even_resident(pairs, splits, slots);
+  };
+  EXPECT_EQ(at_once(1), 1);
+  EXPECT_EQ(at_once(132), 1);
+  EXPECT_EQ(at_once(133), 2);
+  EXPECT_EQ(at_once(256), 2);
+  EXPECT_EQ(at_once(265), 3);
+  EXPECT_EQ(at_once(64, 4), 2);
+  EXPECT_EQ(at_once(512), 2);   // 1.94 waves, not 1.29
+  EXPECT_EQ(at_once(640), 3);   // 1.62 waves, not 2.42
+  EXPECT_EQ(at_once(2048), 3);  // many waves
+  EXPECT_EQ(at_once(64, 2), 1);
+  EXPECT_EQ(at_once(32, 4), 2);  // clusters of four do not divide the parts of a device
+  EXPECT_EQ(even_resident(1000, 1, {.processors = 132, .resident = 1}), 1);
+}
+
 TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
   EXPECT_GE(splits_of(256, 540, 7980), 4);
   EXPECT_LE(splits_of(256, 540, 7980), 12);
@@ -55,7 +73,9 @@ TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
   };
   const auto in_octets = [](std::int32_t splits) { return DecodeChoice{FreshKernel::octets, splits}; };
   const auto in_tiles = [](std::int64_t pairs, std::int64_t longest) {
-    return DecodeChoice{FreshKernel::tiles, splits_of_equal(pairs, longest)};
+    const std::int32_t splits = splits_of_equal(pairs, longest);
+    return DecodeChoice{FreshKernel::tiles, splits,
+                        static_cast<std::int32_t>(even_resident(pairs, splits, slots))};
   };
   EXPECT_EQ(choose(8, 1), in_octets(1));
   EXPECT_EQ(choose(8, 128), in_octets(1));   // two rounds, as long as a meeting

@@ -36,22 +36,17 @@ TEST(DecodeTime, BlocksBeyondAWaveTakeAnother) {
   EXPECT_DOUBLE_EQ(time_of(250, 1600, 1), 2 + 32 + 2 + 16);
   DecodeCosts spread = costs;
   spread.whole = 0;
-  EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), 34 * 1.25);
+  EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), 2 + 32 * 1.25);  // starts do not show any more
 }
 
-TEST(DecodeTime, StartsMayBeHiddenBehindTheReadingOfOthers) {
-  DecodeCosts busy = costs;
-  busy.hidden = 0.5;
-  EXPECT_DOUBLE_EQ(time_of(50, 1600, 1, busy), 2 + 16);       // nothing else is read meanwhile
-  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, busy), 2 - 1 + 32);  // memory is busy, and no sequence is longer
-}
-
-TEST(DecodeTime, MemoryIsNotKeptBusyWhileSlotsAreFree) {
+TEST(DecodeTime, FewBlocksAMultiprocessorDoNotKeepMemoryBusy) {
   DecodeCosts slack = costs;
-  slack.unfilled = 0.4;  // 40 blocks more, of which what share of the slots is free shows
-  EXPECT_DOUBLE_EQ(time_of(150, 1600, 1, slack), 2 + 16 * (150 + 40 * 0.25) / 100);
-  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, slack), time_of(200, 1600, 1));
+  slack.unfilled = 0.4;  // 40 blocks more
+  EXPECT_DOUBLE_EQ(time_of(150, 1600, 1, slack), 2 + 16 * 1.9);
+  EXPECT_DOUBLE_EQ(time_of(200, 1600, 1, slack), 2 + 16 * 2.4);
   EXPECT_DOUBLE_EQ(time_of(50, 1600, 1, slack), 2 + 16);  // still what a block takes by itself
+  // The same blocks, half as many at once: twice, and each time the 40.
+  EXPECT_DOUBLE_EQ(decode_time(load_of(200, 1600, 1600), 1, {100, 1}, slack), 2 * (2 + 16 * 1.4));
 }
 
 TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {

@@ -1,12 +1,13 @@
 #pragma once
 #include "executor/cuda/kernels/attention_tiles.cuh"
+#include "model/decode_time.hpp"
 
 // What parts of a sequence's keys gave, put together: of the warps of a block, of the blocks of a cluster, or
 // of any blocks through memory. Each part is relative to its own maximum.
 namespace inferometer::cuda {
 
 /// Splits of a pair that form a cluster, and combine their parts without a detour through memory.
-constexpr int most_clustered = 8;
+constexpr int most_clustered = static_cast<int>(most_clustered_splits);
 
 /// What a block of a cluster is sent by all its blocks, itself included.
 template <int D, int Rows>

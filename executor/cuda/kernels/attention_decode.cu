@@ -6,52 +6,73 @@
 #include "executor/cuda/kernels/attention_eight.cuh"
 #include "executor/cuda/kernels/attention_fresh.cuh"
 #include "executor/cuda/kernels/attention_mma.cuh"
+#include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 4, threads = warps * 32, keys = 16;
-/// Some read while others begin or end.
+constexpr int warps = 4, threads = warps * 32, keys = 16, most_stages = 8;
+/// Of a multiprocessor [B], and what a block takes of it besides what it asks for.
+constexpr std::size_t shared_memory = 228 << 10, reserved = 1 << 10;
+/// Registers are shared out for so many.
 template <int D>
-constexpr int blocks_a_multiprocessor = D == 64 ? 4 : 3;
+constexpr int most_resident = static_cast<int>(resident_decode_blocks(D));
 
+/// 16 keys of one warp and their values.
 template <class Element, int D>
-struct Stage {
+struct Tile {
   Element k[keys * D], v[keys * D];
 };
-/// Stages are used again for what the warps found, once all keys are read.
-template <class Element, int D, int Rows>
+/// What all blocks have; stages of tiles follow, [stages][warps], used again for what the warps found once
+/// all keys are read.
+template <int D, int Rows>
 struct Shared {
-  static constexpr int stages = sizeof(Stage<Element, D>) > 4096 ? 2 : 3;
-  alignas(128) Stage<Element, D> stage[warps][stages];
-  alignas(16) Bf16 fresh[Rows + 2][D + 8];
-  alignas(8) std::uint64_t full[warps][stages];
+  alignas(128) Bf16 fresh[Rows + 2][D + 8];
+  alignas(8) std::uint64_t full[most_stages][warps];
   float top[warps][Rows], sum[warps][Rows];
   unsigned last;
+};
+
+/// How a launch shares out a multiprocessor: blocks that it runs at once, and tiles that each warp has on
+/// their way. So many that fewer blocks keep as much of memory busy.
+template <class Element, int D, int Rows>
+struct Shares {
+  static constexpr std::size_t stage = warps * sizeof(Tile<Element, D>), fixed = sizeof(Shared<D, Rows>);
+  static constexpr std::size_t of(int resident) {
+    return shared_memory / static_cast<unsigned>(resident) / 128 * 128 - reserved;
+  }
+  int stages;
+  std::size_t bytes;  ///< asked for: more than of a block of which one more would fit
+  constexpr Shares(int resident, std::size_t besides)
+      : stages(std::min(most_stages, static_cast<int>((of(resident) - fixed - besides) / stage))),
+        bytes(std::max(fixed + static_cast<unsigned>(stages) * stage + besides, of(resident + 1) + 128)) {}
 };
 
 /// What a kernel without new keys has in the place of FreshArguments.
 struct NoneFresh {};
 
+template <class Element, int D, int Rows>
+constexpr int least_stages = Shares<Element, D, Rows>(most_resident<D>, 0).stages;
+
 /// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
 /// Eight: no sequence has more rows of queries than that.
 template <class Element, int D, class Fresh, bool Eight>
-__global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
-    decode(AttentionArguments a, Fresh fresh, DecodeSplit split, bool clustered) {
+__global__ void __launch_bounds__(threads, most_resident<D>)
+    decode(AttentionArguments a, Fresh fresh, DecodeSplit split, int stages, bool clustered) {
 #ifdef INFEROMETER_HOPPER
   constexpr bool appends = std::is_same_v<Fresh, FreshArguments>;
   constexpr int most_rows = Eight ? 8 : static_cast<int>(decode_rows);
   extern __shared__ __align__(128) unsigned char memory[];
-  using Memory = Shared<Element, D, most_rows>;
-  constexpr int stages = Memory::stages;
+  using Memory = Shared<D, most_rows>;
   auto& shared = *reinterpret_cast<Memory*>(memory);
-  auto& received = *reinterpret_cast<Received<D, most_rows>*>(memory + sizeof(Memory));
+  auto* const tiles_there = reinterpret_cast<Tile<Element, D>*>(memory + sizeof(Memory));
+  auto& received = *reinterpret_cast<Received<D, most_rows>*>(tiles_there + stages * warps);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
   const Sequence s = a.sequences[blockIdx.z];
   allow_next();
   if (clustered) announce(received);
   if (lane == 0) {
-    for (int s = 0; s < stages; ++s) init_barrier(&shared.full[warp][s], 1);
+    for (int s = 0; s < stages; ++s) init_barrier(&shared.full[s][warp], 1);
     publish_barriers();
   }
   __syncwarp();
@@ -61,22 +82,23 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
   const int from = low + tiles * static_cast<int>(blockIdx.x) / split.splits,
             to = low + tiles * (static_cast<int>(blockIdx.x) + 1) / split.splits;
   const int count = from + warp < to ? (to - from - warp + warps - 1) / warps : 0;
-  const TileLoader loader(a, s, keys);
+  const TileLoader<Element, D, keys> loader(a, s, kv_head);
   const auto first_key = [&](int i) { return (from + warp + i * warps) * keys; };
-  const auto load = [&](int i) {
-    Stage<Element, D>& stage = shared.stage[warp][i % stages];
-    loader.load<D, keys>(kv_head, first_key(i), stage.k, stage.v, &shared.full[warp][i % stages]);
+  int issued = 0, found = loader.find(first_key(0));  // its block is looked up before a tile is fetched
+  const auto load = [&](int stage) {
+    Tile<Element, D>& tile = tiles_there[stage * warps + warp];
+    loader.load(first_key(issued), found, tile.k, tile.v, &shared.full[stage][warp]);
+    found = loader.find(first_key(++issued));
   };
-  int issued = 0;
   const auto fill = [&](int end) {  // the stages, with tiles that end at `end` at the latest
-    while (issued < count && issued < stages && first_key(issued) + keys <= end) load(issued++);
+    while (issued < count && issued < stages && first_key(issued) + keys <= end) load(issued);
   };
   const int all = INT_MAX;
   const bool newest = appends && static_cast<int>(blockIdx.x) == split.splits - 1;
   std::int64_t newest_block = 0;
   if constexpr (appends) {
     // All that the cache is read for is of earlier steps: nothing has to wait for the kernel before.
-    if (newest) newest_block = loader.table[s.cached / a.cache.block_tokens];
+    if (newest) newest_block = loader.table[s.cached >> loader.shift];
     const FreshRows<D, threads, most_rows> mine(a, fresh, s, kv_head);
     fill(all);
     wait_for_earlier();
@@ -93,22 +115,27 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
     if constexpr (appends) return shared.fresh[row];
     return a.q.data + (s.row + row / group) * a.q.stride + (kv_head * group + row % group) * D;
   });
-  for (int i = 0; i < count; ++i) {
-    wait(&shared.full[warp][i % stages], i / stages % 2);
-    Stage<Element, D>& stage = shared.stage[warp][i % stages];
+  for (int i = 0, stage = 0, turn = 0; i < count; ++i) {
+    wait(&shared.full[stage][warp], turn);
+    Tile<Element, D>& tile = tiles_there[stage * warps + warp];
     if constexpr (appends) {
       if (newest && s.cached / keys == first_key(i) / keys)
-        append<Element, D, keys>(a.cache, newest_block, kv_head, s.cached, shared.fresh[group], D + 8,
-                                 stage.k, stage.v);
+        append<Element, D, keys>(a.cache, newest_block, kv_head, s.cached, shared.fresh[group], D + 8, tile.k,
+                                 tile.v);
     }
-    work.attend(stage.k, stage.v, first_key(i), a.scale * log2_e);
+    work.attend(tile.k, tile.v, first_key(i), a.scale * log2_e);
     __syncwarp();
-    if (i + stages < count) load(i + stages);
+    if (issued < count) load(stage);
+    if (++stage == stages) {
+      stage = 0;
+      turn ^= 1;
+    }
   }
   __syncthreads();
   constexpr int stride = D + 4;  // keeps rows apart in the banks
-  static_assert(sizeof(shared.stage) >= sizeof(float) * warps * most_rows * stride);
-  auto* outputs = reinterpret_cast<float*>(shared.stage);  // [warps][rows][stride]
+  static_assert(least_stages<Element, D, most_rows> * Shares<Element, D, most_rows>::stage >=
+                sizeof(float) * warps * most_rows * stride);
+  auto* outputs = reinterpret_cast<float*>(tiles_there);  // [warps][rows][stride]
   work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * stride, stride);
   __syncthreads();
   const BlockPart<D, warps, most_rows, stride> part{.a = a,
@@ -126,7 +153,7 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor<D>)
   } else if (clustered) {
     part.in_cluster(received);
   } else {
-    part.in_memory(reinterpret_cast<float2*>(shared.stage), shared.last);
+    part.in_memory(reinterpret_cast<float2*>(tiles_there), shared.last);
   }
 #endif
 }
@@ -137,7 +164,7 @@ struct Compiled {
   using Element = Of;
   static constexpr int head_dim = D, most_rows = AtMostEight ? 8 : static_cast<int>(decode_rows);
   static constexpr bool eight = AtMostEight;
-  using Memory = Shared<Element, D, most_rows>;
+  using Memory = Shares<Element, D, most_rows>;
 };
 
 /// Calls f with that for the cache and so many rows of queries.
@@ -156,42 +183,23 @@ template <class Kernel, class Fresh>
 void start(Kernel, const AttentionArguments& a, const Fresh& fresh, std::int64_t count, DecodeSplit split,
            const Queue& queue) {
   using Memory = Kernel::Memory;
+  using Element = Kernel::Element;
+  constexpr int D = Kernel::head_dim, rows = Kernel::most_rows;
   // The last block to end has the shares of all parts in the memory of its stages.
-  split.splits = std::min(split.splits, static_cast<std::int32_t>(sizeof(Memory::stage) /
-                                                                  (2 * sizeof(float) * Kernel::most_rows)));
+  split.splits = std::min(split.splits, static_cast<std::int32_t>(least_stages<Element, D, rows> *
+                                                                  Memory::stage / (sizeof(float2) * rows)));
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
-  // Clusters must all run at once to be worth waiting for.
-  const bool clustered = grid.x > 1 && grid.x <= most_clustered &&
-                         grid.x * grid.y * grid.z <= static_cast<unsigned>(queue.processors);
-  using Sent = Received<Kernel::head_dim, Kernel::most_rows>;
-  launch_clusters(queue, clustered ? grid.x : 1,
-                  &decode<typename Kernel::Element, Kernel::head_dim, Fresh, Kernel::eight>, grid, threads,
-                  sizeof(Memory) + (clustered ? sizeof(Sent) : 0), a, fresh, split, clustered);
+  const bool clustered = in_clusters(count * a.cache.kv_heads, split.splits, queue.processors);
+  constexpr int most_of_clusters = 2;
+  static_assert(Memory(most_of_clusters, sizeof(Received<D, rows>)).stages >= least_stages<Element, D, rows>);
+  const Memory shared(std::clamp(split.resident, 1, clustered ? most_of_clusters : most_resident<D>),
+                      clustered ? sizeof(Received<D, rows>) : 0);
+  launch_clusters(queue, clustered ? grid.x : 1, &decode<Element, D, Fresh, Kernel::eight>, grid, threads,
+                  shared.bytes, a, fresh, split, shared.stages, clustered);
 }
 
 }  // namespace
-
-std::int64_t resident_decode_blocks(const KvCache& cache, std::int64_t rows, bool appends) {
-  int blocks = 0;
-  compiled(cache, rows, [&](auto compiled_for) {
-    using Kernel = decltype(compiled_for);
-    const auto ask = [&](auto kernel) {
-      constexpr std::size_t shared = sizeof(typename Kernel::Memory);
-      // Never less than what a kernel may have unasked: launches in clusters take more than this.
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           std::max(static_cast<int>(shared), unasked_shared));
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared);
-    };
-    using Element = Kernel::Element;
-    if (appends) {
-      ask(&decode<Element, Kernel::head_dim, FreshArguments, Kernel::eight>);
-    } else {
-      ask(&decode<Element, Kernel::head_dim, NoneFresh, Kernel::eight>);
-    }
-  });
-  return std::max(blocks, 1);
-}
 
 void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
                       const DecodeSplit& split, const Queue& queue) {

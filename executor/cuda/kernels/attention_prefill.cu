@@ -248,14 +248,16 @@ __global__ void __launch_bounds__(threads, 1)
     asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
     for (int turn = 0;; ++turn) {
       const Work work = work_of(a, tiles, total, turn);
-      const TileLoader loader(a, work.s, keys);
+      if (work.count == 0) return;
+      const TileLoader<Bf16, D, keys, 4> loader(a, work.s, work.kv_head);
       // A warp without copies would be held back by nothing, and could miss a phase.
-      if (work.count == 0 || static_cast<int>(threadIdx.x) / 32 % 4 >= loader.copies<D, keys>()) return;
+      if (static_cast<int>(threadIdx.x) / 32 % 4 >= loader.copies) return;
       for (int i = 0; i < work.count; ++i, ++tile) {
         if (tile >= stages) wait(shared.empty + tile % stages, (tile / stages - 1) % 2);
         __syncwarp();
-        loader.load<D, keys, 4>(work.kv_head, (work.low + i) * keys, shared.k[tile % stages],
-                                shared.v[tile % stages], shared.full + tile % stages);
+        const int first = (work.low + i) * keys;
+        loader.load(first, loader.find(first), shared.k[tile % stages], shared.v[tile % stages],
+                    shared.full + tile % stages);
       }
     }
   } else {

@@ -12,47 +12,60 @@ struct Visible {
   int first, last;
 };
 
-/// Which block holds each run of a tile's keys; behind the sequence's end its last block stands in, so that
-/// what is masked is finite.
+/// Fetches tiles of Keys keys of one key head and their values, by `Warps` neighbouring warps, of which the
+/// first has an index that is a multiple of Warps. Each lane makes one copy a tile, or none: of keys that lie
+/// together, at most those of a block of the cache, for each 64 elements apart unless a block is a tile.
+/// Behind the sequence's end its last block stands in, so that what is masked is finite. requires that
+/// block_tokens is a power of two, at least 8
+template <class Element, int D, int Keys, int Warps = 1>
 struct TileLoader {
-  const AttentionArguments& a;
+  static_assert(2 * D / 64 * Keys / 8 <= 32 * Warps);
   const std::int32_t* table;
-  int last_block, run;  ///< keys that lie together, at most those of a tile
+  int last_block, shift;  ///< block_tokens is 1 << shift
+  int copy, copies;       ///< of this lane, and of all
+  int at;                 ///< its first key in a tile
+  int width;              ///< elements of a key that it copies
+  const Element* from;    ///< in block 0
+  int to;                 ///< in a tile, keys or values
+  bool of_keys;
+  std::int64_t block;  ///< elements between blocks
 
-  __device__ __forceinline__ TileLoader(const AttentionArguments& arguments, const Sequence& s, int keys)
-      : a(arguments),
-        table(arguments.blocks + s.table),
-        last_block((s.cached + s.fresh - 1) / arguments.cache.block_tokens),
-        run(min(arguments.cache.block_tokens, keys)) {}
+  __device__ __forceinline__ TileLoader(const AttentionArguments& a, const Sequence& s, int kv_head)
+      : table(a.blocks + s.table),
+        shift(31 - __clz(a.cache.block_tokens)),
+        copy(static_cast<int>(threadIdx.x) % 32 * Warps + static_cast<int>(threadIdx.x) / 32 % Warps) {
+    constexpr int tile_shift = Keys == 16 ? 4 : Keys == 64 ? 6 : 7;
+    static_assert(1 << tile_shift == Keys);
+    const int bt = a.cache.block_tokens, run_shift = min(shift, tile_shift),
+              runs = 1 << (tile_shift - run_shift);
+    const int pieces = bt == Keys ? 1 : D / 64, part = copy >> (tile_shift - run_shift);
+    copies = 2 * pieces * runs;
+    last_block = (s.cached + s.fresh - 1) >> shift;
+    width = bt == Keys ? D : 64;
+    at = (copy & (runs - 1)) << run_shift;
+    of_keys = part < pieces;
+    const int piece = part & (pieces - 1);
+    from = static_cast<const Element*>(of_keys ? a.cache.k : a.cache.v) +
+           (static_cast<std::int64_t>(kv_head) * pieces + piece) * bt * width;
+    to = (piece * Keys + at) * width;
+    block = static_cast<std::int64_t>(a.cache.kv_heads) * bt * D;
+  }
 
-  /// Pieces in which keys lie: one for each 64 elements, or one if a block of the cache is a tile.
-  template <int D, int Keys>
-  __device__ __forceinline__ int parts() const {
-    return a.cache.block_tokens == Keys ? 1 : D / 64;
+  /// The block of this lane's keys of the tile that begins with key `first`.
+  __device__ __forceinline__ int find(int first) const {
+    return copy < copies ? table[min((first + at) >> shift, last_block)] : 0;
   }
-  template <int D, int Keys>
-  __device__ __forceinline__ int copies() const {
-    return 2 * parts<D, Keys>() * (Keys / run);
-  }
-  /// Keys [first, first + Keys) to `keys`, their values to `values`, by `Warps` neighbouring warps, of which
-  /// the first has an index that is a multiple of Warps: a warp issues its lanes' copies one after another.
+  /// Keys [first, first + Keys) to `keys`, their values to `values`.   found: find(first)
   /// Bytes may arrive before they are expected: what expects them is the one arrival that the phase waits
   /// for.
-  template <int D, int Keys, int Warps = 1, class Element>
-  __device__ __forceinline__ void load(int kv_head, int first, Element* keys, Element* values,
+  __device__ __forceinline__ void load(int first, int found, Element* keys, Element* values,
                                        std::uint64_t* barrier) const {
-    const int lane = threadIdx.x % 32 * Warps + threadIdx.x / 32 % Warps;
-    const int bt = a.cache.block_tokens, pieces = parts<D, Keys>(), runs = Keys / run, wide = D / pieces;
-    if (lane == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
-    for (int i = lane; i < copies<D, Keys>(); i += 32 * Warps) {
-      const int copy = i / runs, at = i % runs * run, piece = copy % pieces, key = first + at;
-      const std::int64_t block = table[min(key / bt, last_block)];
-      const std::int64_t from = ((block * a.cache.kv_heads + kv_head) * pieces + piece) * bt + key % bt;
-      const bool is_key = copy < pieces;
-      copy_bulk((is_key ? keys : values) + (piece * Keys + at) * wide,
-                static_cast<const Element*>(is_key ? a.cache.k : a.cache.v) + from * wide,
-                static_cast<unsigned>(run * wide * sizeof(Element)), barrier);
-    }
+    if (copy == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
+    if (copy >= copies) return;
+    const int slot = (first + at) & ((1 << shift) - 1);
+    copy_bulk((of_keys ? keys : values) + to, from + found * block + slot * width,
+              static_cast<unsigned>(min(1 << shift, Keys) * width * static_cast<int>(sizeof(Element))),
+              barrier);
   }
 };
 

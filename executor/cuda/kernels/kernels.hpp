@@ -198,6 +198,7 @@ void attention_prefill(const AttentionArguments& a, const AttentionTile* tiles, 
 /// Few new tokens a sequence: its keys are split among blocks; the last block to end combines their parts.
 struct DecodeSplit {
   std::int32_t splits = 1;
+  std::int32_t resident = 1;         ///< blocks that a multiprocessor runs at once, if no more than can be
   float* partial = nullptr;          ///< decode_partials() floats; unused when splits is 1
   std::uint32_t* tickets = nullptr;  ///< [count * kv_heads], zero before the first call, left zero
 };
@@ -210,8 +211,6 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
 /// requires attention_tiles(cache), rows <= decode_rows
 void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
                       const DecodeSplit& split, const Queue& queue);
-/// Blocks that a multiprocessor runs at once of that kernel for so many rows, or of the one that appends.
-std::int64_t resident_decode_blocks(const KvCache& cache, std::int64_t rows, bool appends);
 
 /// Keys and values of one new token a sequence, as the projections leave them: not rotated, not in the cache.
 struct FreshArguments {
