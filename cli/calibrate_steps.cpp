@@ -29,7 +29,8 @@ Result<ReadGrid> read_steps(const std::filesystem::path& file, const Device& dev
 Result<ReadGrid> measure_grid(const CalibrateOptions& options, const Device& device, const Library& library) {
   Result<ReadGrid> read = read_steps(library.root / "steps" / "gpu-calibration.yaml", device, library);
   if (!read) return read;
-  if (const Done executed = execute_grid(read->grid, device, options.backend, "calibrate"); !executed)
+  constexpr int traces = 2;  // many steps say what each kernel takes
+  if (const Done executed = execute_grid(read->grid, device, options.backend, traces, "calibrate"); !executed)
     return failure(executed.error());
   const std::string text = print_grid(read->grid);
   read->source = {"steps executed on " + options.backend, content_hash(text), 0};

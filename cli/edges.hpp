@@ -42,8 +42,9 @@ FoundBackend find_backend(const std::string& name, const std::string& weights, c
                           bool counters = false);
 
 /// Executes a grid of steps on a backend that is the device; its facts say on what machine it was, and what
-/// was not measured and why. title: of the progress
-Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend, const std::string& title);
+/// was not measured and why. traces: of each step   title: of the progress
+Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend, int traces,
+                  const std::string& title);
 
 /// What is wrong with a checkpoint, or does not suit the case that is to run with it; nothing where `weights`
 /// is empty.

@@ -26,14 +26,14 @@ std::string another_than(const Device& device, const FoundBackend& found) {
 
 }  // namespace
 
-Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend,
+Done execute_grid(StepGrid& grid, const Device& device, const std::string& backend, int traces,
                   const std::string& title) {
   FoundBackend found = find_backend(backend, "");
   if (!found.backend) return failure(found.why_not);
   if (const std::string other = another_than(device, found); !other.empty())
     return failure("--backend " + backend + " " + other);
   const Result<std::vector<std::string>> refused =
-      measure_steps(grid, *found.backend, terminal_progress(title));
+      measure_steps(grid, *found.backend, traces, terminal_progress(title));
   if (!refused) return failure(refused.error());
   std::string not_measured;
   for (const std::string& why : *refused) not_measured += (not_measured.empty() ? "" : "; ") + why;
@@ -67,7 +67,8 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   Result<StepGrid> grid = read_grid(*text, file, device->device, context.library);
   if (!grid) return tell(grid.error(), wrong_input);
   if (!options.backend.empty()) {
-    if (const Done executed = execute_grid(*grid, device->device, options.backend, "validate steps");
+    constexpr int traces = 5;  // a single one of a kernel that runs once a step may be several times too long
+    if (const Done executed = execute_grid(*grid, device->device, options.backend, traces, "validate steps");
         !executed)
       return tell(executed.error(), failed);
     if (!options.out.empty()) {

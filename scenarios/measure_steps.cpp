@@ -40,7 +40,7 @@ Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
 }
 
 Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Structure& structure,
-                                  Backend& backend, StepTimer& timer) {
+                                  Backend& backend, StepTimer& timer, int traces) {
   const Step step = step_of(of, c);
   const std::unique_ptr<DeviceWatch> watch = backend.watch();
   if (watch) watch->begin();
@@ -58,7 +58,7 @@ Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Struc
   }
   const Graph graph = bind(structure, features(step));
   std::vector<Timeline> runs;
-  for (int pass = 0; pass < 2; ++pass) {
+  for (int pass = 0; pass < traces; ++pass) {
     Result<Timeline> run = backend.run(graph, step);
     if (!run) return failure(run.error());
     runs.push_back(std::move(*run));
@@ -69,7 +69,8 @@ Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Struc
 
 }  // namespace
 
-Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend, const Progress& progress) {
+Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend, int traces,
+                                               const Progress& progress) {
   std::vector<std::string> refused;
   std::vector<GridRun> measured;
   bool any = false;
@@ -87,7 +88,7 @@ Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend,
     run.memory_used = *used;
     const std::unique_ptr<StepTimer> timer = backend.timer();
     for (GridStep& step : run.steps) {
-      Result<MeasuredStep> one = measure_step(step, run.settings, *structure, backend, *timer);
+      Result<MeasuredStep> one = measure_step(step, run.settings, *structure, backend, *timer, traces);
       if (one) {
         step.measured = std::move(*one);
         any = true;

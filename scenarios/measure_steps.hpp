@@ -5,13 +5,14 @@
 
 namespace inferometer {
 
-/// Executes every step of a grid: untraced until its median is steady, then traced twice.
+/// Executes every step of a grid: untraced until its median is steady, then traced.
 ///
+/// traces   of each step, of which the medians count
 /// grid     filled in with what was measured; runs that the backend refuses are taken out, steps that fail
 ///          have no measurement
 /// returns  what was refused or failed, and why
 /// errors   those, when nothing could be measured
-[[nodiscard]] Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend,
+[[nodiscard]] Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend, int traces,
                                                              const Progress& progress);
 
 }  // namespace inferometer

@@ -174,7 +174,7 @@ TEST(MeasureSteps, KeepsWhatCouldBeMeasuredAndTellsTheRest) {
   auto g = read(grid);
   ASSERT_TRUE(g);
   CountingBackend backend;
-  const auto refused = measure_steps(*g, backend, [](const std::string&, double) {});
+  const auto refused = measure_steps(*g, backend, 2, [](const std::string&, double) {});
   ASSERT_TRUE(refused) << to_string(refused.error());
   EXPECT_EQ(g->runs.size(), 3u) << "graphs were refused";
   EXPECT_EQ(refused->size(), 2u + 2 * 2) << "and steps of three sequences failed";
@@ -192,7 +192,7 @@ TEST(MeasureSteps, WhatWasMeasuredReadsBackToTheSame) {
   auto g = read(grid);
   ASSERT_TRUE(g);
   CountingBackend backend;
-  ASSERT_TRUE(measure_steps(*g, backend, [](const std::string&, double) {}));
+  ASSERT_TRUE(measure_steps(*g, backend, 2, [](const std::string&, double) {}));
   g->facts["date"] = "2026-11-27 \"noon\"";
   const std::string text = print_grid(*g);
   const auto again = read(text);
@@ -206,7 +206,7 @@ TEST(JudgeSteps, AFitToStepsExplainsThem) {
   auto g = read(grid);
   ASSERT_TRUE(g);
   CountingBackend backend(true);
-  ASSERT_TRUE(measure_steps(*g, backend, [](const std::string&, double) {}));
+  ASSERT_TRUE(measure_steps(*g, backend, 2, [](const std::string&, double) {}));
   const auto samples = samples_of(*g);
   ASSERT_TRUE(samples);
   Calibration calibration;
