@@ -8,7 +8,7 @@ namespace inferometer {
 std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots) {
   const std::int64_t blocks = pairs * splits, full = slots.processors * slots.resident;
   if (splits > 2 && in_clusters(pairs, splits, slots.processors))
-    return std::min<std::int64_t>(2, slots.resident);
+    return std::min(resident_clustered_blocks, slots.resident);
   if (blocks <= full) return std::max<std::int64_t>(1, (blocks + slots.processors - 1) / slots.processors);
   if (blocks >= 2 * full || slots.resident == 1) return slots.resident;
   const auto empty = [&](std::int64_t resident) {

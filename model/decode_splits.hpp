@@ -6,13 +6,16 @@
 
 namespace inferometer {
 
-/// Thread blocks of decode attention's kernel that a multiprocessor runs at once.
+/// Thread blocks of decode attention's kernel that a multiprocessor runs at once, at most: of any, and of
+/// those in clusters.
 constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim) { return head_dim <= 64 ? 4 : 3; }
+inline constexpr std::int64_t resident_clustered_blocks = 2;
 
 /// How many of the blocks of so many pairs a multiprocessor should run at once, at most slots.resident. A
 /// device hands blocks to the multiprocessors that are free first: with room for more than are needed, some
 /// get them all and others none. Where fewer at a time leave less of the last wave empty, one less. Clusters
-/// of more than two need room: their blocks lie within a part of the device.
+/// of more than two need room: their blocks lie within a part of the device. So it was measured;
+/// decode_time(), which knows no placement, is asked for the splits alone.   requires slots of at least one
 std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots);
 
 /// Into how many parts decode attention splits the keys of each pair: those that decode_time() says end

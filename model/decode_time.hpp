@@ -13,7 +13,7 @@ struct DecodeLoad {
   std::int64_t group = 1;  ///< query heads of a key head
 };
 
-/// Multiprocessors of a device, and how many of that kernel's thread blocks each runs at once, at most.
+/// Multiprocessors of a device, and how many of that kernel's thread blocks each has room for at once.
 struct DecodeSlots {
   std::int64_t processors = 0, resident = 0;
 };
@@ -41,9 +41,9 @@ constexpr bool in_clusters(std::int64_t pairs, std::int64_t splits, std::int64_t
 
 /// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
-/// them: the longer, the fewer a multiprocessor runs at once, since they ask for less at a time. Blocks that
-/// do not end together start behind the reading of others. The longest sequence's blocks begin with the first
-/// and get no more of memory than the others while these run; what they have left then takes as long as by
+/// them: for each the longer, the fewer run at once, since they ask for less at a time. Blocks that do not
+/// end together start behind the reading of others. The longest sequence's blocks begin with the first and
+/// get no more of memory than the others while these run; what they have left then takes as long as by
 /// itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);

@@ -89,7 +89,8 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
   const DecodeLoad l = load();
   const DecodeSlots slots{static_cast<std::int64_t>(c.sms), resident_decode_blocks(head_dim)};
   const auto bytes_of_key = static_cast<double>(l.key_bytes);
-  const double all = static_cast<double>(l.pairs * l.mean) * bytes_of_key / (c.bandwidth * p[me]);
+  const double all =
+      static_cast<double>(l.pairs * l.mean) * bytes_of_key / (c.bandwidth * std::min(1.0, p[me]));
   // The executor splits for whole sequences.
   DecodeLoad asked = l;
   asked.longest = std::max(longest, kv_len);

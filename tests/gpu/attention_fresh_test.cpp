@@ -244,6 +244,8 @@ TEST_F(GpuAttentionFresh, TurnsAndAppendsOnTheWay) {
     SCOPED_TRACE(element == CacheElement::fp8 ? "fp8" : "bf16");
     check({"first token", 8, 2, 128, 128, {0, 4}, false, element});
     check({"one sequence", 32, 8, 64, 64, {511}, false, element});
+    check({"more tiles than stages", 8, 2, 128, 128, {2500}, false, element});
+    check({"more tiles of 64 than stages", 8, 2, 64, 64, {2500}, false, element});
     check({"group of 1", 4, 4, 128, 128, {100, 3}, false, element});
     check({"group of 7", 14, 2, 64, 64, {77, 16}, false, element});
     check({"group of 8", 16, 2, 128, 128, {15, 16, 31, 63, 64, 0}, false, element});

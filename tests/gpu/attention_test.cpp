@@ -175,7 +175,8 @@ TEST_F(GpuAttention, DecodeSteps) {
   check({"one short sequence", 8, 2, 128, 16, 0, false, {{1, 4}}});
   check({"one sequence", 32, 8, 128, 16, 0, false, {{1, 511}}});
   check({"block boundaries", 4, 1, 128, 16, 0, false, {{1, 15}, {1, 16}, {1, 31}, {1, 63}, {1, 64}, {1, 0}}});
-  check({"head of 64", 8, 8, 64, 16, 0, false, {{1, 100}, {1, 3}}});
+  check({"more tiles than stages", 8, 2, 128, 16, 0, false, {{1, 2500}}});
+  check({"head of 64", 8, 8, 64, 16, 0, false, {{1, 100}, {1, 2500}}});
   check({"up to 16 rows of 64", 8, 2, 64, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}});
   check({"group of 2", 4, 2, 64, 16, 0, false, {{1, 100}, {4, 3}}});
   check({"group of 3, two tokens", 6, 2, 64, 16, 17, true, {{2, 15}, {1, 100}, {2, 31}}});
@@ -197,7 +198,8 @@ TEST_F(GpuAttention, CacheInFp8) {
   check({"one short sequence", 8, 2, 128, 16, 0, false, {{1, 4}}, fp8});
   check({"one sequence", 32, 8, 128, 16, 0, false, {{1, 511}}, fp8});
   check({"block boundaries", 4, 1, 64, 16, 0, false, {{1, 15}, {1, 16}, {1, 31}, {1, 63}, {1, 0}}, fp8});
-  check({"group of 7", 14, 2, 64, 16, 0, false, {{1, 77}}, fp8});
+  check({"more tiles than stages", 8, 2, 128, 16, 0, false, {{1, 2500}}, fp8});
+  check({"group of 7", 14, 2, 64, 16, 0, false, {{1, 2577}}, fp8});
   check({"up to 16 rows of 64", 8, 2, 64, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}, fp8});
   check({"a key head a query head", 4, 4, 128, 64, 0, false, {{1, 300}, {1, 2}}, fp8});
   check({"several new tokens", 8, 2, 128, 16, 0, false, {{4, 60}, {3, 0}, {1, 200}}, fp8});

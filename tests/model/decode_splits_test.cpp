@@ -55,6 +55,16 @@ TEST(EvenResident, LeavesNoMultiprocessorWithoutBlocks) {
   EXPECT_EQ(even_resident(1000, 1, {.processors = 132, .resident = 1}), 1);
 }
 
+TEST(DecodeSplits, HeadsOf64AreReadByMoreBlocksAtOnce) {
+  constexpr DecodeSlots four{.processors = 132, .resident = resident_decode_blocks(64)};
+  const auto choose = [&](std::int64_t pairs, std::int64_t keys) {
+    return choose_decode(load_of(pairs, keys, keys, 64), four, false);
+  };
+  EXPECT_EQ(choose(512, 1000), (DecodeChoice{FreshKernel::tiles, 1, 4}));
+  EXPECT_EQ(choose(128, 128), (DecodeChoice{FreshKernel::tiles, 1, 1}));
+  EXPECT_EQ(choose(128, 6000), (DecodeChoice{FreshKernel::tiles, 4, 4}));  // fewer would not keep memory busy
+}
+
 TEST(DecodeSplits, OneLongSequenceAmongShortOnesIsCut) {
   EXPECT_GE(splits_of(256, 540, 7980), 4);
   EXPECT_LE(splits_of(256, 540, 7980), 12);

@@ -37,6 +37,8 @@ TEST(DecodeTime, BlocksBeyondAWaveTakeAnother) {
   DecodeCosts spread = costs;
   spread.whole = 0;
   EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), 2 + 32 * 1.25);  // starts do not show any more
+  spread.byte /= 2;  // memory feeds two blocks a multiprocessor: each takes what it takes by itself
+  EXPECT_DOUBLE_EQ(time_of(250, 1600, 1, spread), (2 + 16) * 1.25);
 }
 
 TEST(DecodeTime, FewBlocksAMultiprocessorDoNotKeepMemoryBusy) {

@@ -46,6 +46,16 @@ struct Shares {
   constexpr Shares(int resident, std::size_t besides)
       : stages(std::min(most_stages, static_cast<int>((of(resident) - fixed - besides) / stage))),
         bytes(std::max(fixed + static_cast<unsigned>(stages) * stage + besides, of(resident + 1) + 128)) {}
+  /// Whether a multiprocessor has room for as many blocks as are asked for and no more, of each number up to
+  /// `most`.
+  static constexpr bool shares_out(int most, std::size_t besides) {
+    for (int resident = 1; resident <= most; ++resident) {
+      const std::size_t block = Shares(resident, besides).bytes + reserved;
+      const auto room = static_cast<int>(shared_memory / block);
+      if (room != resident) return false;
+    }
+    return true;
+  }
 };
 
 /// What a kernel without new keys has in the place of FreshArguments.
@@ -191,8 +201,10 @@ void start(Kernel, const AttentionArguments& a, const Fresh& fresh, std::int64_t
   const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
                   static_cast<unsigned>(count));
   const bool clustered = in_clusters(count * a.cache.kv_heads, split.splits, queue.processors);
-  constexpr int most_of_clusters = 2;
+  constexpr auto most_of_clusters = static_cast<int>(resident_clustered_blocks);
   static_assert(Memory(most_of_clusters, sizeof(Received<D, rows>)).stages >= least_stages<Element, D, rows>);
+  static_assert(Memory::shares_out(most_resident<D>, 0) &&
+                Memory::shares_out(most_of_clusters, sizeof(Received<D, rows>)));
   const Memory shared(std::clamp(split.resident, 1, clustered ? most_of_clusters : most_resident<D>),
                       clustered ? sizeof(Received<D, rows>) : 0);
   launch_clusters(queue, clustered ? grid.x : 1, &decode<Element, D, Fresh, Kernel::eight>, grid, threads,
