@@ -1,4 +1,6 @@
 #pragma once
+#include <bit>
+
 #include "executor/cuda/kernels/hopper.cuh"
 
 // What the tiled attention kernels share: which keys a row sees, and how tiles of them are fetched.
@@ -34,7 +36,7 @@ struct TileLoader {
       : table(a.blocks + s.table),
         shift(31 - __clz(a.cache.block_tokens)),
         copy(static_cast<int>(threadIdx.x) % 32 * Warps + static_cast<int>(threadIdx.x) / 32 % Warps) {
-    constexpr int tile_shift = Keys == 16 ? 4 : Keys == 64 ? 6 : 7;
+    constexpr int tile_shift = std::countr_zero(static_cast<unsigned>(Keys));
     static_assert(1 << tile_shift == Keys);
     const int bt = a.cache.block_tokens, run_shift = min(shift, tile_shift),
               runs = 1 << (tile_shift - run_shift);
