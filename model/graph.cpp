@@ -1,5 +1,7 @@
 #include "model/graph.hpp"
 
+#include "model/few_tokens.hpp"
+
 namespace inferometer {
 
 std::int64_t row_count(Rows rows, const Structure& structure, const Features& features) {
@@ -38,11 +40,11 @@ AnyOperator bind(const StructureNode& node, const Structure& structure, const Fe
 }
 
 NodeRange kernel_of(const Structure& structure, std::size_t index, const Features& features) {
-  const bool decode = decodes(features);
+  const bool decode = decodes(features), full = fills_tiles(features.tokens);
   const auto joins = [&](std::size_t i) {
     if (i >= structure.nodes.size() || features.tokens == 0) return false;
     const StructureNode& node = structure.nodes[i];
-    return node.joins_up_to >= features.tokens || (node.joins_decode && decode);
+    return node.joins_up_to >= features.tokens || (node.joins_tiles && full) || (node.joins_decode && decode);
   };
   NodeRange range{index, index};
   while (range.first > 0 && joins(range.first)) --range.first;

@@ -55,7 +55,7 @@ bool product_joins(const Structure& s, std::size_t i, const Plan& plan) {
   return (normed(maker) && plan.fusion.norm_product) || (gated(maker) && plan.fusion.gated_product);
 }
 
-/// Tokens up to which a product takes the gated activation behind it along.
+/// Tokens up to which a product takes the gated activation behind it along in any case.
 std::int64_t most_gated(const Linear& product) {
   if (product.w.dtype != DType::int4) return few_tokens;
   return product.in % few_int4_columns == 0 ? few_int4_tokens : 1;
@@ -120,8 +120,11 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
         feeds_only(s, i))
       node.joins_up_to = any;
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
-    if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i))
-      node.joins_up_to = most_gated(std::get<Linear>(before));
+    if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i)) {
+      const auto& product = std::get<Linear>(before);
+      node.joins_up_to = most_gated(product);
+      node.joins_tiles = product.w.dtype != DType::int4;
+    }
     const auto* attention = std::get_if<Attention>(&node.op);
     if (plan.fusion.rope_attention && attention != nullptr && i > 1 &&
         attention->kernel != AttentionKernel::naive && std::holds_alternative<KvWrite>(before) &&

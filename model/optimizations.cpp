@@ -215,8 +215,8 @@ const std::array list{
         },
         &needs_gpu},
     Optimization{"fused-gated-epilogue", "6.1 operator fusion",
-                 "steps of up to 64 tokens (32 where weights are int4): the gated activation inside the "
-                 "product that makes its gate and up",
+                 "the gated activation inside the product that makes its gate and up: in steps of up to 128 "
+                 "tokens and of more that fill tiles of 128 (32 at most where weights are int4)",
                  "saves a launch and a pass over gate and up, which become one product; excludes "
                  "fused-gated-product",
                  [](const Case&) {

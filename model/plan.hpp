@@ -91,8 +91,8 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
   visit("fusion.gated_epilogue", plan.fusion.gated_epilogue,
-        "steps of up to 64 tokens (32 where weights are int4): the gated activation inside the product "
-        "that makes its gate and up");
+        "the gated activation inside the product that makes its gate and up: in steps of up to 128 tokens "
+        "and of more that fill tiles of 128 (32 at most where weights are int4)");
   visit("fusion.quantize", plan.fusion.quantize,
         "static quantization inside the kernel that makes the values, or in steps of one token inside the "
         "product that reads them");

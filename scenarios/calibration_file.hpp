@@ -15,7 +15,7 @@ namespace inferometer {
 /// heads of 64 apart, starts of its blocks that are hidden. 4: products of few rows by whole rows of W, gated
 /// activations inside them. 5: int4 products of few rows up to 32, waves of decode attention that leave slots
 /// free. 6: waves of as many blocks as run at once, whose starts hide where sequences differ.
-inline constexpr std::int64_t calibration_format = 6;
+inline constexpr std::int64_t calibration_format = 7;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
 /// their points: the same predictions.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/few_tokens.hpp"
 #include "model/launch.hpp"
 #include "model/seeded.hpp"
 
@@ -75,8 +76,8 @@ Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, S
 
 const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
   const auto beyond = std::lower_bound(joins_.begin(), joins_.end(), run.tokens()) - joins_.begin();
-  const auto [known, is_new] =
-      patterns_.try_emplace({static_cast<std::size_t>(beyond), kind_of(run)}, Pattern{});
+  const auto [known, is_new] = patterns_.try_emplace(
+      {static_cast<std::size_t>(beyond), fills_tiles(run.tokens()), kind_of(run)}, Pattern{});
   Pattern& pattern = known->second;
   if (!is_new) return pattern;
   const StepModels& models = models_of(calibration_);

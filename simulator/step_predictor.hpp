@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -81,7 +82,7 @@ class StepPredictor {
   KernelClasses classes_;
   std::vector<std::int64_t>
       joins_;  ///< numbers of tokens beyond which a node leaves another's kernel, sorted
-  std::map<std::pair<std::size_t, int>, Pattern> patterns_;
+  std::map<std::tuple<std::size_t, bool, int>, Pattern> patterns_;
   std::unordered_map<ShapeKey, Shape, ShapeHash> shapes_;
   std::vector<Nanoseconds> attended_;
 };

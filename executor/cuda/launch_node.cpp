@@ -9,6 +9,7 @@
 #include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
+#include "model/few_tokens.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -107,17 +108,18 @@ struct Launch : NodeViews {
     if (tokens > 1) {
       require(prologue.kind == Prologue::Kind::none, "a product of several tokens as they are");
       if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, int4_weight(w), c.queue);
+      if (tokens > few_tokens) return gated_product(p, epilogue, c.queue);
       require(w.map.has_value(), "a map of the weights of a streamed product");
       return stream_product(p, epilogue, *w.map, c.queue);
     }
     if (fp8 && alone) {
-      product_one_token_fp8(few_fp8(p), epilogue, c.queue);
+      product_one_token_fp8(in_fp8(p), epilogue, c.queue);
     } else if (fp8) {
-      product_one_token_fp8(few_fp8(p), in(0).data, prologue, epilogue, c.queue);
+      product_one_token_fp8(in_fp8(p), in(0).data, prologue, epilogue, c.queue);
     } else if (o.w.dtype == DType::int4) {
-      product_int4_one_token(few_bf16(p), int4_weight(w), prologue, epilogue, c.queue);
+      product_int4_one_token(in_bf16(p), int4_weight(w), prologue, epilogue, c.queue);
     } else {
-      product_one_token(few_bf16(p), prologue, epilogue, c.queue);
+      product_one_token(in_bf16(p), prologue, epilogue, c.queue);
     }
     return {};
   }
@@ -211,7 +213,7 @@ struct Launch : NodeViews {
       return c.products.multiply(p, c.queue.stream);
     }
     if (kernel == Int4Kernel::one_token) {
-      product_int4_one_token(few_bf16(p), w, {}, {}, c.queue);
+      product_int4_one_token(in_bf16(p), w, {}, {}, c.queue);
       return {};
     }
     if (kernel == Int4Kernel::streamed) return stream_int4_product(p, {}, w, c.queue);
@@ -221,7 +223,7 @@ struct Launch : NodeViews {
                                                 .stride = p.x_stride,
                                                 .box_rows = int4_tiled_tile(p.tokens)});
     if (!map) return failure(map.error());
-    product_int4_tiled(few_bf16(p), w, *map, int4_split(), c.queue);
+    product_int4_tiled(in_bf16(p), w, *map, int4_split(), c.queue);
     return {};
   }
   Done operator()(const RopeApply& o) const { return turn(*this, o); }

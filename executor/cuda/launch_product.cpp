@@ -5,7 +5,7 @@
 
 namespace inferometer::cuda {
 
-FewTokensProduct few_bf16(const Product& p) {
+Bf16Product in_bf16(const Product& p) {
   return {.x = static_cast<const std::uint16_t*>(p.x),
           .x_stride = p.x_stride,
           .w = static_cast<const std::uint16_t*>(p.w),
@@ -17,7 +17,7 @@ FewTokensProduct few_bf16(const Product& p) {
           .out = static_cast<std::int32_t>(p.out)};
 }
 
-Fp8Product few_fp8(const Product& p) {
+Fp8Product in_fp8(const Product& p) {
   return {.x = static_cast<const std::uint8_t*>(p.x),
           .x_stride = p.x_stride,
           .w = static_cast<const std::uint8_t*>(p.w),
@@ -58,9 +58,37 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMa
   const Result<CUtensorMap> x = streamed_inputs(p.x, p.tokens, p.in, p.x_stride, p.fp8() ? 1 : 2);
   if (!x) return failure(x.error());
   if (p.fp8()) {
-    product_streamed(few_fp8(p), epilogue, {.w = w_map, .x = *x}, queue);
+    product_streamed(in_fp8(p), epilogue, {.w = w_map, .x = *x}, queue);
   } else {
-    product_streamed(few_bf16(p), epilogue, {.w = w_map, .x = *x}, queue);
+    product_streamed(in_bf16(p), epilogue, {.w = w_map, .x = *x}, queue);
+  }
+  return {};
+}
+
+Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue) {
+  static_assert(tile_tokens == GatedTiles::tokens, "steps that fill tiles fill this kernel's");
+  require(epilogue.gated, "a product of many tokens with a gated activation");
+  const GatedTiles tiles = gated_tiles(p.tokens, p.out, queue.processors);
+  const std::int32_t bytes = p.fp8() ? 1 : 2;
+  const Result<CUtensorMap> w = tensor_map({.data = p.w,
+                                            .rows = 2 * p.out,
+                                            .columns = p.in,
+                                            .stride = p.in,
+                                            .box_rows = tiles.rows,
+                                            .element_bytes = bytes});
+  if (!w) return failure(w.error());
+  const Result<CUtensorMap> x =
+      tensor_map({.data = p.x,
+                  .rows = p.tokens,
+                  .columns = p.in,
+                  .stride = p.x_stride,
+                  .box_rows = tiles.share_weights ? GatedTiles::tokens : GatedTiles::tokens / 2,
+                  .element_bytes = bytes});
+  if (!x) return failure(x.error());
+  if (p.fp8()) {
+    product_gated(in_fp8(p), epilogue, tiles, {.w = *w, .x = *x}, queue);
+  } else {
+    product_gated(in_bf16(p), epilogue, tiles, {.w = *w, .x = *x}, queue);
   }
   return {};
 }
@@ -84,7 +112,7 @@ Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4U
           "an epilogue that int4 products have");
   const Result<CUtensorMap> x = streamed_int4_inputs(p.x, p.tokens, p.in, p.x_stride);
   if (!x) return failure(x.error());
-  product_int4_streamed(few_bf16(p), w, epilogue, *x, queue);
+  product_int4_streamed(in_bf16(p), w, epilogue, *x, queue);
   return {};
 }
 
@@ -99,9 +127,9 @@ Done launch_product(Product p, const ProductChoice& choice, const std::optional<
       return stream_product(p, {}, *w_map, queue);
     case ProductKernel::one_token:
       if (p.fp8()) {
-        product_one_token_fp8(few_fp8(p), {}, queue);
+        product_one_token_fp8(in_fp8(p), {}, queue);
       } else {
-        product_one_token(few_bf16(p), {}, {}, queue);
+        product_one_token(in_bf16(p), {}, {}, queue);
       }
       return {};
   }

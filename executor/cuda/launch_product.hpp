@@ -11,8 +11,8 @@
 namespace inferometer::cuda {
 
 /// A product as our own kernels take it.
-FewTokensProduct few_bf16(const Product& p);
-Fp8Product few_fp8(const Product& p);
+Bf16Product in_bf16(const Product& p);
+Fp8Product in_fp8(const Product& p);
 
 /// The map of W that product_streamed() reads by.   w [rows, columns], dense
 [[nodiscard]] Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
@@ -34,7 +34,10 @@ Fp8Product few_fp8(const Product& p);
 /// The same by our kernel for few tokens, with what it does with its sums.
 [[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
                                   const Queue& queue);
-/// And of int4 weights.   requires p.in % int4_streamed_columns == 0; no y_scale; where gated p.out % 32 == 0
+/// Of many tokens with the gated activation.   requires epilogue.gated; W [2 p.out, p.in]
+[[nodiscard]] Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue);
+/// By our kernel for few tokens of int4 weights.   requires p.in % int4_streamed_columns == 0; no y_scale;
+/// where gated p.out % 32 == 0
 [[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w,
                                        const Queue& queue);
 

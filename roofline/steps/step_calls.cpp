@@ -149,7 +149,8 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
 bool of_library(const std::vector<StepCall>& kernel) {
   return std::any_of(kernel.begin(), kernel.end(), [](const StepCall& c) {
     const auto* gemm = std::get_if<Gemm>(&c.call);
-    return gemm != nullptr && rows_class(*gemm).empty() && gemm->format != Format::int4_wo;
+    const bool joined = c.variant != c.alone;  // libraries' products take nothing along
+    return gemm != nullptr && !joined && rows_class(*gemm).empty() && gemm->format != Format::int4_wo;
   });
 }
 

@@ -38,8 +38,8 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of);
 ///           of it where kernels are launched one by one, as those of steps with prompts are
 /// executed  whether the models are of steps that were executed here
 std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, LaunchMode mode, bool executed);
-/// Whether the kernel is a library's, as products of many rows in bf16 and fp8 are: it is not set up while
-/// the one before drains, nor is the one behind it while it drains.
+/// Whether the kernel is a library's, as products of many rows in bf16 and fp8 by themselves are: it is not
+/// set up while the one before drains, nor is the one behind it while it drains.
 bool of_library(const std::vector<StepCall>& kernel);
 /// Whether attention rotates and appends by itself.
 bool attention_appends(const Graph& graph, const NodeRange& kernel);

@@ -31,7 +31,7 @@ struct Shared {
   DeviceBuffer partial, flags;
 };
 
-FewTokensProduct few_tokens(const Shape3& s, const DeviceBuffer& x, const Bf16* w, const DeviceBuffer& y) {
+Bf16Product few_tokens(const Shape3& s, const DeviceBuffer& x, const Bf16* w, const DeviceBuffer& y) {
   return {.x = as<Bf16>(x),
           .x_stride = s.in,
           .w = w,
@@ -64,7 +64,7 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   const Shape3 s(state);
   const DeviceBuffer x = values(s.tokens, s.in, 1), w = values(s.out, s.in, 2),
                      y = memory(s.tokens * s.out * 2);
-  const FewTokensProduct few = few_tokens(s, x, as<Bf16>(w), y);
+  const Bf16Product few = few_tokens(s, x, as<Bf16>(w), y);
   const Work work = s.work(DType::bf16, DType::bf16);
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
@@ -123,7 +123,7 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
   const DeviceBuffer w = memory(int4_units(s.out, s.in) * static_cast<std::int64_t>(sizeof(Int4Unit)));
   const DeviceBuffer wide = values(s.out, s.in, 2);
   pack_int4(as<Int4Unit>(w), as<Bf16>(wide), s.out, s.in, {});
-  const FewTokensProduct few = few_tokens(s, x, nullptr, y);
+  const Bf16Product few = few_tokens(s, x, nullptr, y);
   const Work work = s.work(DType::bf16, DType::int4);
   if (kernel == Int4Kernel::unpacked) {
     b->time(state, work, [&] {

@@ -61,7 +61,7 @@ struct GpuInt4 : OnGpu {
   Int4Split split() const { return {partial->data(), flags->data()}; }
   void multiply(const Packed& w, const Matrix& x, std::int64_t tokens, void* y, std::int64_t stride,
                 bool f32) {
-    const FewTokensProduct a{.x = x.data(),
+    const Bf16Product a{.x = x.data(),
                              .x_stride = x.in().stride,
                              .y = y,
                              .y_stride = stride,
@@ -194,7 +194,7 @@ TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   for (const auto& [in, out] : {std::pair{64, 32}, {200, 96}, {4096, 32 * 300}, {1024, 32 * 132}}) {
     const Packed w(2 * out, in, 3, false);
     const Matrix x = Matrix::random(1, in, 1), both{1, 2 * out, 0}, right{1, out}, y{1, out};
-    FewTokensProduct a{.x = x.data(),
+    Bf16Product a{.x = x.data(),
                        .x_stride = x.in().stride,
                        .y = both.out().data,
                        .y_stride = both.out().stride,

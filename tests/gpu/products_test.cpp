@@ -34,8 +34,8 @@ struct GpuProducts : OnGpu {
                         std::int64_t tokens = 1) const {
     gated({.gate = gate, .up = up, .y = y, .tokens = tokens, .width = width, .q = q}, queue);
   }
-  FewTokensProduct few(const Matrix& x, const Matrix& w, void* y, std::int64_t stride, bool f32,
-                       std::int64_t tokens, std::int64_t in, std::int64_t out) {
+  Bf16Product few(const Matrix& x, const Matrix& w, void* y, std::int64_t stride, bool f32,
+                  std::int64_t tokens, std::int64_t in, std::int64_t out) {
     return {.x = x.data(),
             .x_stride = x.in().stride,
             .w = w.data(),
@@ -66,6 +66,20 @@ TEST(StreamedRows, AreThoseThatAreDoneFirst) {
   EXPECT_EQ(streamed_rows(28672, 132), 112) << "two turns";
   EXPECT_EQ(streamed_rows(128256, 132), 112) << "nine turns";
   EXPECT_EQ(streamed_rows(1, 132), 16);
+}
+
+/// Layers of Llama-3.1-8B and Llama-3.2-1B on an H200.
+TEST(GatedTiles, AreThoseThatAreDoneFirst) {
+  EXPECT_EQ(gated_tiles(128, 14336, 132).rows, 112) << "64 pairs in one turn";
+  EXPECT_EQ(gated_tiles(256, 14336, 132).rows, 112);
+  EXPECT_EQ(gated_tiles(2048, 14336, 132).rows, 128) << "14 turns, as good as 16 of 112";
+  EXPECT_EQ(gated_tiles(100, 8192, 132).rows, 64) << "all multiprocessors";
+  EXPECT_EQ(gated_tiles(1, 1, 132).row_pairs(1), 1);
+  EXPECT_TRUE(gated_tiles(256, 14336, 132).share_weights);
+  EXPECT_FALSE(gated_tiles(128, 14336, 132).share_weights) << "nobody to share them with";
+  EXPECT_FALSE(gated_tiles(384, 14336, 132).share_weights);
+  EXPECT_EQ(gated_tiles(384, 14336, 132).token_pairs(384), 3);
+  EXPECT_EQ(gated_tiles(512, 14336, 132).token_pairs(512), 2);
 }
 
 TEST_F(GpuProducts, OneTokenEqualsTheReference) {
@@ -206,6 +220,51 @@ TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
       product_streamed(few(x, w, y_fp8.data(), y_fp8.stride(), false, tokens, in, out),
                        {.gated = true, .y_scale = scale.data()}, maps, queue);
       EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y_fp8.gaps_untouched());
+    }
+  }
+}
+
+/// Against the kernel for few tokens, whose sums have another order.
+TEST_F(GpuProducts, GatedOfManyTokensEqualsPiecesOfFew) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  const Array<float> scale({0.02F});
+  for (const auto& [in, out] : {std::pair{64, 64}, std::pair{72, 200}, std::pair{2048, 1057}, std::pair{8, 7},
+                                std::pair{4096, 8192}, std::pair{4104, 14336}, std::pair{264, 12000}}) {
+    const Matrix w = Matrix::random(2 * out, in, 2, 1.0F, 0);
+    const auto map_w = streamed_weights(w.data(), 2 * out, in, 2, gpu.processors);
+    ASSERT_TRUE(map_w);
+    for (const std::int64_t tokens : {65, 128, 129, 200, 256, 300, 700, 4500}) {
+      if (tokens * in * out > 20'000'000'000) continue;
+      const Matrix x = Matrix::random(tokens, in, 1), right{tokens, out}, y{tokens, out};
+      const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
+      for (std::int64_t t = 0; t < tokens; t += most_streamed_tokens) {
+        const std::int64_t count = std::min<std::int64_t>(most_streamed_tokens, tokens - t);
+        const auto map_x = streamed_inputs(x.data() + t * x.in().stride, count, in, x.in().stride, 2);
+        ASSERT_TRUE(map_x);
+        Bf16Product piece =
+            few(x, w, right.out().data + t * right.out().stride, right.out().stride, false, count, in, out);
+        product_streamed(piece, {.gated = true}, {*map_w, *map_x}, queue);
+        piece.y = right_fp8.data() + t * right_fp8.stride();
+        piece.y_stride = right_fp8.stride();
+        product_streamed(piece, {.gated = true, .y_scale = scale.data()}, {*map_w, *map_x}, queue);
+      }
+      Product p{.x = x.data(),
+                .w = w.data(),
+                .y = y.out().data,
+                .tokens = tokens,
+                .in = in,
+                .out = out,
+                .x_stride = x.in().stride,
+                .y_stride = y.out().stride};
+      for (int again = 0; again < 3; ++again) ASSERT_TRUE(gated_product(p, {.gated = true}, queue));
+      // Few sums are close enough to the middle of two values of bf16, or of e4m3, to be rounded apart.
+      EXPECT_LE(distance(y.values(), right.values()), 1e-3) << tokens << ": " << in << " x " << out;
+      EXPECT_TRUE(y.gaps_untouched());
+      p.y = y_fp8.data();
+      p.y_stride = y_fp8.stride();
+      ASSERT_TRUE(gated_product(p, {.gated = true, .y_scale = scale.data()}, queue));
+      EXPECT_LE(distance(y_fp8.values(), right_fp8.values()), 1e-2) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y_fp8.gaps_untouched());
     }
   }

@@ -51,8 +51,8 @@ TEST(ProductShapes, LeaveOutWhatAnotherNodeIsJoinedTo) {
       (std::vector<std::string>{
           "1 tokens, 32 in, 32 out, bf16 by bf16 to bf16", "1 tokens, 32 in, 64 out, bf16 by bf16 to bf16",
           "1 tokens, 32 in, 100 out, bf16 by bf16 to f32", "1 tokens, 48 in, 32 out, bf16 by bf16 to bf16"}));
-  EXPECT_EQ(shapes_of(plan, prefill(1, 65)).size(), shapes_of(plan, prefill(1, 64)).size() + 1)
-      << "gate and up, which more than 64 tokens are not joined to";
+  EXPECT_EQ(shapes_of(plan, prefill(1, 129)).size(), shapes_of(plan, prefill(1, 128)).size() + 1)
+      << "gate and up, which 129 tokens, of two tiles of 128, are not joined to";
 }
 
 TEST(ProductShapes, LeaveOutWeightsThatOneKernelExpands) {

@@ -245,7 +245,7 @@ __global__ void __launch_bounds__(threads, 1)
   take_turn();
   int tile = 0;
   if (threadIdx.x >= consumers) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
+    give_registers<56>();
     for (int turn = 0;; ++turn) {
       const Work work = work_of(a, tiles, total, turn);
       if (work.count == 0) return;
@@ -261,7 +261,7 @@ __global__ void __launch_bounds__(threads, 1)
       }
     }
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 224;");
+    take_registers<224>();
     Work work = work_of(a, tiles, total, 0);
     Queries<D> queries;
     queries.fetch(a, work, work.row + static_cast<int>(threadIdx.x) / 128 * 64);

@@ -73,7 +73,7 @@ __device__ __forceinline__ float dot(const uint4& a, const uint4& b, float sum =
 
 /// SiLU(gate) * up, the same bits in every kernel.
 __device__ __forceinline__ float gate_silu(float gate, float up) {
-  return gate / (1.0F + __expf(-gate)) * up;
+  return __fdividef(gate, 1.0F + __expf(-gate)) * up;
 }
 
 /// Before anything is read that an earlier kernel wrote, or written that it read; and permission for the next

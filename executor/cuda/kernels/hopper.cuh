@@ -53,6 +53,15 @@ __device__ __forceinline__ void copy_box(void* to, const void* map, int column, 
       "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row)
       : "memory");
 }
+/// A box for both blocks of a cluster of two, at the same places of their shared memory and barriers.
+__device__ __forceinline__ void copy_box_to_pair(void* to, const void* map, int column, int row,
+                                                 std::uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
+      "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "h"(static_cast<std::uint16_t>(3))
+      : "memory");
+}
 /// A box of runs of 128 bytes, [run][row], from run `run` of the first row on.
 __device__ __forceinline__ void copy_runs(void* to, const void* map, int run, std::uint64_t* barrier) {
   asm volatile(
@@ -60,6 +69,16 @@ __device__ __forceinline__ void copy_runs(void* to, const void* map, int run, st
       "[%2];" ::"r"(shared_address(to)),
       "l"(map), "r"(shared_address(barrier)), "r"(run), "r"(0)
       : "memory");
+}
+
+/// Registers of each thread of a warpgroup from here on: what loads gives some to what computes.
+template <int Count>
+__device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Count));
+}
+template <int Count>
+__device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Count));
 }
 
 /// All blocks of the cluster; what they wrote to their shared memory before is then seen by all.
@@ -81,6 +100,11 @@ __device__ __forceinline__ std::uint32_t neighbour_address(const void* local, un
                : "=r"(address)
                : "r"(shared_address(local)), "r"(rank));
   return address;
+}
+/// arrive(), at a barrier that neighbour_address() found. Releases to this block only, which is enough for
+/// what was read: at cluster scope each arrival costs half a microsecond (measured on an H200).
+__device__ __forceinline__ void arrive_at(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 __device__ __forceinline__ void write_neighbour(float* local, unsigned rank, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(neighbour_address(local, rank)), "f"(value)

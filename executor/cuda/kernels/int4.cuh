@@ -36,7 +36,7 @@ __device__ __forceinline__ float half_bits(unsigned both, int upper) {
   return __half2float(__ushort_as_half(static_cast<unsigned short>(both >> (16 * upper) & 0xffffU)));
 }
 
-__device__ __forceinline__ void store(const FewTokensProduct& a, std::int64_t row, int token, float value) {
+__device__ __forceinline__ void store(const Bf16Product& a, std::int64_t row, int token, float value) {
   if (row >= a.out || token >= a.tokens) return;
   if (a.y_f32) {
     static_cast<float*>(a.y)[token * a.y_stride + row] = value;

@@ -61,22 +61,22 @@ constexpr std::int64_t int4_partials(std::int64_t processors) {
   return processors * int4_rows * int4_tiled_tile(most_int4_tiled_tokens);
 }
 
-/// One token, whose row each block holds whole. FewTokensProduct::w is not read.
+/// One token, whose row each block holds whole. Bf16Product::w is not read.
 /// requires in % 8 == 0, int4_one_token_fits(in), 16-byte aligned operands; where gated out % 32 == 0
-void product_int4_one_token(const FewTokensProduct& a, const Int4Unit* w, const Prologue& prologue,
+void product_int4_one_token(const Bf16Product& a, const Int4Unit* w, const Prologue& prologue,
                             const Epilogue& epilogue, const Queue& queue);
 bool int4_one_token_fits(std::int64_t in);
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.
 /// x: boxes of 2 runs by int4_streamed_tile(tokens) rows
 /// requires in % int4_streamed_columns == 0, 16-byte aligned operands; no y_scale; where gated out % 32 == 0
-void product_int4_streamed(const FewTokensProduct& a, const Int4Unit* w, const Epilogue& epilogue,
+void product_int4_streamed(const Bf16Product& a, const Int4Unit* w, const Epilogue& epilogue,
                            const CUtensorMap& x, const Queue& queue);
 /// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
 /// tokens; each 128 of them unpack the weights again.
 /// x: boxes of 64 columns by int4_tiled_tile(tokens) rows
 /// requires in % 8 == 0, 16-byte aligned operands
-void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
+void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue);
 
 }  // namespace inferometer::cuda

@@ -47,7 +47,7 @@ struct alignas(1024) Shared {
 };
 
 struct Arguments {
-  FewTokensProduct product;
+  Bf16Product product;
   const Int4Unit* w;
   bool gated;
 };
@@ -63,7 +63,7 @@ struct Work {
     from = blockIdx.x % pair == 0 ? 0 : half;
     to = blockIdx.x % pair == 0 ? half : groups;
   }
-  __host__ __device__ static int count(const FewTokensProduct& a, bool gated) {
+  __host__ __device__ static int count(const Bf16Product& a, bool gated) {
     const int outputs = 32 * (gated ? P / 2 : P);
     return (a.out + outputs - 1) / outputs;
   }

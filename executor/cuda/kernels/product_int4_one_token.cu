@@ -33,7 +33,7 @@ struct Shared {
   std::uint64_t full[warps][most_depth];
 };
 struct Arguments {
-  FewTokensProduct product;
+  Bf16Product product;
   const Int4Unit* w;
   Prologue prologue;
   Epilogue epilogue;
@@ -291,7 +291,7 @@ void start(const Arguments& a, const Queue& queue) {
 
 bool int4_one_token_fits(std::int64_t in) { return depth_of(in, true) >= 2; }
 
-void product_int4_one_token(const FewTokensProduct& product, const Int4Unit* w, const Prologue& p,
+void product_int4_one_token(const Bf16Product& product, const Int4Unit* w, const Prologue& p,
                             const Epilogue& epilogue, const Queue& queue) {
   const Arguments a{product, w, p, epilogue, depth_of(product.in, is_norm(p.kind))};
   switch (p.kind) {

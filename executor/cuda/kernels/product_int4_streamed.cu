@@ -243,7 +243,7 @@ void start_for(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 }  // namespace
 
-void product_int4_streamed(const FewTokensProduct& product, const Int4Unit* w, const Epilogue& epilogue,
+void product_int4_streamed(const Bf16Product& product, const Int4Unit* w, const Epilogue& epilogue,
                            const CUtensorMap& x, const Queue& queue) {
   const Arguments a{product, w, epilogue.gated};
   switch (int4_streamed_tile(product.tokens)) {

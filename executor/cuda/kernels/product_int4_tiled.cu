@@ -23,7 +23,7 @@ struct alignas(1024) Shared {
 };
 
 struct Arguments {
-  FewTokensProduct product;
+  Bf16Product product;
   const Int4Unit* w;
   Int4Split split;
 };
@@ -148,7 +148,7 @@ __device__ __forceinline__ void multiply_unit(float (&total)[N / 2], unsigned (&
 }
 
 template <int N>
-__device__ void store_tile(const float (&total)[N / 2], const FewTokensProduct& a, int row_tile, int token) {
+__device__ void store_tile(const float (&total)[N / 2], const Bf16Product& a, int row_tile, int token) {
   const int thread = threadIdx.x, row = thread % 128 / 32 * 32 + thread / 128 * 16 + thread % 32 / 4;
 #pragma unroll
   for (int i = 0; i < N / 2; ++i) {
@@ -217,7 +217,7 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 }  // namespace
 
-void product_int4_tiled(const FewTokensProduct& a, const Int4Unit* w, const CUtensorMap& x,
+void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x,
                         const Int4Split& split, const Queue& queue) {
   if (int4_tiled_tile(a.tokens) <= 64) {
     start<64>(x, {a, w, split}, queue);

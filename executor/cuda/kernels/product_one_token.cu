@@ -19,7 +19,7 @@ using Kind = Prologue::Kind;
 #ifdef INFEROMETER_HOPPER
 /// The row that is multiplied, in shared memory.
 template <Kind K>
-__device__ void stage_row(Eight* to, const FewTokensProduct& a, const Prologue& p, float* parts) {
+__device__ void stage_row(Eight* to, const Bf16Product& a, const Prologue& p, float* parts) {
   make_row<K, warps>(a.x, a.in, p, to, parts, [&](int i, const Eight& x) { to[i] = x; });
   __syncthreads();
 }
@@ -27,7 +27,7 @@ __device__ void stage_row(Eight* to, const FewTokensProduct& a, const Prologue& 
 
 template <Kind K>
 __global__ void __launch_bounds__(threads, 1)
-    one_token(FewTokensProduct a, Prologue prologue, Epilogue epilogue) {
+    one_token(Bf16Product a, Prologue prologue, Epilogue epilogue) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(threads, 1)
 
 bool one_token_fits(std::int64_t in) { return shared_bytes(in) <= 227 * 1024 - 64; }
 
-void product_one_token(const FewTokensProduct& a, const Prologue& p, const Epilogue& epilogue,
+void product_one_token(const Bf16Product& a, const Prologue& p, const Epilogue& epilogue,
                        const Queue& queue) {
   const auto kernel = p.kind == Kind::none       ? &one_token<Kind::none>
                       : p.kind == Kind::norm     ? &one_token<Kind::norm>

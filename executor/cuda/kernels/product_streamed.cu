@@ -118,7 +118,7 @@ void start_for(const Product& a, const Epilogue& epilogue, const StreamedMaps& m
 
 }  // namespace
 
-void product_streamed(const FewTokensProduct& a, const Epilogue& epilogue, const StreamedMaps& maps,
+void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue) {
   start_for(a, epilogue, maps, queue);
 }

@@ -7,9 +7,9 @@
 
 namespace inferometer::cuda {
 
-/// y = x Wᵀ for few tokens, where the time is that of reading W once.   x [tokens, in], W [out, in] bf16,
-/// dense rows of W; y in bf16 or f32 (what an Epilogue changes of this, it says)
-struct FewTokensProduct {
+/// y = x Wᵀ.   x [tokens, in], W [out, in] bf16, dense rows of W; y in bf16 or f32 (what an Epilogue changes
+/// of this, it says)
+struct Bf16Product {
   const std::uint16_t* x = nullptr;
   std::int64_t x_stride = 0;
   const std::uint16_t* w = nullptr;
@@ -43,7 +43,7 @@ struct Epilogue {
 /// on their way before the kernel that makes x has ended.
 /// gated: SiLU
 /// requires in % 8 == 0, one_token_fits(in), 16-byte aligned operands
-void product_one_token(const FewTokensProduct& a, const Prologue& prologue, const Epilogue& epilogue,
+void product_one_token(const Bf16Product& a, const Prologue& prologue, const Epilogue& epilogue,
                        const Queue& queue);
 bool one_token_fits(std::int64_t in);
 
@@ -72,7 +72,46 @@ struct StreamedMaps {
 };
 /// Up to 64 tokens on matrix units: each block streams whole rows of W, so that blocks have nothing to add.
 /// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
-void product_streamed(const FewTokensProduct& a, const Epilogue& epilogue, const StreamedMaps& maps,
+void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue);
+
+/// How a gated product of many tokens is cut: tiles of 128 tokens by `rows` rows of gates and as many of ups.
+/// The two blocks of a pair take tiles that are neighbours in tokens, and share rows of W, or in rows, and
+/// share tokens.
+struct GatedTiles {
+  static constexpr std::int32_t tokens = 128;
+  std::int32_t rows = 0;
+  bool share_weights = false;
+
+  constexpr std::int64_t token_pairs(std::int64_t all) const {
+    return (all + tokens - 1) / tokens / (share_weights ? 2 : 1);
+  }
+  constexpr std::int64_t row_pairs(std::int64_t out) const {
+    const std::int64_t pair = share_weights ? rows : 2 * rows;
+    return (out + pair - 1) / pair;
+  }
+};
+/// Tiles whose pairs, dealt out in turns, are done first, the largest of equals; the shared half of W is the
+/// larger one, where tokens make pairs.
+constexpr GatedTiles gated_tiles(std::int64_t tokens, std::int64_t out, std::int64_t processors) {
+  const bool even = (tokens + GatedTiles::tokens - 1) / GatedTiles::tokens % 2 == 0;
+  GatedTiles best;
+  std::int64_t least = 0;
+  for (const std::int32_t rows : {128, 112, 96, 64}) {
+    const GatedTiles t{.rows = rows, .share_weights = even};
+    const std::int64_t pairs = t.token_pairs(tokens) * t.row_pairs(out), places = processors / 2;
+    const std::int64_t time = (pairs + places - 1) / places * rows;
+    if (best.rows != 0 && time >= least) continue;
+    best = t;
+    least = time;
+  }
+  return best;
+}
+/// Many tokens, with the gated activation, which saves writing and reading what it is made of.
+/// maps: boxes, 128 bytes wide, of GatedTiles::rows rows of W and of 128 rows of x, or 64 where tokens are
+/// shared
+/// requires epilogue.gated, in % 8 == 0, 16-byte aligned operands
+void product_gated(const Bf16Product& a, const Epilogue& epilogue, const GatedTiles& tiles,
+                   const StreamedMaps& maps, const Queue& queue);
 
 }  // namespace inferometer::cuda

@@ -3,7 +3,7 @@
 
 namespace inferometer::cuda {
 
-/// y = x_scale w_scale x Wᵀ for few tokens.   x [tokens, in], W [out, in] e4m3, dense rows of W; weights are
+/// y = x_scale w_scale x Wᵀ.   x [tokens, in], W [out, in] e4m3, dense rows of W; weights are
 /// finite; y in bf16 or f32 (what an Epilogue changes of this, it says); scales [1], on the device
 struct Fp8Product {
   const std::uint8_t* x = nullptr;
@@ -26,5 +26,9 @@ bool one_token_fp8_fits(std::int64_t in);
 /// As product_streamed, with boxes of 128 columns.   requires in % 16 == 0
 void product_streamed(const Fp8Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue);
+
+/// As product_gated, with boxes of 128 columns.   requires in % 16 == 0
+void product_gated(const Fp8Product& a, const Epilogue& epilogue, const GatedTiles& tiles,
+                   const StreamedMaps& maps, const Queue& queue);
 
 }  // namespace inferometer::cuda

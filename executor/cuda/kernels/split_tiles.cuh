@@ -15,7 +15,7 @@ struct Range {
 /// Units of int4 weights times tiles of tokens: first along k, then the tokens, then the rows.
 struct Int4Work {
   int groups, token_tiles, units;
-  __device__ __forceinline__ Int4Work(const FewTokensProduct& a, int tile_tokens)
+  __device__ __forceinline__ Int4Work(const Bf16Product& a, int tile_tokens)
       : groups(static_cast<int>(int4_groups(a.in))),
         token_tiles((a.tokens + tile_tokens - 1) / tile_tokens),
         units(static_cast<int>(int4_units(a.out, a.in)) * token_tiles) {}

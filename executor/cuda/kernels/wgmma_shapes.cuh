@@ -11,6 +11,16 @@
 #define INFEROMETER_R48 INFEROMETER_R40 ", %40, %41, %42, %43, %44, %45, %46, %47"
 #define INFEROMETER_R56 INFEROMETER_R48 ", %48, %49, %50, %51, %52, %53, %54, %55"
 #define INFEROMETER_R64 INFEROMETER_R56 ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define INFEROMETER_R96                                                                                    \
+  INFEROMETER_R64                                                                                          \
+  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, " \
+  "%84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define INFEROMETER_R112 \
+  INFEROMETER_R96        \
+  ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111"
+#define INFEROMETER_R128 \
+  INFEROMETER_R112       \
+  ", %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
 #define INFEROMETER_S8(d, i)                                                                              \
   "+f"(d[(i)]), "+f"(d[(i) + 1]), "+f"(d[(i) + 2]), "+f"(d[(i) + 3]), "+f"(d[(i) + 4]), "+f"(d[(i) + 5]), \
       "+f"(d[(i) + 6]), "+f"(d[(i) + 7])
@@ -21,6 +31,11 @@
 #define INFEROMETER_S48(d) INFEROMETER_S40(d), INFEROMETER_S8(d, 40)
 #define INFEROMETER_S56(d) INFEROMETER_S48(d), INFEROMETER_S8(d, 48)
 #define INFEROMETER_S64(d) INFEROMETER_S56(d), INFEROMETER_S8(d, 56)
+#define INFEROMETER_S96(d)                                                                 \
+  INFEROMETER_S64(d), INFEROMETER_S8(d, 64), INFEROMETER_S8(d, 72), INFEROMETER_S8(d, 80), \
+      INFEROMETER_S8(d, 88)
+#define INFEROMETER_S112(d) INFEROMETER_S96(d), INFEROMETER_S8(d, 96), INFEROMETER_S8(d, 104)
+#define INFEROMETER_S128(d) INFEROMETER_S112(d), INFEROMETER_S8(d, 112), INFEROMETER_S8(d, 120)
 
 /// A specialisation of NAME<N> by wgmma.m64nN followed by KIND; FACTORS and, where they have a choice, the
 /// order of the operands follow the condition. R: registers a thread, then their list as text and as
@@ -54,4 +69,10 @@
   INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 112, 56, INFEROMETER_R56, INFEROMETER_S56(d), "%56",     \
                                "%57", "%58")                                                                 \
   INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 128, 64, INFEROMETER_R64, INFEROMETER_S64(d), "%64",     \
-                               "%65", "%66")
+                               "%65", "%66")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 192, 96, INFEROMETER_R96, INFEROMETER_S96(d), "%96",     \
+                               "%97", "%98")                                                                 \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 224, 112, INFEROMETER_R112, INFEROMETER_S112(d), "%112", \
+                               "%113", "%114")                                                               \
+  INFEROMETER_TILE_INSTRUCTION(NAME, KIND, FACTORS, 256, 128, INFEROMETER_R128, INFEROMETER_S128(d), "%128", \
+                               "%129", "%130")

@@ -1,0 +1,264 @@
+#include "executor/cuda/kernels/fp8.cuh"
+#include "executor/cuda/kernels/streamed_stages.cuh"
+#include "executor/cuda/kernels/wgmma_fp8.cuh"
+
+namespace inferometer::cuda {
+namespace {
+
+using streaming::box_columns, streaming::of_fp8;
+
+/// Two warpgroups of 64 tokens each; of a third one thread loads.
+constexpr int consumers = 256, threads = consumers + 128, most_shared = 227 * 1024;
+
+/// One step along k: rows of 128 bytes.
+template <int H>
+struct Stage {
+  unsigned char x[GatedTiles::tokens * 128];
+  unsigned char w[2][H * 128];  ///< gates, ups
+};
+/// What a warp makes of its 16 tokens, rows of up to 128 bf16, pieces of 16 bytes swizzled: so that whole
+/// runs of a row are stored at once.
+struct Made {
+  unsigned char row[16][256];
+};
+template <int H>
+constexpr int depth = (most_shared - 2048 - consumers / 32 * static_cast<int>(sizeof(Made))) /
+                      static_cast<int>(sizeof(Stage<H>));
+template <int H>
+struct Shared {
+  Stage<H> stage[depth<H>];
+  Made made[consumers / 32];
+  std::uint64_t full[depth<H>], empty[depth<H>];
+};
+static_assert(sizeof(Shared<128>) + 1024 <= most_shared && sizeof(Shared<64>) + 1024 <= most_shared);
+
+/// The tiles of one block, in the order of its turns. Pairs that work at a time share rows of W, so that
+/// these come from memory once for as many tokens as stay in the L2 cache meanwhile.
+struct Turns {
+  static constexpr int cached_tokens = 2048;
+  GatedTiles tiles;
+  int token_pairs, row_pairs, rank, turn;
+
+  __device__ __forceinline__ Turns(const GatedTiles& t, std::int64_t tokens, std::int64_t out)
+      : tiles(t),
+        token_pairs(static_cast<int>(t.token_pairs(tokens))),
+        row_pairs(static_cast<int>(t.row_pairs(out))),
+        rank(blockIdx.x % 2),
+        turn(blockIdx.x / 2) {}
+  struct Place {
+    int token, row;
+  };
+  __device__ __forceinline__ Place place() const {
+    const bool tokens_apart = tiles.share_weights;
+    const int most = cached_tokens / GatedTiles::tokens / (tokens_apart ? 2 : 1);
+    const int first = turn / (most * row_pairs) * most, count = min(most, token_pairs - first);
+    const int within = turn % (most * row_pairs), token = first + within % count, row = within / count;
+    return {(tokens_apart ? 2 * token + rank : token) * GatedTiles::tokens,
+            (tokens_apart ? row : 2 * row + rank) * tiles.rows};
+  }
+  __device__ __forceinline__ bool next() {
+    turn += gridDim.x / 2;
+    return turn < token_pairs * row_pairs;
+  }
+};
+
+#ifdef INFEROMETER_HOPPER
+/// One thread: each block loads half of what the two share, for both.
+template <class Product, int H>
+__device__ void load(Shared<H>& shared, const StreamedMaps& maps, const Product& a, Turns turns, int steps) {
+  constexpr int half = GatedTiles::tokens / 2;
+  streaming::Place place;
+  bool first = true, waited = false;  // nobody has to empty the stages of the first round
+  do {
+    const auto [token, row] = turns.place();
+    for (int step = 0; step < steps; ++step) {
+      if (!first) wait(shared.empty + place.stage, place.phase ^ 1);
+      Stage<H>& to = shared.stage[place.stage];
+      std::uint64_t* full = shared.full + place.stage;
+      const int column = step * box_columns<Product>;
+      expect_bytes(full, sizeof(Stage<H>));
+      if (turns.tiles.share_weights) {
+        copy_box_to_pair(to.w[turns.rank], &maps.w, column, row + turns.rank * a.out, full);
+      } else {
+        copy_box(to.w[0], &maps.w, column, row, full);
+        copy_box(to.w[1], &maps.w, column, row + a.out, full);
+      }
+      if (!waited) wait_for_earlier();
+      waited = true;
+      if (turns.tiles.share_weights) {
+        copy_box(to.x, &maps.x, column, token, full);
+      } else {
+        copy_box_to_pair(to.x + turns.rank * half * 128, &maps.x, column, token + turns.rank * half, full);
+      }
+      place.next(depth<H>);
+      first = first && place.stage != 0;
+    }
+  } while (turns.next());
+}
+
+/// y = SiLU(gate) * up of two neighbours in a row, as bits.
+struct Gated {
+  float scale, factor;
+
+  __device__ __forceinline__ float of(float gate, float up) const {
+    return gate_silu(to_float(to_bf16(gate * scale)), to_float(to_bf16(up * scale)));
+  }
+  __device__ __forceinline__ std::uint8_t rounded(float y) const {
+    return to_fp8(to_float(to_bf16(y)) * factor);
+  }
+};
+
+/// The warp's 16 tokens: sums[4 j + 2 h + i] is of token lane / 4 + 8 h and column 8 j + 2 (lane % 4) + i.
+template <int H, class Element>
+__device__ void make(Made& made, const float (&sums)[H], const Gated& gated) {
+  const int lane = threadIdx.x % 32, row = lane / 4;
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+#pragma unroll
+    for (int j = 0; j < H / 8; ++j) {
+      const int at = 4 * j + 2 * h;
+      const float low = gated.of(sums[at], sums[at + H / 2]),
+                  high = gated.of(sums[at + 1], sums[at + 1 + H / 2]);
+      const int byte = (8 * j + lane % 4 * 2) * static_cast<int>(sizeof(Element));
+      unsigned char* to = made.row[row + 8 * h] + ((byte / 16 ^ row) * 16 + byte % 16);
+      if constexpr (sizeof(Element) == sizeof(Bf16)) {
+        *reinterpret_cast<unsigned*>(to) = pack(low, high);
+      } else {
+        to[0] = gated.rounded(low);
+        to[1] = gated.rounded(high);
+      }
+    }
+  }
+}
+/// Of the tile's columns those from `column` on that exist, of the tokens from `token` on likewise.
+template <int H, class Element, class Product>
+__device__ void store(const Made& made, const Product& a, int token, int column) {
+  constexpr int piece = 16 / sizeof(Element), pieces = H / piece;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(a.y) % 16 == 0 && a.y_stride % piece == 0;
+#pragma unroll
+  for (int i = threadIdx.x % 32; i < 16 * pieces; i += 32) {
+    const int row = i / pieces, at = column + i % pieces * piece;
+    if (token + row >= a.tokens || at >= a.out) continue;
+    const unsigned char* from = made.row[row] + (i % pieces ^ row % 8) * 16;
+    Element* to = static_cast<Element*>(a.y) + (token + row) * a.y_stride + at;
+    if (aligned && at + piece <= a.out) {
+      *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+    } else {
+      for (int e = 0; e < piece && at + e < a.out; ++e) to[e] = reinterpret_cast<const Element*>(from)[e];
+    }
+  }
+}
+#endif
+
+/// Tokens are the rows of the matrix units, rows of gates and then of ups their columns.
+template <class Product, int H>
+__global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
+    gated(const __grid_constant__ StreamedMaps maps, Product a, Epilogue epilogue, GatedTiles tiles) {
+#ifdef INFEROMETER_HOPPER
+  extern __shared__ unsigned char memory[];
+  auto& shared =
+      *reinterpret_cast<Shared<H>*>((reinterpret_cast<std::uintptr_t>(memory) + 1023) / 1024 * 1024);
+  Turns turns(tiles, a.tokens, a.out);
+  const int steps = (a.in + box_columns<Product> - 1) / box_columns<Product>;
+  allow_next();
+  if (threadIdx.x == 0) {
+    for (int s = 0; s < depth<H>; ++s) {
+      init_barrier(shared.full + s, 1);
+      init_barrier(shared.empty + s, 2 * consumers / 32);
+    }
+    publish_barriers();
+  }
+  meet_cluster();
+  if (threadIdx.x >= consumers) {
+    give_registers<40>();
+    if (threadIdx.x == consumers) load(shared, maps, a, turns, steps);
+  } else {
+    take_registers<232>();
+    wait_for_earlier();
+    Gated gated{.scale = 1, .factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0};
+    if constexpr (of_fp8<Product>) gated.scale = *a.x_scale * *a.w_scale;
+    const int warp = threadIdx.x / 32;
+    // Two threads of each warp tell the two blocks that it needs a stage no more.
+    const bool tells = threadIdx.x % 32 < 2;
+    const std::uint32_t empty = neighbour_address(shared.empty, threadIdx.x % 2);
+    streaming::Place place;
+    do {
+      float d[H];
+      int before = -1;
+      for (int step = 0; step < steps; ++step, place.next(depth<H>)) {
+        wait(shared.full + place.stage, place.phase);
+        const Stage<H>& stage = shared.stage[place.stage];
+        const std::uint64_t x = tile_descriptor(stage.x + threadIdx.x / 128 * 64 * 128),
+                            w = tile_descriptor(stage.w[0]);
+        products_begin();
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          if constexpr (of_fp8<Product>) {
+            multiply_fp8_tile<2 * H>(d, x + 2 * k, w + 2 * k, step + k > 0);
+          } else {
+            multiply_tile<2 * H>(d, x + 2 * k, w + 2 * k, step + k > 0);
+          }
+        }
+        products_commit();
+        products_wait<1>();
+        if (tells && before >= 0) arrive_at(empty + before * sizeof(std::uint64_t));
+        before = place.stage;
+      }
+      products_wait<0>();
+      if (tells) arrive_at(empty + before * sizeof(std::uint64_t));
+      pin(d);
+      Made& made = shared.made[warp];
+      const auto [first, column] = turns.place();
+      const int token = first + warp * 16;
+      __syncwarp();
+      if (epilogue.y_scale == nullptr) {
+        make<H, Bf16>(made, d, gated);
+        __syncwarp();
+        store<H, Bf16>(made, a, token, column);
+      } else {
+        make<H, Fp8>(made, d, gated);
+        __syncwarp();
+        store<H, Fp8>(made, a, token, column);
+      }
+    } while (turns.next());
+  }
+  meet_cluster();  // what the other still sends arrives in memory that is this block's
+#endif
+}
+
+template <int H, class Product>
+void start(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, const StreamedMaps& maps,
+           const Queue& queue) {
+  const std::int64_t pairs = tiles.token_pairs(a.tokens) * tiles.row_pairs(a.out),
+                     places = queue.processors / 2;
+  launch(queue, &gated<Product, H>, static_cast<unsigned>(2 * (pairs < places ? pairs : places)), threads,
+         sizeof(Shared<H>) + 1024, maps, a, epilogue, tiles);
+}
+
+template <class Product>
+void start_for(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, const StreamedMaps& maps,
+               const Queue& queue) {
+  switch (tiles.rows) {
+    case 64:
+      return start<64>(a, epilogue, tiles, maps, queue);
+    case 96:
+      return start<96>(a, epilogue, tiles, maps, queue);
+    case 112:
+      return start<112>(a, epilogue, tiles, maps, queue);
+    default:
+      return start<128>(a, epilogue, tiles, maps, queue);
+  }
+}
+
+}  // namespace
+
+void product_gated(const Bf16Product& a, const Epilogue& epilogue, const GatedTiles& tiles,
+                   const StreamedMaps& maps, const Queue& queue) {
+  start_for(a, epilogue, tiles, maps, queue);
+}
+void product_gated(const Fp8Product& a, const Epilogue& epilogue, const GatedTiles& tiles,
+                   const StreamedMaps& maps, const Queue& queue) {
+  start_for(a, epilogue, tiles, maps, queue);
+}
+
+}  // namespace inferometer::cuda
