@@ -66,7 +66,6 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMa
 }
 
 Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue) {
-  static_assert(tile_tokens == GatedTiles::tokens, "steps that fill tiles fill this kernel's");
   require(epilogue.gated, "a product of many tokens with a gated activation");
   const GatedTiles tiles = gated_tiles(p.tokens, p.out, queue.processors);
   const std::int32_t bytes = p.fp8() ? 1 : 2;

@@ -11,6 +11,7 @@ void each(const Add& add) {
 void add_products(std::vector<KernelCall>& all) {
   each<Format>([&](Format f) {
     all.emplace_back(Gemm{.format = f});
+    all.emplace_back(GatedProduct{.format = f});
     all.emplace_back(Gemv{.format = f});
     all.emplace_back(GroupedGemm{.format = f});
     all.emplace_back(MoeLayer{.format = f});

@@ -8,6 +8,7 @@
 #include "roofline/kernels/decode_attention.hpp"
 #include "roofline/kernels/eager_collective.hpp"
 #include "roofline/kernels/elementwise.hpp"
+#include "roofline/kernels/gated_product.hpp"
 #include "roofline/kernels/gemm.hpp"
 #include "roofline/kernels/gemv.hpp"
 #include "roofline/kernels/grouped_gemm.hpp"
@@ -33,7 +34,7 @@ namespace inferometer {
 ///   time()         the model
 using KernelCall = std::variant<Gemm, ContextAttention, DecodeAttention, MoeLayer, MlaKernel, MlaBmm,
                                 MlaModule, QuantizeKernel, Collective, Elementwise, GroupedGemm, Gemv,
-                                LinearAttention, EagerCollective, PagedDecode>;
+                                LinearAttention, EagerCollective, PagedDecode, GatedProduct>;
 
 inline std::string_view operator_of(const KernelCall& call) {
   return std::visit([](const auto& c) { return std::decay_t<decltype(c)>::name; }, call);

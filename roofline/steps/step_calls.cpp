@@ -49,8 +49,8 @@ std::string rows_class(const Gemm& g) {
 /// their starts do not matter.
 bool tiled(const KernelCall& call) {
   const auto* gemm = std::get_if<Gemm>(&call);
-  return (gemm != nullptr && rows_class(*gemm).empty()) || std::holds_alternative<GroupedGemm>(call) ||
-         std::holds_alternative<ContextAttention>(call);
+  return (gemm != nullptr && rows_class(*gemm).empty()) || std::holds_alternative<GatedProduct>(call) ||
+         std::holds_alternative<GroupedGemm>(call) || std::holds_alternative<ContextAttention>(call);
 }
 
 template <class A>
@@ -86,9 +86,12 @@ void add_attention(std::vector<StepCall>& calls, const Attention& o, SingleToken
                           .row_bytes = std::max<std::int64_t>(1, o.unfused_traffic().value / rows)}));
 }
 
-StepCall product_call(const Linear& o) {
+/// gated: by a kernel of ours that takes the gated activation along.
+StepCall product_call(const Linear& o, bool gated) {
   const Format format = format_of(o.x, o.w.dtype);
   if (o.tokens <= 1) return call_of(Gemv{.format = format, .n = o.out, .k = o.in});
+  if (gated && o.tokens > few_tokens)
+    return call_of(GatedProduct{.format = format, .m = o.tokens, .n = o.out / 2, .k = o.in});
   const Gemm gemm{.format = format, .m = o.tokens, .n = o.out, .k = o.in};
   return call_of(gemm, rows_class(gemm));
 }
@@ -149,8 +152,7 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
 bool of_library(const std::vector<StepCall>& kernel) {
   return std::any_of(kernel.begin(), kernel.end(), [](const StepCall& c) {
     const auto* gemm = std::get_if<Gemm>(&c.call);
-    const bool joined = c.variant != c.alone;  // libraries' products take nothing along
-    return gemm != nullptr && !joined && rows_class(*gemm).empty() && gemm->format != Format::int4_wo;
+    return gemm != nullptr && rows_class(*gemm).empty() && gemm->format != Format::int4_wo;
   });
 }
 
@@ -170,7 +172,8 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, La
       op_name += " of heads";  // short rows, many of them
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
-      calls.push_back(product_call(*o));
+      const bool gated = v < kernel.last && std::holds_alternative<GatedActivation>(graph[v + 1].op);
+      calls.push_back(product_call(*o, gated && executed));
       ++products;
     } else if (const auto* e = std::get_if<ExpertLinear>(&op)) {
       const GroupedGemm g{.format = format_of(e->x, e->w.dtype),

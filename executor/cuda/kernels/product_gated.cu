@@ -35,7 +35,6 @@ static_assert(sizeof(Shared<128>) + 1024 <= most_shared && sizeof(Shared<64>) + 
 /// The tiles of one block, in the order of its turns. Pairs that work at a time share rows of W, so that
 /// these come from memory once for as many tokens as stay in the L2 cache meanwhile.
 struct Turns {
-  static constexpr int cached_tokens = 2048;
   GatedTiles tiles;
   int token_pairs, row_pairs, rank, turn;
 
@@ -50,7 +49,7 @@ struct Turns {
   };
   __device__ __forceinline__ Place place() const {
     const bool tokens_apart = tiles.share_weights;
-    const int most = cached_tokens / GatedTiles::tokens / (tokens_apart ? 2 : 1);
+    const int most = GatedTiles::cached_tokens / GatedTiles::tokens / (tokens_apart ? 2 : 1);
     const int first = turn / (most * row_pairs) * most, count = min(most, token_pairs - first);
     const int within = turn % (most * row_pairs), token = first + within % count, row = within / count;
     return {(tokens_apart ? 2 * token + rank : token) * GatedTiles::tokens,
