@@ -5,9 +5,11 @@
 
 namespace inferometer {
 
-std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots) {
-  const std::int64_t blocks = pairs * splits, full = slots.processors * slots.resident;
-  if (splits > 2 && in_clusters(pairs, splits, slots.processors))
+std::int64_t even_resident(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots) {
+  const auto blocks =
+      std::llround(static_cast<double>(load.pairs) * mean_decode_parts(load, splits, slots.processors));
+  const std::int64_t full = slots.processors * slots.resident;
+  if (splits > 2 && in_clusters(load.pairs, splits, slots.processors))
     return std::min(resident_clustered_blocks, slots.resident);
   if (blocks <= full) return std::max<std::int64_t>(1, (blocks + slots.processors - 1) / slots.processors);
   if (blocks >= 2 * full || slots.resident == 1) return slots.resident;
@@ -32,12 +34,13 @@ std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
                           .join_cluster = 0.5,
                           .partial_traffic = 5};
   const std::int64_t most = std::max<std::int64_t>(
-      1, std::min(load.longest / fewest_keys, most_decode_parts(slots.processors) / load.pairs));
+      1, std::min({load.longest / fewest_keys, most_decode_parts(slots.processors) / load.pairs,
+                   most_decode_splits}));
   std::int64_t best = 1;
   double least = 0;
   // Among many, one more makes no difference.
   for (std::int64_t splits = 1; splits <= most; splits += 1 + splits / 16) {
-    const DecodeSlots used{slots.processors, even_resident(load.pairs, splits, slots)};
+    const DecodeSlots used{slots.processors, even_resident(load, splits, slots)};
     const double time = decode_time(load, splits, used, costs);
     if (splits == 1 || time < least) {
       least = time;
@@ -72,7 +75,7 @@ DecodeChoice choose_decode(const DecodeLoad& load, const DecodeSlots& slots, boo
   if (octets && load.pairs > 0 && load.pairs * 4 <= slots.processors)
     return {FreshKernel::octets, octet_splits(load.pairs, load.longest, slots.processors)};
   const std::int32_t splits = decode_splits(load, slots);
-  return {FreshKernel::tiles, splits, static_cast<std::int32_t>(even_resident(load.pairs, splits, slots))};
+  return {FreshKernel::tiles, splits, static_cast<std::int32_t>(even_resident(load, splits, slots))};
 }
 
 }  // namespace inferometer

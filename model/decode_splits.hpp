@@ -11,15 +11,17 @@ namespace inferometer {
 constexpr std::int64_t resident_decode_blocks(std::int64_t head_dim) { return head_dim <= 64 ? 4 : 3; }
 inline constexpr std::int64_t resident_clustered_blocks = 2;
 
-/// How many of the blocks of so many pairs a multiprocessor should run at once, at most slots.resident. A
+/// How many of a launch's blocks a multiprocessor should run at once, at most slots.resident. A
 /// device hands blocks to the multiprocessors that are free first: with room for more than are needed, some
 /// get them all and others none. Where fewer at a time leave less of the last wave empty, one less. Clusters
 /// of more than two need room: their blocks lie within a part of the device. So it was measured;
 /// decode_time(), which knows no placement, is asked for the splits alone.   requires slots of at least one
-std::int64_t even_resident(std::int64_t pairs, std::int64_t splits, const DecodeSlots& slots);
+std::int64_t even_resident(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots);
 
-/// Into how many parts decode attention splits the keys of each pair: those that decode_time() says end
-/// soonest, with at least 64 keys in the longest sequence's.
+/// No sequence's keys have more parts than this.
+inline constexpr std::int64_t most_decode_splits = 256;
+/// Into how many parts decode attention splits the keys of the longest sequence: those that decode_time()
+/// says end soonest, with at least 64 keys. Others have decode_parts() of them.
 ///
 /// source  costs fitted to launches on an H200 by groups of four query heads (2026-11-29, driver 580, 1.98
 /// GHz),
@@ -40,6 +42,9 @@ struct DecodeChoice {
   FreshKernel fresh = FreshKernel::tiles;
   std::int32_t splits = 1;
   std::int32_t resident = 1;  ///< blocks of tiles that a multiprocessor runs at once
+  /// Of all sequences together, where they have different numbers of them, with some room; known to who knows
+  /// the sequences.
+  std::int32_t parts = 0;
   friend auto operator<=>(const DecodeChoice&, const DecodeChoice&) = default;
 };
 

@@ -5,14 +5,22 @@
 
 namespace inferometer {
 
+double mean_decode_parts(const DecodeLoad& load, std::int64_t splits, std::int64_t processors) {
+  const auto most = static_cast<double>(splits);
+  if (splits == 1 || load.mean >= load.longest || in_clusters(load.pairs, splits, processors)) return most;
+  const double part = static_cast<double>(load.longest) / most;
+  return std::min(most, 1 / (1 - std::exp(-part / static_cast<double>(load.mean))));
+}
+
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& s,
                    const DecodeCosts& costs) {
-  const auto part = [&](std::int64_t keys) {
-    return 16 * std::ceil(static_cast<double>(keys) / static_cast<double>(splits) / 16);
+  const auto part = [](std::int64_t keys, double parts) {
+    return 16 * std::ceil(static_cast<double>(keys) / parts / 16);
   };
-  const auto parts = static_cast<double>(splits), blocks = static_cast<double>(load.pairs) * parts,
-             slots = static_cast<double>(s.processors * s.resident);
-  const double mean = part(load.mean), longest = part(load.longest);
+  const double parts = mean_decode_parts(load, splits, s.processors),
+               blocks = static_cast<double>(load.pairs) * parts;
+  const auto slots = static_cast<double>(s.processors * s.resident), most = static_cast<double>(splits);
+  const double longest = part(load.longest, most), mean = std::min(longest, part(load.mean, parts));
   const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
   // For a key of each of n blocks that run at once.
   const auto read = [&](double n) {
@@ -29,8 +37,10 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlot
   const double worked = all + costs.skew * std::max(0.0, longest - done) * costs.key;
   if (splits == 1) return worked;
   if (in_clusters(load.pairs, splits, s.processors)) return worked + costs.join_cluster;
-  const double partial = 8 * blocks * static_cast<double>(load.group * load.head_dim);  // f32, twice
-  return worked + costs.join + parts * costs.join_part + costs.partial_traffic * partial * costs.byte;
+  const double joined = parts < most ? parts - 1 / parts : parts;  // of a pair: one part needs no joining
+  const double partial = 8 * static_cast<double>(load.pairs) * joined *
+                         static_cast<double>(load.group * load.head_dim);  // f32, twice
+  return worked + costs.join + most * costs.join_part + costs.partial_traffic * partial * costs.byte;
 }
 
 }  // namespace inferometer

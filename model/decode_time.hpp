@@ -39,7 +39,17 @@ constexpr bool in_clusters(std::int64_t pairs, std::int64_t splits, std::int64_t
   return splits > 1 && splits <= most_clustered_splits && pairs * splits <= processors;
 }
 
-/// Time of the thread blocks of all pairs, each with one of `splits` parts of its keys. [us]
+/// Parts of a sequence's keys, where those of the longest are split into so many: as many as leave none
+/// longer than those of the longest.   requires 0 < keys <= longest
+constexpr std::int64_t decode_parts(std::int64_t keys, std::int64_t longest, std::int64_t splits) {
+  return (keys * splits + longest - 1) / longest;
+}
+/// The same on average: lengths are taken to be one, or to fall off exponentially. In clusters all sequences
+/// have as many.
+double mean_decode_parts(const DecodeLoad& load, std::int64_t splits, std::int64_t processors);
+
+/// Time of the thread blocks of all pairs, each with a part of its keys, of which the longest have `splits`.
+/// [us]
 /// Blocks come in waves; a wave lasts as long as one of its blocks by itself, or as memory takes for all of
 /// them: for each the longer, the fewer run at once, since they ask for less at a time. Blocks that do not
 /// end together start behind the reading of others. The longest sequence's blocks begin with the first and

@@ -14,8 +14,10 @@ namespace inferometer {
 /// residual layers, parameters of decode attention that tell how parts are joined. 3: decode attention of
 /// heads of 64 apart, starts of its blocks that are hidden. 4: products of few rows by whole rows of W, gated
 /// activations inside them. 5: int4 products of few rows up to 32, waves of decode attention that leave slots
-/// free. 6: waves of as many blocks as run at once, whose starts hide where sequences differ.
-inline constexpr std::int64_t calibration_format = 7;
+/// free. 6: waves of as many blocks as run at once, whose starts hide where sequences differ. 7: products
+/// with the gated activation of many tokens by models of their own. 8: long sequences have more parts than
+/// short ones.
+inline constexpr std::int64_t calibration_format = 8;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
 /// their points: the same predictions.

@@ -6,6 +6,7 @@
 
 #include "executor/cuda/copy_stream.hpp"
 #include "executor/cuda/cudnn/prompt_attention.hpp"
+#include "executor/cuda/decode_choice.hpp"
 #include "executor/cuda/kernels/delay.hpp"
 #include "executor/cuda/launch_node.hpp"
 #include "executor/cuda/product_choice.hpp"
@@ -14,7 +15,6 @@
 #include "executor/cuda/supported.hpp"
 #include "executor/weights/checkpoint.hpp"
 #include "executor/weights/rope_table.hpp"
-#include "model/decode_splits.hpp"
 #include "model/launch.hpp"
 
 namespace inferometer {
@@ -173,7 +173,8 @@ Done CudaBackend::Impl::reserve(const Ready& ready) {
   }
   const cuda::InputLimits need = cuda::limits_of(*ready.step, group), have = inputs.limits();
   const cuda::InputLimits most{std::max(need.tokens, have.tokens), std::max(need.sequences, have.sequences),
-                               std::max(need.table, have.table), std::max(need.tiles, have.tiles)};
+                               std::max(need.table, have.table), std::max(need.tiles, have.tiles),
+                               ready.decode.parts > have.parts ? 2 * ready.decode.parts : have.parts};
   if (!(most == have)) {
     graphs.clear();
     auto made = cuda::DeviceInputs::of(most);
@@ -211,23 +212,11 @@ Result<Ready> CudaBackend::Impl::ready(const Step& step) {
     if (!inputs_of_step) return failure(inputs_of_step.error());
   }
   made.pass = pass_of(structure, *made.step, std::move(*inputs_of_step));
-  std::int64_t longest = 1, decoding = 0, keys = 0;
-  for (const Slice& s : made.step->slices) {
-    if (s.fresh * group > cuda::decode_rows) continue;
-    longest = std::max(longest, s.cached + s.fresh);
-    keys += s.cached + s.fresh;
-    ++decoding;
-  }
   const cuda::KvCache& layer = state.layer(0);
-  const DecodeLoad load{.pairs = decoding * kv_heads,
-                        .longest = longest,
-                        .mean = keys / std::max<std::int64_t>(1, decoding),
-                        .key_bytes = 2 * layer.head_dim * (layer.element == cuda::CacheElement::fp8 ? 1 : 2),
-                        .head_dim = layer.head_dim,
-                        .group = group};
   const bool appends = plan.fusion.rope_attention && decodes(made.pass.features);
-  made.decode = choose_decode(load, {gpu.processors, resident_decode_blocks(layer.head_dim)},
-                              appends && cuda::attention_in_octets(layer, group * kv_heads));
+  made.decode =
+      cuda::decode_choice(*made.step, layer, group,
+                          appends && cuda::attention_in_octets(layer, group * kv_heads), gpu.processors);
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;
 }
@@ -286,7 +275,8 @@ Result<Nanoseconds> CudaBackend::Impl::copy_alone(const CopyBeside& copy) {
 }
 
 Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
-  inputs.send(ready.pass, group, plan.kernels.attention == AttentionKernel::cudnn, stream.get());
+  inputs.send(ready.pass, group, plan.kernels.attention == AttentionKernel::cudnn, ready.decode,
+              stream.get());
   for (const StateOperation& o : ready.step->operations) {
     if (o.kind == StateOperation::Kind::copy_block) state.copy_block(o.from, o.to, stream.get());
   }
@@ -297,7 +287,7 @@ Result<Nanoseconds> CudaBackend::Impl::execute(const Ready& ready) {
   const cuda::RecordedGraph* graph = nullptr;
   if (ready.recorded && (observer == nullptr || !observer->apart())) {
     const std::tuple key{static_cast<std::int64_t>(ready.step->slices.size()), ready.pass.features.logit_rows,
-                         ready.decode};
+                         cuda::recorded_choice(ready.decode)};
     auto known = graphs.find(key);
     if (known == graphs.end()) {
       // Libraries load what they need at a first run, which a recording must not contain.

@@ -12,6 +12,22 @@ std::int64_t tiles_of(std::int64_t fresh, std::int64_t group) {
 
 }  // namespace
 
+std::vector<DecodePart> parts_of(std::span<const Sequence> decoding, std::int64_t splits,
+                                 std::int64_t count) {
+  std::vector<DecodePart> parts;
+  if (count == 0) return parts;
+  const auto keys = [](const Sequence& s) { return static_cast<std::int64_t>(s.cached) + s.fresh; };
+  for (std::size_t i = 0; i < decoding.size(); ++i) {
+    const auto of = static_cast<std::int32_t>(decode_parts(keys(decoding[i]), keys(decoding[0]), splits)),
+               first = static_cast<std::int32_t>(parts.size());
+    for (std::int32_t part = 0; part < of; ++part)
+      parts.push_back({decoding[i], static_cast<std::int32_t>(i), part, of, first});
+  }
+  require(static_cast<std::int64_t>(parts.size()) <= count, "room for all parts");
+  parts.resize(static_cast<std::size_t>(count));
+  return parts;
+}
+
 InputLimits limits_of(const Step& step, std::int64_t group) {
   InputLimits limits{.sequences = static_cast<std::int64_t>(step.slices.size())};
   for (const Slice& slice : step.slices) {
@@ -26,8 +42,9 @@ Result<DeviceInputs> DeviceInputs::of(const InputLimits& limits) {
   DeviceInputs inputs;
   inputs.limits_ = limits;
   std::int64_t total = 0;
-  for (const std::int64_t words : {limits.tokens, limits.tokens, limits.tokens, limits.tokens, limits.table,
-                                   4 * limits.sequences, 2 * limits.tiles}) {
+  for (const std::int64_t words :
+       {limits.tokens, limits.tokens, limits.tokens, limits.tokens, limits.table, 4 * limits.sequences,
+        2 * limits.tiles, static_cast<std::int64_t>(sizeof(DecodePart) / 4) * limits.parts}) {
     inputs.starts_.push_back(total);
     total += (words + 31) / 32 * 32;
   }
@@ -44,7 +61,8 @@ Result<DeviceInputs> DeviceInputs::of(const InputLimits& limits) {
   return inputs;
 }
 
-void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart, cudaStream_t stream) {
+void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart, const DecodeChoice& decode,
+                        cudaStream_t stream) {
   const auto part = [&](std::size_t i) { return pinned_.get() + starts_[i]; };
   const auto put = [&](std::size_t i, const std::vector<std::int32_t>& values) {
     std::copy(values.begin(), values.end(), part(i));
@@ -89,6 +107,9 @@ void DeviceInputs::send(const Pass& pass, std::int64_t group, bool prompts_apart
                    [&](const auto& a, const auto& b) { return keys(a) > keys(b); });
   std::memcpy(part(6), tiles.data(), tiles.size() * sizeof(AttentionTile));
   tile_count_ = static_cast<std::int64_t>(tiles.size());
+  const std::vector<DecodePart> parts =
+      parts_of(std::span{sequences_}.first(static_cast<std::size_t>(decoding_)), decode.splits, decode.parts);
+  std::memcpy(part(7), parts.data(), parts.size() * sizeof(DecodePart));
   cudaMemcpyAsync(device_.data(), pinned_.get(), static_cast<std::size_t>(starts_.back()) * 4,
                   cudaMemcpyHostToDevice, stream);
 }

@@ -5,12 +5,13 @@
 #include "executor/cuda/device_buffer.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/pass/pass.hpp"
+#include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
 
 /// The most that a step may bring.
 struct InputLimits {
-  std::int64_t tokens = 0, sequences = 0, table = 0, tiles = 0;
+  std::int64_t tokens = 0, sequences = 0, table = 0, tiles = 0, parts = 0;
   friend bool operator==(const InputLimits&, const InputLimits&) = default;
 };
 
@@ -24,7 +25,8 @@ class DeviceInputs {
   /// Sends a step's inputs. Sequences with at most decode_rows rows of queries per key head come first, the
   /// longest before the others. With prompts_apart those of the others that have several tokens and no
   /// history come last, and have no tiles. group: query heads per key head
-  void send(const Pass& pass, std::int64_t group, bool prompts_apart, cudaStream_t stream);
+  void send(const Pass& pass, std::int64_t group, bool prompts_apart, const DecodeChoice& decode,
+            cudaStream_t stream);
 
   const std::int32_t* tokens() const { return at(0); }
   const std::int32_t* positions() const { return at(1); }
@@ -33,6 +35,7 @@ class DeviceInputs {
   const std::int32_t* tables() const { return at(4); }
   const Sequence* sequences() const { return reinterpret_cast<const Sequence*>(at(5)); }
   const AttentionTile* tiles() const { return reinterpret_cast<const AttentionTile*>(at(6)); }
+  const DecodePart* parts() const { return reinterpret_cast<const DecodePart*>(at(7)); }
 
   /// Of the step that was sent last.
   std::span<const Sequence> sent() const { return sequences_; }
@@ -57,7 +60,11 @@ class DeviceInputs {
   std::size_t prompts_ = 0;
 };
 
-/// What `step` needs at least.
+/// Parts of the keys of sequences that decode, the longest first, as decode_parts() says; behind them such of
+/// nothing, `count` in all.
+std::vector<DecodePart> parts_of(std::span<const Sequence> decoding, std::int64_t splits, std::int64_t count);
+
+/// What `step` needs at least, but for parts.
 InputLimits limits_of(const Step& step, std::int64_t group);
 
 }  // namespace inferometer::cuda

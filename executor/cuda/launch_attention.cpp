@@ -20,7 +20,9 @@ DecodeSplit split_of(const NodeContext& c) {
   return {.splits = c.decode.splits,
           .resident = c.decode.resident,
           .partial = c.scratch.decode,
-          .tickets = c.scratch.tickets};
+          .tickets = c.scratch.tickets,
+          .parts = c.decode.parts > 0 ? c.inputs.parts() : nullptr,
+          .part_count = c.decode.parts};
 }
 
 AttentionArguments arguments_of(const NodeViews& v, const Attention& o) {

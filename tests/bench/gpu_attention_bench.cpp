@@ -26,7 +26,7 @@ struct Attended {
     auto made = DeviceInputs::of(limits_of(step, heads / kv_heads));
     require(in && made, "inputs of a step");
     inputs = std::move(*made);
-    inputs.send({.step = &step, .inputs = std::move(*in)}, heads / kv_heads, false, nullptr);
+    inputs.send({.step = &step, .inputs = std::move(*in)}, heads / kv_heads, false, {}, nullptr);
     q = values(batch * fresh, heads * head_dim, 1);
     y = memory(batch * fresh * heads * head_dim * 2);
     k = values(blocks * block * kv_heads, head_dim, 2);

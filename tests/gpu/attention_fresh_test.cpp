@@ -4,7 +4,7 @@
 
 #include "model/operators/attention.hpp"
 #include "model/operators/rope.hpp"
-#include "tests/gpu/device.hpp"
+#include "tests/gpu/split_memory.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -108,13 +108,10 @@ class GpuAttentionFresh : public OnGpu {
                                .rotary = static_cast<std::int32_t>(s.rotary),
                                .interleaved = s.interleaved};
     const std::vector<double> q_before = q.values(), k_before = k.values();
-    const auto attend = [&](Way way, std::int32_t splits) {
-      const Array<float> partial(std::vector<float>(
-          static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
-      const Array<std::uint32_t> tickets(
-          std::vector<std::uint32_t>(static_cast<std::size_t>(count * s.kv_heads), 0));
+    const auto attend = [&](Way way, std::int32_t splits, bool listed = false) {
+      const SplitMemory memory(paged.sequences, splits, s.kv_heads, s.head_dim);
       for (const std::int32_t resident : {1, 2, 3, 4}) {
-        const DecodeSplit split{splits, resident, partial.data(), tickets.data()};
+        const DecodeSplit split = memory.split(resident, listed);
         cudaMemset2D(y.out().data, static_cast<std::size_t>(y.out().stride) * 2, 0xff,
                      static_cast<std::size_t>(wide) * 2, static_cast<std::size_t>(count));
         if (way == Way::apart) {
@@ -123,11 +120,15 @@ class GpuAttentionFresh : public OnGpu {
           (way == Way::octets ? attention_octets : attention_decode_fresh)(a, fresh, count, split, queue);
         }
         EXPECT_LE(distance(y.values(), right), bf16_tolerance)
-            << name(way) << ", splits " << splits << ", " << resident << " blocks at once";
+            << name(way) << ", splits " << splits << ", " << resident << " blocks at once"
+            << (listed ? ", listed" : "");
         EXPECT_TRUE(y.gaps_untouched());
       }
     };
-    for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) attend(Way::tiles, splits);
+    for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
+      attend(Way::tiles, splits);
+      attend(Way::tiles, splits, true);
+    }
     const bool in_octets = attention_in_octets(a.cache, s.heads);
     EXPECT_EQ(in_octets, s.element == CacheElement::bf16 && s.heads / s.kv_heads <= 8);
     if (in_octets) {

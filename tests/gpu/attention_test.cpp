@@ -2,7 +2,7 @@
 
 #include "model/decode_splits.hpp"
 #include "model/operators/attention.hpp"
-#include "tests/gpu/device.hpp"
+#include "tests/gpu/split_memory.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -117,17 +117,16 @@ class GpuAttention : public OnGpu {
     EXPECT_EQ(attention_in_octets(cache, s.heads),
               octets_fit({.key_bytes = key_bytes, .head_dim = s.head_dim, .group = s.heads / s.kv_heads}));
     for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) {
-      const Array<float> partial(std::vector<float>(
-          static_cast<std::size_t>(decode_partials(count, s.kv_heads, splits, s.head_dim)), NAN));
-      const Array<std::uint32_t> tickets(
-          std::vector<std::uint32_t>(static_cast<std::size_t>(count * s.kv_heads), 0));
+      const SplitMemory memory(sequences, splits, s.kv_heads, s.head_dim);
       for (const std::int32_t resident : {1, 2, 3, 4}) {
-        poison();
-        attention_decode(a, count, longest * group, {splits, resident, partial.data(), tickets.data()},
-                         queue);
-        EXPECT_LE(distance(y.values(), right), bf16_tolerance)
-            << "decode, splits " << splits << ", " << resident << " blocks at once";
-        EXPECT_TRUE(y.gaps_untouched());
+        for (const bool listed : {false, true}) {
+          poison();
+          attention_decode(a, count, longest * group, memory.split(resident, listed), queue);
+          EXPECT_LE(distance(y.values(), right), bf16_tolerance)
+              << "decode, splits " << splits << ", " << resident << " blocks at once"
+              << (listed ? ", listed" : "");
+          EXPECT_TRUE(y.gaps_untouched());
+        }
       }
     }
   }

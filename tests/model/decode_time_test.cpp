@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace inferometer {
 namespace {
 
@@ -56,6 +58,36 @@ TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
   const double partial = 8 * 104 * 512 * costs.byte;
   EXPECT_DOUBLE_EQ(time_of(26, 1600, 4), 2 + 400 * 104 * 512 * costs.byte + 4 + 4 * 0.5 + partial);
   EXPECT_GT(time_of(10, 1600, 9), time_of(10, 1600, 8) + 5);  // too many for a cluster
+}
+
+TEST(DecodeParts, OfASequenceAreNoLongerThanThoseOfTheLongest) {
+  EXPECT_EQ(decode_parts(1000, 1000, 4), 4);
+  EXPECT_EQ(decode_parts(751, 1000, 4), 4);
+  EXPECT_EQ(decode_parts(750, 1000, 4), 3);
+  EXPECT_EQ(decode_parts(250, 1000, 4), 1);
+  EXPECT_EQ(decode_parts(1, 1000, 4), 1);
+  EXPECT_DOUBLE_EQ(mean_decode_parts(load_of(200, 1600, 1600), 5, 100), 5);
+  EXPECT_DOUBLE_EQ(mean_decode_parts(load_of(20, 400, 1600), 5, 100), 5);  // in clusters
+  EXPECT_DOUBLE_EQ(mean_decode_parts(load_of(200, 400, 1600), 1, 100), 1);
+  // One of length l has as many as begin before l: of lengths that fall off exponentially, with parts of the
+  // mean length, 1 + 1/e + 1/e^2 ...
+  EXPECT_DOUBLE_EQ(mean_decode_parts(load_of(200, 400, 1600), 4, 100), 1 / (1 - std::exp(-1.0)));
+  EXPECT_DOUBLE_EQ(mean_decode_parts(load_of(200, 1599, 1600), 2, 100), 2);
+}
+
+TEST(DecodeTime, PartsOfALongSequenceAreReadBesideTheOthers) {
+  DecodeCosts even = costs;
+  even.whole = 0;
+  const DecodeLoad load = load_of(200, 400, 6400);
+  const double alone = decode_time(load, 1, slots, even);
+  EXPECT_DOUBLE_EQ(alone, 2 + 8 + 64 - 4);  // it has read 400 of 6400 while the others ran
+  const double parts = mean_decode_parts(load, 8, 100), mean = 16 * std::ceil(400 / parts / 16);
+  EXPECT_LT(parts, 1.2);
+  const double blocks = 200 * parts, wave = 2 + mean * 200 * 512 * even.byte,
+               spread = mean * 200 * 512 * even.byte, all = wave + (blocks / 200 - 1) * spread,
+               read = (all - 2) / (200 * 512 * even.byte);
+  const double partial = 8 * 200 * (parts - 1 / parts) * 512 * even.byte;
+  EXPECT_NEAR(decode_time(load, 8, slots, even), all + (800 - read) * 0.01 + 4 + 8 * 0.5 + partial, 1e-9);
 }
 
 TEST(DecodeTime, TheLongestSharesMemoryAndGoesOnAlone) {

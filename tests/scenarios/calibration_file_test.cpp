@@ -74,8 +74,8 @@ TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
   EXPECT_NE(
       told_with("rows: 20\n", "rows: 21\n", false).find("c.yaml:2:7: error: hash: the text below it was"),
       std::string::npos);
-  EXPECT_EQ(told_with("format: 7", "format: 5"),
-            "c.yaml:3:9: error: format: is 5, only 7 is read: calibrate anew\n");
+  EXPECT_EQ(told_with("format: 8", "format: 5"),
+            "c.yaml:3:9: error: format: is 5, only 8 is read: calibrate anew\n");
   EXPECT_NE(told_with("      floor: {value: ", "      floor: {value: 9").find("value: must be "),
             std::string::npos);
   EXPECT_NE(told_with("      floor:", "      flor:").find("unknown key \"flor\"; did you mean \"floor\""),

@@ -19,6 +19,12 @@ struct Received {
 
 #ifdef INFEROMETER_HOPPER
 
+/// Part x of sequence z.
+__device__ __forceinline__ DecodePart part_of(const AttentionArguments& a) {
+  const auto index = static_cast<std::int32_t>(blockIdx.z), of = static_cast<std::int32_t>(gridDim.x);
+  return {a.sequences[index], index, static_cast<std::int32_t>(blockIdx.x), of, index * of};
+}
+
 /// Tells the cluster that this block may be sent to, before anything that takes time.
 template <int D, int Rows>
 __device__ __forceinline__ void announce(Received<D, Rows>& received) {
@@ -38,6 +44,7 @@ struct BlockPart {
   const AttentionArguments& a;
   const Sequence& s;
   const DecodeSplit& split;
+  const DecodePart& part;
   const float* outputs;  ///< [Warps][rows][Stride], of which D
   const float (*tops)[Rows];
   const float (*sums)[Rows];
@@ -83,8 +90,8 @@ struct BlockPart {
   /// wait for but these: then nobody writes to its shared memory any more, and it may end.
   /// requires that all blocks have announced `received`
   __device__ __forceinline__ void in_cluster(Received<D, Rows>& received) const {
-    const int splits = split.splits, self = static_cast<int>(blockIdx.x),
-              each = (pairs + splits - 1) / splits, mine = (pairs - self + splits - 1) / splits;
+    const int splits = part.of, self = part.part, each = (pairs + splits - 1) / splits,
+              mine = (pairs - self + splits - 1) / splits;
     wait_for_cluster();
     if (threadIdx.x == 0)
       expect_bytes(&received.whole, static_cast<unsigned>(splits * (mine + rows)) * sizeof(float2));
@@ -122,13 +129,13 @@ struct BlockPart {
   }
 
   /// Parts [Rows][D + 2] (values, maximum, sum) go to memory; the last block to end puts them together.
-  /// shares [splits][rows]: room in shared memory where no part lies any more
+  /// shares [parts][rows]: room in shared memory where no part lies any more
   __device__ __forceinline__ void in_memory(float2* shares, unsigned& last) const {
-    constexpr int part = Rows * (D + 2);
-    const int splits = split.splits, thread = static_cast<int>(threadIdx.x);
-    const std::int64_t pair = static_cast<std::int64_t>(blockIdx.z) * a.cache.kv_heads + kv_head;
-    float* parts = split.partial + pair * splits * part;
-    float* mine = parts + static_cast<std::int64_t>(blockIdx.x) * part;
+    const int splits = part.of, thread = static_cast<int>(threadIdx.x);
+    const std::int64_t kv_heads = a.cache.kv_heads, pair = part.index * kv_heads + kv_head,
+                       step = kv_heads * Rows * (D + 2);
+    float* parts = split.partial + part.first * step + static_cast<std::int64_t>(kv_head) * Rows * (D + 2);
+    float* mine = parts + part.part * step;
     for (int i = thread; i < pairs; i += threads) {
       const int row = i / (D / 2), column = i % (D / 2) * 2;
       float2 share{0, 0};
@@ -143,7 +150,7 @@ struct BlockPart {
     __threadfence();
     // Each part's share of its row, then the shares' sum: two rounds of independent loads.
     for (int i = thread; i < splits * rows; i += threads)
-      shares[i] = __ldcg(reinterpret_cast<const float2*>(parts + i / rows * part + i % rows * (D + 2) + D));
+      shares[i] = __ldcg(reinterpret_cast<const float2*>(parts + i / rows * step + i % rows * (D + 2) + D));
     __syncthreads();
     for (int row = thread / 32; row < rows; row += Warps) weigh_shares(shares, row);
     __syncthreads();
@@ -153,7 +160,7 @@ struct BlockPart {
       float2 value{0, 0};
 #pragma unroll 8
       for (int p = 0; p < splits; ++p) {
-        const float2 v = __ldcg(reinterpret_cast<const float2*>(from + p * part));
+        const float2 v = __ldcg(reinterpret_cast<const float2*>(from + p * step));
         value.x += shares[p * rows + row].x * v.x;
         value.y += shares[p * rows + row].x * v.y;
       }
@@ -165,15 +172,15 @@ struct BlockPart {
   __device__ __forceinline__ void weigh_shares(float2* shares, int row) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     float all = -INFINITY, total = 0;
-    for (int p = lane; p < split.splits; p += 32) all = fmaxf(all, shares[p * rows + row].x);
+    for (int p = lane; p < part.of; p += 32) all = fmaxf(all, shares[p * rows + row].x);
     all = fmaxf(warp_max(all), sink(row));
-    for (int p = lane; p < split.splits; p += 32) {
+    for (int p = lane; p < part.of; p += 32) {
       float2& share = shares[p * rows + row];
       share.x = power_of_two(share.x - all);
       total += share.x * share.y;
     }
     total = warp_sum(total) + power_of_two(sink(row) - all);
-    for (int p = lane; p < split.splits; p += 32) shares[p * rows + row].x /= total;
+    for (int p = lane; p < part.of; p += 32) shares[p * rows + row].x /= total;
   }
 };
 

@@ -64,8 +64,8 @@ struct NoneFresh {};
 template <class Element, int D, int Rows>
 constexpr int least_stages = Shares<Element, D, Rows>(most_resident<D>, 0).stages;
 
-/// Block (split, kv_head, sequence). Each warp streams its own tiles of 16 keys through its own stages.
-/// Eight: no sequence has more rows of queries than that.
+/// Block (part, kv_head, sequence), or (0, kv_head, place among the listed parts). Each warp streams its own
+/// tiles of 16 keys through its own stages. Eight: no sequence has more rows of queries than that.
 template <class Element, int D, class Fresh, bool Eight>
 __global__ void __launch_bounds__(threads, most_resident<D>)
     decode(AttentionArguments a, Fresh fresh, DecodeSplit split, int stages, bool clustered) {
@@ -78,8 +78,10 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   auto* const tiles_there = reinterpret_cast<Tile<Element, D>*>(memory + sizeof(Memory));
   auto& received = *reinterpret_cast<Received<D, most_rows>*>(tiles_there + stages * warps);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y;
-  const Sequence s = a.sequences[blockIdx.z];
+  const DecodePart part = split.parts != nullptr ? split.parts[blockIdx.z] : part_of(a);
+  const Sequence& s = part.sequence;
   allow_next();
+  if (part.of == 0) return;
   if (clustered) announce(received);
   if (lane == 0) {
     for (int s = 0; s < stages; ++s) init_barrier(&shared.full[s][warp], 1);
@@ -89,22 +91,21 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group, total = s.cached + s.fresh;
   const int hidden = a.window > 0 && s.cached >= a.window ? s.cached - a.window + 1 : 0;
   const int low = hidden / keys, tiles = (total + keys - 1) / keys - low;
-  const int from = low + tiles * static_cast<int>(blockIdx.x) / split.splits,
-            to = low + tiles * (static_cast<int>(blockIdx.x) + 1) / split.splits;
+  const int from = low + tiles * part.part / part.of, to = low + tiles * (part.part + 1) / part.of;
   const int count = from + warp < to ? (to - from - warp + warps - 1) / warps : 0;
   const TileLoader<Element, D, keys> loader(a, s, kv_head);
   const auto first_key = [&](int i) { return (from + warp + i * warps) * keys; };
-  int issued = 0, found = loader.find(first_key(0));  // its block is looked up before a tile is fetched
+  int issued = 0, block = loader.find(first_key(0));  // its block is looked up before a tile is fetched
   const auto load = [&](int stage) {
     Tile<Element, D>& tile = tiles_there[stage * warps + warp];
-    loader.load(first_key(issued), found, tile.k, tile.v, &shared.full[stage][warp]);
-    found = loader.find(first_key(++issued));
+    loader.load(first_key(issued), block, tile.k, tile.v, &shared.full[stage][warp]);
+    block = loader.find(first_key(++issued));
   };
   const auto fill = [&](int end) {  // the stages, with tiles that end at `end` at the latest
     while (issued < count && issued < stages && first_key(issued) + keys <= end) load(issued);
   };
   const int all = INT_MAX;
-  const bool newest = appends && static_cast<int>(blockIdx.x) == split.splits - 1;
+  const bool newest = appends && part.part == part.of - 1;
   std::int64_t newest_block = 0;
   if constexpr (appends) {
     // All that the cache is read for is of earlier steps: nothing has to wait for the kernel before.
@@ -148,22 +149,23 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   auto* outputs = reinterpret_cast<float*>(tiles_there);  // [warps][rows][stride]
   work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * stride, stride);
   __syncthreads();
-  const BlockPart<D, warps, most_rows, stride> part{.a = a,
-                                                    .s = s,
-                                                    .split = split,
-                                                    .outputs = outputs,
-                                                    .tops = shared.top,
-                                                    .sums = shared.sum,
-                                                    .kv_head = kv_head,
-                                                    .group = group,
-                                                    .rows = rows,
-                                                    .pairs = rows * D / 2};
-  if (split.splits == 1) {
-    part.alone();
+  const BlockPart<D, warps, most_rows, stride> found{.a = a,
+                                                     .s = s,
+                                                     .split = split,
+                                                     .part = part,
+                                                     .outputs = outputs,
+                                                     .tops = shared.top,
+                                                     .sums = shared.sum,
+                                                     .kv_head = kv_head,
+                                                     .group = group,
+                                                     .rows = rows,
+                                                     .pairs = rows * D / 2};
+  if (part.of == 1) {
+    found.alone();
   } else if (clustered) {
-    part.in_cluster(received);
+    found.in_cluster(received);
   } else {
-    part.in_memory(reinterpret_cast<float2*>(tiles_there), shared.last);
+    found.in_memory(reinterpret_cast<float2*>(tiles_there), shared.last);
   }
 #endif
 }
@@ -196,11 +198,11 @@ void start(Kernel, const AttentionArguments& a, const Fresh& fresh, std::int64_t
   using Element = Kernel::Element;
   constexpr int D = Kernel::head_dim, rows = Kernel::most_rows;
   // The last block to end has the shares of all parts in the memory of its stages.
-  split.splits = std::min(split.splits, static_cast<std::int32_t>(least_stages<Element, D, rows> *
-                                                                  Memory::stage / (sizeof(float2) * rows)));
-  const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
-                  static_cast<unsigned>(count));
-  const bool clustered = in_clusters(count * a.cache.kv_heads, split.splits, queue.processors);
+  static_assert(least_stages<Element, D, rows> * Memory::stage >= most_decode_splits * sizeof(float2) * rows);
+  const bool listed = split.parts != nullptr;
+  const dim3 grid(static_cast<unsigned>(listed ? 1 : split.splits), static_cast<unsigned>(a.cache.kv_heads),
+                  static_cast<unsigned>(listed ? split.part_count : count));
+  const bool clustered = !listed && in_clusters(count * a.cache.kv_heads, split.splits, queue.processors);
   constexpr auto most_of_clusters = static_cast<int>(resident_clustered_blocks);
   static_assert(Memory(most_of_clusters, sizeof(Received<D, rows>)).stages >= least_stages<Element, D, rows>);
   static_assert(Memory::shares_out(most_resident<D>, 0) &&

@@ -41,12 +41,12 @@ __global__ void __launch_bounds__(most_threads)
   auto& received = *reinterpret_cast<Received<D, most_heads>*>(memory + layout.values + layout.rows);
   allow_next();
   if (clustered) announce(received);
-  const Sequence s = a.sequences[blockIdx.z];
+  const DecodePart part = part_of(a);
+  const Sequence& s = part.sequence;
   const std::int32_t* table = a.blocks + s.table;
   const Visible sees{a.window > 0 && s.cached >= a.window ? s.cached - a.window + 1 : 0, s.cached};
-  const int low = sees.first / 8, newest = s.cached / 8, count = newest + 1 - low,
-            self = static_cast<int>(blockIdx.x);
-  const int from = low + count * self / split.splits, to = low + count * (self + 1) / split.splits;
+  const int low = sees.first / 8, newest = s.cached / 8, count = newest + 1 - low;
+  const int from = low + count * part.part / part.of, to = low + count * (part.part + 1) / part.of;
   // All that the cache is read for is of earlier steps: nothing has to wait for the kernel before.
   KeyOctet<D> octet[ahead];
 #pragma unroll
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(most_threads)
   }
   const FreshRows<D, threads, most_heads> mine(a, fresh, s, kv_head);
   wait_for_earlier();
-  mine.take(self == split.splits - 1, rows);
+  mine.take(part.part == part.of - 1, rows);
   __syncthreads();
   EightHeads<D> work(rows, layout.row_stride, group);
   for (int at = from + warp; at < to; at += ahead * warps) {
@@ -72,22 +72,23 @@ __global__ void __launch_bounds__(most_threads)
   }
   work.write(group, tops[warp], sums[warp], values + warp * group * layout.value_stride, layout.value_stride);
   __syncthreads();
-  const BlockPart<D, warps, most_heads, Layout<D>::value_stride> part{.a = a,
-                                                                      .s = s,
-                                                                      .split = split,
-                                                                      .outputs = values,
-                                                                      .tops = tops,
-                                                                      .sums = sums,
-                                                                      .kv_head = kv_head,
-                                                                      .group = group,
-                                                                      .rows = group,
-                                                                      .pairs = group * D / 2};
-  if (split.splits == 1) {
-    part.alone();
+  const BlockPart<D, warps, most_heads, Layout<D>::value_stride> found{.a = a,
+                                                                       .s = s,
+                                                                       .split = split,
+                                                                       .part = part,
+                                                                       .outputs = values,
+                                                                       .tops = tops,
+                                                                       .sums = sums,
+                                                                       .kv_head = kv_head,
+                                                                       .group = group,
+                                                                       .rows = group,
+                                                                       .pairs = group * D / 2};
+  if (part.of == 1) {
+    found.alone();
   } else if (clustered) {
-    part.in_cluster(received);
+    found.in_cluster(received);
   } else {
-    part.in_memory(reinterpret_cast<float2*>(values), last);
+    found.in_memory(reinterpret_cast<float2*>(values), last);
   }
 #endif
 }

@@ -195,12 +195,22 @@ struct AttentionTile {
 void attention_prefill(const AttentionArguments& a, const AttentionTile* tiles, std::int64_t count,
                        const Queue& queue);
 
+/// What a block of decode attention attends to: part `part` of `of` equal ones of a sequence's keys. None of
+/// 0 parts.
+struct alignas(16) DecodePart {
+  Sequence sequence;
+  std::int32_t index = 0;  ///< of the sequence
+  std::int32_t part = 0, of = 0;
+  std::int32_t first = 0;  ///< place of the sequence's first part among all
+};
 /// Few new tokens a sequence: its keys are split among blocks; the last block to end combines their parts.
 struct DecodeSplit {
-  std::int32_t splits = 1;
-  std::int32_t resident = 1;         ///< blocks that a multiprocessor runs at once, if no more than can be
-  float* partial = nullptr;          ///< decode_partials() floats; unused when splits is 1
-  std::uint32_t* tickets = nullptr;  ///< [count * kv_heads], zero before the first call, left zero
+  std::int32_t splits = 1;            ///< of each sequence's keys, where no parts are listed
+  std::int32_t resident = 1;          ///< blocks that a multiprocessor runs at once, if no more than can be
+  float* partial = nullptr;           ///< decode_partials() floats; unused when splits is 1
+  std::uint32_t* tickets = nullptr;   ///< [count * kv_heads], zero before the first call, left zero
+  const DecodePart* parts = nullptr;  ///< [part_count], on the device: the parts of all sequences, in order
+  std::int32_t part_count = 0;
 };
 constexpr std::int64_t decode_rows = 16;
 constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads, std::int64_t splits,
