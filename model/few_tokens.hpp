@@ -11,7 +11,7 @@ inline constexpr std::int64_t few_int4_tokens = 32, few_int4_columns = 64;
 
 /// Kernels of more tokens that take a gated activation along cut them in tiles of so many. Up to one tile
 /// reading weights is what takes time; beyond, what a last tile lacks is lost, and a library with tiles of
-/// other sizes is faster unless they are nearly full (measured on an H200: 300 of 384 lose, 324 would not).
+/// other sizes is faster unless they are nearly full (measured on an H200: at 300 of 384 it is).
 inline constexpr std::int32_t tile_tokens = 128;
 constexpr bool fills_tiles(std::int64_t tokens) {
   if (tokens <= tile_tokens) return true;

@@ -67,7 +67,7 @@ struct StructureNode {
       writes;  ///< of operands that nodes exchange, in the order of operands(); step inputs are left out
   std::vector<std::int32_t>
       weights;  ///< into Structure::weights, in the order of operands(), scales not counted apart
-  /// In steps of at most so many tokens this runs in the kernel of the node before it; 0: never.
+  /// In steps of at most so many tokens this runs in the kernel of the node before it; 0: in none for that.
   std::int64_t joins_up_to = 0;
   /// Where it does, it does in steps of more tokens too that fill tiles (fills_tiles()).
   bool joins_tiles = false;

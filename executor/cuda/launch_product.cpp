@@ -66,6 +66,7 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMa
 }
 
 Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue) {
+  require(!p.y_f32, "gated activations in 16 bits or e4m3");
   require(epilogue.gated, "a product of many tokens with a gated activation");
   const GatedTiles tiles = gated_tiles(p.tokens, p.out, queue.processors);
   const std::int32_t bytes = p.fp8() ? 1 : 2;

@@ -50,7 +50,7 @@ KernelTime GatedProduct::time(const Chip& c, Values p) const {
   const double M = static_cast<double>(m), N = static_cast<double>(n), K = static_cast<double>(k);
   const GatedTiles tiles = gated_tiles(m, n, static_cast<std::int64_t>(c.sms));
   const double rows = 2 * tiles.rows, tokens = GatedTiles::tokens;  // of a tile, gates and ups
-  const double pairs = static_cast<double>(tiles.token_pairs(m) * tiles.row_pairs(n));
+  const double pairs = static_cast<double>(tiles.token_places(m) * tiles.row_places(n));
   const double of_w = rows * K * f.weight_bytes, of_x = tokens * K * f.input_bytes;
   const double multiply = 2 * tokens * rows * K / (c.flops / c.sms * p[eff]);
   const double fed =

@@ -90,8 +90,8 @@ constexpr double shortest_left = 1;
 
 bool multiplies(const StepSample& kernel) {
   return std::any_of(kernel.calls.begin(), kernel.calls.end(), [](const StepCall& c) {
-    return std::holds_alternative<Gemm>(c.call) || std::holds_alternative<GroupedGemm>(c.call) ||
-           std::holds_alternative<ContextAttention>(c.call);
+    return std::holds_alternative<Gemm>(c.call) || std::holds_alternative<GatedProduct>(c.call) ||
+           std::holds_alternative<GroupedGemm>(c.call) || std::holds_alternative<ContextAttention>(c.call);
   });
 }
 

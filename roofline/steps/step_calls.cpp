@@ -218,8 +218,11 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, La
     call.variant += others;
     if (!overlaps(mode) || tiled(call.call)) continue;
     call.variant += "/overlap";
-    if (mode == LaunchMode::eager_overlap && std::holds_alternative<Elementwise>(call.call))
-      call.variant += ", eager";
+    const auto* short_one = std::get_if<Elementwise>(&call.call);
+    if (short_one == nullptr) continue;
+    // What shows of it depends on when products before and behind it let others start.
+    if (short_one->rows <= few_tokens) call.variant += ", few";
+    if (mode == LaunchMode::eager_overlap) call.variant += ", eager";
   }
   return calls;
 }

@@ -62,13 +62,13 @@ struct GpuInt4 : OnGpu {
   void multiply(const Packed& w, const Matrix& x, std::int64_t tokens, void* y, std::int64_t stride,
                 bool f32) {
     const Bf16Product a{.x = x.data(),
-                             .x_stride = x.in().stride,
-                             .y = y,
-                             .y_stride = stride,
-                             .y_f32 = f32,
-                             .tokens = static_cast<std::int32_t>(tokens),
-                             .in = static_cast<std::int32_t>(w.in),
-                             .out = static_cast<std::int32_t>(w.out)};
+                        .x_stride = x.in().stride,
+                        .y = y,
+                        .y_stride = stride,
+                        .y_f32 = f32,
+                        .tokens = static_cast<std::int32_t>(tokens),
+                        .in = static_cast<std::int32_t>(w.in),
+                        .out = static_cast<std::int32_t>(w.out)};
     const bool few = streamed(tokens, w.in);
     const auto map = few ? streamed_int4_inputs(x.data(), tokens, w.in, x.in().stride)
                          : tensor_map({x.data(), tokens, w.in, x.in().stride, int4_tiled_tile(tokens)});
@@ -195,12 +195,12 @@ TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
     const Packed w(2 * out, in, 3, false);
     const Matrix x = Matrix::random(1, in, 1), both{1, 2 * out, 0}, right{1, out}, y{1, out};
     Bf16Product a{.x = x.data(),
-                       .x_stride = x.in().stride,
-                       .y = both.out().data,
-                       .y_stride = both.out().stride,
-                       .tokens = 1,
-                       .in = static_cast<std::int32_t>(in),
-                       .out = static_cast<std::int32_t>(2 * out)};
+                  .x_stride = x.in().stride,
+                  .y = both.out().data,
+                  .y_stride = both.out().stride,
+                  .tokens = 1,
+                  .in = static_cast<std::int32_t>(in),
+                  .out = static_cast<std::int32_t>(2 * out)};
     product_int4_one_token(a, w.units.data(), {}, {}, queue);
     gated({.gate = {both.data(), 2 * out},
            .up = {both.data() + out, 2 * out},

@@ -76,7 +76,7 @@ void product_int4_streamed(const Bf16Product& a, const Int4Unit* w, const Epilog
 /// tokens; each 128 of them unpack the weights again.
 /// x: boxes of 64 columns by int4_tiled_tile(tokens) rows
 /// requires in % 8 == 0, 16-byte aligned operands
-void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x,
-                        const Int4Split& split, const Queue& queue);
+void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x, const Int4Split& split,
+                        const Queue& queue);
 
 }  // namespace inferometer::cuda

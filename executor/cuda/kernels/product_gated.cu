@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "executor/cuda/kernels/fp8.cuh"
 #include "executor/cuda/kernels/streamed_stages.cuh"
 #include "executor/cuda/kernels/wgmma_fp8.cuh"
@@ -36,12 +38,12 @@ static_assert(sizeof(Shared<128>) + 1024 <= most_shared && sizeof(Shared<64>) + 
 /// these come from memory once for as many tokens as stay in the L2 cache meanwhile.
 struct Turns {
   GatedTiles tiles;
-  int token_pairs, row_pairs, rank, turn;
+  int token_places, row_places, rank, turn;
 
   __device__ __forceinline__ Turns(const GatedTiles& t, std::int64_t tokens, std::int64_t out)
       : tiles(t),
-        token_pairs(static_cast<int>(t.token_pairs(tokens))),
-        row_pairs(static_cast<int>(t.row_pairs(out))),
+        token_places(static_cast<int>(t.token_places(tokens))),
+        row_places(static_cast<int>(t.row_places(out))),
         rank(blockIdx.x % 2),
         turn(blockIdx.x / 2) {}
   struct Place {
@@ -50,14 +52,14 @@ struct Turns {
   __device__ __forceinline__ Place place() const {
     const bool tokens_apart = tiles.share_weights;
     const int most = GatedTiles::cached_tokens / GatedTiles::tokens / (tokens_apart ? 2 : 1);
-    const int first = turn / (most * row_pairs) * most, count = min(most, token_pairs - first);
-    const int within = turn % (most * row_pairs), token = first + within % count, row = within / count;
+    const int first = turn / (most * row_places) * most, count = min(most, token_places - first);
+    const int within = turn % (most * row_places), token = first + within % count, row = within / count;
     return {(tokens_apart ? 2 * token + rank : token) * GatedTiles::tokens,
             (tokens_apart ? row : 2 * row + rank) * tiles.rows};
   }
   __device__ __forceinline__ bool next() {
     turn += gridDim.x / 2;
-    return turn < token_pairs * row_pairs;
+    return turn < token_places * row_places;
   }
 };
 
@@ -167,6 +169,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
     }
     publish_barriers();
   }
+  __syncwarp();  // clusters meet by whole warps
   meet_cluster();
   if (threadIdx.x >= consumers) {
     give_registers<40>();
@@ -221,6 +224,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
       }
     } while (turns.next());
   }
+  __syncwarp();
   meet_cluster();  // what the other still sends arrives in memory that is this block's
 #endif
 }
@@ -228,7 +232,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
 template <int H, class Product>
 void start(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, const StreamedMaps& maps,
            const Queue& queue) {
-  const std::int64_t pairs = tiles.token_pairs(a.tokens) * tiles.row_pairs(a.out),
+  const std::int64_t pairs = tiles.token_places(a.tokens) * tiles.row_places(a.out),
                      places = queue.processors / 2;
   launch(queue, &gated<Product, H>, static_cast<unsigned>(2 * (pairs < places ? pairs : places)), threads,
          sizeof(Shared<H>) + 1024, maps, a, epilogue, tiles);
@@ -237,16 +241,12 @@ void start(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, 
 template <class Product>
 void start_for(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, const StreamedMaps& maps,
                const Queue& queue) {
-  switch (tiles.rows) {
-    case 64:
-      return start<64>(a, epilogue, tiles, maps, queue);
-    case 96:
-      return start<96>(a, epilogue, tiles, maps, queue);
-    case 112:
-      return start<112>(a, epilogue, tiles, maps, queue);
-    default:
-      return start<128>(a, epilogue, tiles, maps, queue);
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    ((tiles.rows == GatedTiles::heights[i] ? start<GatedTiles::heights[i]>(a, epilogue, tiles, maps, queue)
+                                           : void()),
+     ...);
   }
+  (std::make_index_sequence<GatedTiles::heights.size()>{});
 }
 
 }  // namespace

@@ -217,8 +217,8 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 }  // namespace
 
-void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x,
-                        const Int4Split& split, const Queue& queue) {
+void product_int4_tiled(const Bf16Product& a, const Int4Unit* w, const CUtensorMap& x, const Int4Split& split,
+                        const Queue& queue) {
   if (int4_tiled_tile(a.tokens) <= 64) {
     start<64>(x, {a, w, split}, queue);
   } else {

@@ -26,8 +26,7 @@ __device__ void stage_row(Eight* to, const Bf16Product& a, const Prologue& p, fl
 #endif
 
 template <Kind K>
-__global__ void __launch_bounds__(threads, 1)
-    one_token(Bf16Product a, Prologue prologue, Epilogue epilogue) {
+__global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue prologue, Epilogue epilogue) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;

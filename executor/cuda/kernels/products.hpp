@@ -79,7 +79,7 @@ void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const Stre
 /// Many tokens, with the gated activation, which saves writing and reading what it is made of.
 /// maps: boxes, 128 bytes wide, of GatedTiles::rows rows of W and of 128 rows of x, or 64 where tokens are
 /// shared
-/// requires epilogue.gated, in % 8 == 0, 16-byte aligned operands
+/// requires epilogue.gated, in % 8 == 0, 16-byte aligned operands, y not in f32, tiles of gated_tiles()
 void product_gated(const Bf16Product& a, const Epilogue& epilogue, const GatedTiles& tiles,
                    const StreamedMaps& maps, const Queue& queue);
 
