@@ -32,7 +32,8 @@ Case on_a_gpu(Plan::Launch launch, bool fused, Architecture model = tiny_llama()
                    .residual_norm = fused,
                    .rope_kv = fused,
                    .rope_attention = fused,
-                   .norm_product = fused};
+                   .norm_product = fused,
+                   .gated_epilogue = fused};
   c.cluster.device = chosen_gpu(Seconds{5e-6});  // about as long as kernels: which one waits differs
   c.engine = {.per_step = Seconds{7e-6}, .per_sequence = Seconds{0.3e-6}};
   return c;
