@@ -15,7 +15,8 @@ inline constexpr std::int64_t resident_clustered_blocks = 2;
 /// device hands blocks to the multiprocessors that are free first: with room for more than are needed, some
 /// get them all and others none. Where fewer at a time leave less of the last wave empty, one less. Clusters
 /// of more than two need room: their blocks lie within a part of the device. So it was measured;
-/// decode_time(), which knows no placement, is asked for the splits alone.   requires slots of at least one
+/// decode_time(), which knows no placement, is asked for the splits alone. Of sequences that differ the
+/// number of blocks is mean_decode_parts()'s.   requires slots of at least one
 std::int64_t even_resident(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots);
 
 /// No sequence's keys have more parts than this.

@@ -14,13 +14,17 @@ double mean_decode_parts(const DecodeLoad& load, std::int64_t splits, std::int64
 
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& s,
                    const DecodeCosts& costs) {
-  const auto part = [](std::int64_t keys, double parts) {
-    return 16 * std::ceil(static_cast<double>(keys) / parts / 16);
+  return decode_time(load, splits, mean_decode_parts(load, splits, s.processors), s, costs);
+}
+
+double decode_time(const DecodeLoad& load, std::int64_t splits, double parts, const DecodeSlots& s,
+                   const DecodeCosts& costs) {
+  const auto part = [](std::int64_t keys, double of) {
+    return 16 * std::ceil(static_cast<double>(keys) / of / 16);
   };
-  const double parts = mean_decode_parts(load, splits, s.processors),
-               blocks = static_cast<double>(load.pairs) * parts;
+  const double blocks = static_cast<double>(load.pairs) * parts;
   const auto slots = static_cast<double>(s.processors * s.resident), most = static_cast<double>(splits);
-  const double longest = part(load.longest, most), mean = std::min(longest, part(load.mean, parts));
+  const double longest = part(load.longest, most), mean = part(load.mean, parts);
   const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
   // For a key of each of n blocks that run at once.
   const auto read = [&](double n) {
@@ -32,7 +36,7 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlot
   const double spread = std::max(costs.start + mean * costs.key, mean * read(slots));
   const double even = blocks > slots ? wave(slots) + (blocks / slots - 1) * spread : waves;
   // Blocks of sequences that differ do not end together.
-  const double alike = costs.whole * mean / longest, all = alike * waves + (1 - alike) * even;
+  const double alike = costs.whole * std::min(1.0, mean / longest), all = alike * waves + (1 - alike) * even;
   const double done = (all - costs.start) / read(std::min(blocks, slots));  // of the longest, meanwhile
   const double worked = all + costs.skew * std::max(0.0, longest - done) * costs.key;
   if (splits == 1) return worked;

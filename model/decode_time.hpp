@@ -57,5 +57,9 @@ double mean_decode_parts(const DecodeLoad& load, std::int64_t splits, std::int64
 /// itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
+/// The same with so many parts of a sequence on average: of layers that see a window of the keys that parts
+/// were made for.
+double decode_time(const DecodeLoad& load, std::int64_t splits, double parts, const DecodeSlots& slots,
+                   const DecodeCosts& costs);
 
 }  // namespace inferometer

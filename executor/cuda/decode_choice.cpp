@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
+#include <vector>
 
 namespace inferometer::cuda {
 namespace {
 
 /// Lengths change from step to step, and graphs are recorded for numbers of parts: few of them, at most a
-/// quarter too many.
+/// quarter or seven too many.
 std::int64_t with_room(std::int64_t parts) {
   const std::int64_t step = std::max<std::int64_t>(
       8, static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(parts))) / 4);
@@ -34,9 +36,9 @@ DecodeChoice decode_choice(const Step& step, const KvCache& cache, std::int64_t 
                         .head_dim = cache.head_dim,
                         .group = group};
   DecodeChoice choice = choose_decode(load, {processors, resident_decode_blocks(cache.head_dim)}, octets);
-  if (choice.fresh == FreshKernel::octets || choice.splits == 1 ||
-      in_clusters(load.pairs, choice.splits, processors))
-    return choice;
+  const bool as_many =
+      choice.splits == 1 || load.mean == longest || in_clusters(load.pairs, choice.splits, processors);
+  if (as_many || choice.fresh == FreshKernel::octets) return choice;
   std::int64_t parts = 0;
   for (const std::int64_t k : keys) parts += decode_parts(k, longest, choice.splits);
   choice.parts = static_cast<std::int32_t>(with_room(parts));

@@ -1,7 +1,7 @@
 #pragma once
 #include "executor/cuda/kernels/kernels.hpp"
-#include "executor/pass/pass.hpp"
 #include "model/decode_splits.hpp"
+#include "model/step.hpp"
 
 namespace inferometer::cuda {
 

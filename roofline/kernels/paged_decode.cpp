@@ -104,7 +104,8 @@ KernelTime PagedDecode::time(const Chip& c, Values p) const {
     const double worked = rounds * p[octet_round] + joined;
     return {std::max(0.3, p[octet_floor] + worked + all), std::max(0.0, p[octet_floor]), worked, all};
   }
-  const double worked = decode_time(l, choice.splits, {slots.processors, choice.resident},
+  const double parts = mean_decode_parts(asked, choice.splits, slots.processors);
+  const double worked = decode_time(l, choice.splits, parts, {slots.processors, choice.resident},
                                     {.start = p[start],
                                      .key = p[key] / c.clock,
                                      .byte = 1 / (c.bandwidth * p[me]),

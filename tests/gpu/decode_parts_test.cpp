@@ -39,13 +39,18 @@ TEST(DecodeParts, OfALongSequenceAmongShortOnesAreListedWithRoom) {
   EXPECT_GE(choice.parts, parts);
   EXPECT_LE(choice.parts, parts * 5 / 4 + 8);
   // A graph that was recorded for as many parts serves other lengths.
-  EXPECT_EQ(recorded_choice(choice).parts, choice.parts);
-  EXPECT_EQ(recorded_choice(choice).splits, 0);
+  const DecodeChoice longer = decode_choice(decoding(96, 360, 3090), cache, 4, true, 132);
+  EXPECT_EQ(recorded_choice(choice), recorded_choice(longer));
+  EXPECT_NE(recorded_choice(choice),
+            recorded_choice(decode_choice(decoding(120, 350, 3000), cache, 4, true, 132)));
 }
 
 TEST(DecodeParts, AreNotListedWhereAllSequencesHaveOneOrClustersJoinThem) {
   const KvCache cache{.kv_heads = 8, .head_dim = 128, .v_dim = 128};
   EXPECT_EQ(decode_choice(decoding(96, 350, 350), cache, 4, true, 132).parts, 0);
+  const DecodeChoice alike = decode_choice(decoding(18, 9000, 9000), cache, 4, true, 132);
+  EXPECT_GT(alike.splits, 1);
+  EXPECT_EQ(alike.parts, 0);
   const DecodeChoice few = decode_choice(decoding(8, 1000, 1000), cache, 4, true, 132);
   EXPECT_EQ(few.splits, 2);
   EXPECT_EQ(few.parts, 0);

@@ -33,6 +33,14 @@ TEST(PagedDecode, ALongSequenceAmongOthersTakesItsTimeBehindThem) {
   EXPECT_NEAR(time_of_generic(paged(256, 500, 700)), equal, 0.1 * equal);
 }
 
+/// Parts are made of whole sequences: short ones are not cut where the window alone is read.
+TEST(PagedDecode, AWindowIsReadByAsManyBlocksAsWholeSequencesHaveParts) {
+  PagedDecode windowed = paged(96, 350, 3000), alike = paged(96, 350, 350);
+  windowed.window = alike.window = 128;
+  EXPECT_GT(time_of_generic(windowed), time_of_generic(alike));  // it joins some
+  EXPECT_LT(time_of_generic(windowed), 1.6 * time_of_generic(alike));
+}
+
 TEST(PagedDecode, PartsThatMeetInAClusterAreJoinedSooner) {
   // One sequence of 300 tokens is cut into few parts, one of 20000 into more than a cluster has.
   const auto time = [](double cluster, double memory, std::int64_t tokens) {

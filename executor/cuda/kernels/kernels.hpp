@@ -207,7 +207,7 @@ struct alignas(16) DecodePart {
 struct DecodeSplit {
   std::int32_t splits = 1;            ///< of each sequence's keys, where no parts are listed
   std::int32_t resident = 1;          ///< blocks that a multiprocessor runs at once, if no more than can be
-  float* partial = nullptr;           ///< decode_partials() floats; unused when splits is 1
+  float* partial = nullptr;           ///< decode_partials() floats; unused where no sequence is split
   std::uint32_t* tickets = nullptr;   ///< [count * kv_heads], zero before the first call, left zero
   const DecodePart* parts = nullptr;  ///< [part_count], on the device: the parts of all sequences, in order
   std::int32_t part_count = 0;
@@ -218,7 +218,7 @@ constexpr std::int64_t decode_partials(std::int64_t count, std::int64_t kv_heads
   return count * kv_heads * splits * decode_rows * (v_dim + 2);
 }
 /// rows: fresh * heads / kv_heads of the sequence with most new tokens
-/// requires attention_tiles(cache), rows <= decode_rows
+/// requires attention_tiles(cache), rows <= decode_rows, at most most_decode_splits parts of a sequence
 void attention_decode(const AttentionArguments& a, std::int64_t count, std::int64_t rows,
                       const DecodeSplit& split, const Queue& queue);
 
@@ -232,12 +232,12 @@ struct FreshArguments {
 constexpr bool rotates_in_attention(std::int64_t rotary) { return rotary % 8 == 0; }
 /// rope, kv_write and attention_decode in one kernel; a.q is not rotated either, and stays as it is.
 /// requires attention_tiles(cache), fresh == 1 in all sequences, heads / kv_heads <= decode_rows,
-/// rotates_in_attention(rotary)
+/// rotates_in_attention(rotary), at most most_decode_splits parts of a sequence
 void attention_decode_fresh(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
                             const DecodeSplit& split, const Queue& queue);
 /// The same for few sequences, where latency counts: blocks that find room beside those of products fetch the
 /// keys ahead, eight at a time for each warp, into registers.
-/// requires also attention_in_octets(cache, heads) and at most 256 splits
+/// requires also attention_in_octets(cache, heads); parts are not listed
 void attention_octets(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
                       const DecodeSplit& split, const Queue& queue);
 inline constexpr std::int64_t most_octet_group = 8;  ///< query heads that share a key head
