@@ -42,7 +42,6 @@ template <int D, int Warps, int Rows, int Stride = D>
 struct BlockPart {
   static constexpr int threads = Warps * 32;
   const AttentionArguments& a;
-  const Sequence& s;
   const DecodeSplit& split;
   const DecodePart& part;
   const float* outputs;  ///< [Warps][rows][Stride], of which D
@@ -54,7 +53,8 @@ struct BlockPart {
     return a.sinks == nullptr ? -INFINITY : a.sinks[kv_head * group + row % group] * log2_e;
   }
   __device__ __forceinline__ void store(int row, int column, float2 value, float scale) const {
-    Bf16* y = a.y.data + (s.row + row / group) * a.y.stride + (kv_head * group + row % group) * D + column;
+    Bf16* y = a.y.data + (part.sequence.row + row / group) * a.y.stride +
+              (kv_head * group + row % group) * D + column;
     *reinterpret_cast<unsigned*>(y) = pack(value.x * scale, value.y * scale);
   }
   /// The warps' parts of two columns together: values relative to the common maximum.

@@ -150,7 +150,6 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   work.write(rows, shared.top[warp], shared.sum[warp], outputs + warp * rows * stride, stride);
   __syncthreads();
   const BlockPart<D, warps, most_rows, stride> found{.a = a,
-                                                     .s = s,
                                                      .split = split,
                                                      .part = part,
                                                      .outputs = outputs,

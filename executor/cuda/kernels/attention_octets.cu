@@ -73,7 +73,6 @@ __global__ void __launch_bounds__(most_threads)
   work.write(group, tops[warp], sums[warp], values + warp * group * layout.value_stride, layout.value_stride);
   __syncthreads();
   const BlockPart<D, warps, most_heads, Layout<D>::value_stride> found{.a = a,
-                                                                       .s = s,
                                                                        .split = split,
                                                                        .part = part,
                                                                        .outputs = values,

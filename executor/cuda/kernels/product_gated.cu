@@ -7,10 +7,10 @@
 namespace inferometer::cuda {
 namespace {
 
-using streaming::box_columns, streaming::of_fp8;
+using streaming::box_columns, streaming::consumers, streaming::most_shared, streaming::of_fp8;
 
 /// Two warpgroups of 64 tokens each; of a third one thread loads.
-constexpr int consumers = 256, threads = consumers + 128, most_shared = 227 * 1024;
+constexpr int threads = consumers + 128;
 
 /// One step along k: rows of 128 bytes.
 template <int H>
