@@ -14,16 +14,35 @@ namespace inferometer {
 using KeepWhatIsStored =
     std::function<void(const WeightSpec& spec, std::int64_t rows, std::int64_t columns, float* values)>;
 
-/// Writes a copy of the checkpoint in folder `from` (model.safetensors and config.json) to `to`, all in f32.
+/// The tensors of all model*.safetensors of a folder.
+struct StoredNetwork {
+  std::vector<SafetensorsFile> files;
+  std::map<std::string, StoredTensor> tensors;
+};
+inline StoredNetwork stored_network(const std::filesystem::path& folder) {
+  StoredNetwork network;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() != ".safetensors" || !path.filename().string().starts_with("model")) continue;
+    auto file = SafetensorsFile::open(path);
+    require(file.has_value(), "a readable file of tensors");
+    network.tensors.insert(file->tensors.begin(), file->tensors.end());
+    network.files.push_back(std::move(*file));
+  }
+  return network;
+}
+
+/// Writes a copy of the checkpoint in folder `from` (one file or several, and config.json) to `to`, in one
+/// file and all in f32.
 /// Each matrix that `structure` stores in another format than f32 or bf16 is made as the executor makes it,
 /// of parts of tensors rounded to bf16, given to `keep`, and laid back into those tensors.
 inline void write_dequantized(const std::filesystem::path& from, const Structure& structure,
                               const KeepWhatIsStored& keep, const TemporaryFolder& to) {
-  const auto file = SafetensorsFile::open(from / "model.safetensors");
+  const StoredNetwork network = stored_network(from);
   const auto checkpoint = Checkpoint::open(from);
-  require(file && checkpoint && checkpoint->check(structure).empty(), "a checkpoint of this structure");
+  require(checkpoint && checkpoint->check(structure).empty(), "a checkpoint of this structure");
   std::map<std::string, std::vector<float>> tensors;
-  for (const auto& [name, stored] : file->tensors) {
+  for (const auto& [name, stored] : network.tensors) {
     std::int64_t count = 1;
     for (const std::int64_t extent : stored.shape) count *= extent;
     for (std::int64_t i = 0; i < count; ++i) tensors[name].push_back(stored.at(i));
@@ -38,7 +57,7 @@ inline void write_dequantized(const std::filesystem::path& from, const Structure
       keep(spec, size.rows, size.columns, values.data());
       for (const WeightPart& part : spec.parts) {
         if (part.matrix != matrix) continue;
-        const std::vector<std::int64_t>& shape = file->tensors.at(part.tensor).shape;
+        const std::vector<std::int64_t>& shape = network.tensors.at(part.tensor).shape;
         const std::int64_t width = shape.back(), height = shape[shape.size() - 2];
         const std::int64_t start = std::max<std::int64_t>(0, part.source_matrix) * height * width;
         for (std::int64_t i = 0; i < part.rows * size.columns; ++i) {
@@ -55,7 +74,7 @@ inline void write_dequantized(const std::filesystem::path& from, const Structure
   std::vector<float> all;
   for (const auto& [name, values] : tensors) {
     std::string shape;
-    for (const std::int64_t extent : file->tensors.at(name).shape)
+    for (const std::int64_t extent : network.tensors.at(name).shape)
       shape += (shape.empty() ? "" : ",") + std::to_string(extent);
     const std::size_t begin = all.size() * sizeof(float);
     all.insert(all.end(), values.begin(), values.end());

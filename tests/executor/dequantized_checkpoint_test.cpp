@@ -9,7 +9,7 @@ namespace {
 /// With nothing lost, what is written back runs as the checkpoint in bf16 weights does: every part of every
 /// merged matrix is back in its place.
 TEST(DequantizedCheckpoint, OfFormatsThatLoseNothingGivesTheSameLogits) {
-  for (const char* family : {"llama", "qwen2", "qwen3_moe", "gpt_oss"}) {
+  for (const char* family : {"llama", "qwen2", "qwen3", "qwen3_moe", "gpt_oss"}) {
     const fs::path folder = fs::path{INFEROMETER_FIXTURES} / "logits" / family,
                    config = folder / "config.json";
     const auto model = read_hf_config(text_of(config), config.string(), family);

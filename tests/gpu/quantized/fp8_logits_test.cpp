@@ -19,7 +19,7 @@ Plan fp8_plan(Plan::Fusion fusion, bool graphs, bool overlap) {
   return plan;
 }
 
-std::vector<Way> ways() {
+std::vector<std::pair<std::string, Plan>> ways() {
   const Plan::Fusion merged{.qkv = true, .gate_up = true, .residual_norm = true, .rope_kv = true};
   Plan::Fusion quantized = merged, joined = merged, apart;
   quantized.quantize = true;
@@ -28,14 +28,14 @@ std::vector<Way> ways() {
   Plan::Fusion all = joined, epilogue = joined;
   all.gated_product = true;
   epilogue.gated_epilogue = true;
-  return {{"eager", "", 8e-2, fp8_plan({}, false, false)},
-          {"merged", "", 8e-2, fp8_plan(merged, false, false)},
-          {"quantised inside, not merged", "", 8e-2, fp8_plan(apart, false, false)},
-          {"quantised inside", "", 8e-2, fp8_plan(quantized, false, false)},
-          {"norms inside products", "", 8e-2, fp8_plan(joined, false, true)},
-          {"recorded", "", 8e-2, fp8_plan(all, true, false)},
-          {"recorded, overlapped", "", 8e-2, fp8_plan(all, true, true)},
-          {"activations inside products", "", 8e-2, fp8_plan(epilogue, true, true)}};
+  return {{"eager", fp8_plan({}, false, false)},
+          {"merged", fp8_plan(merged, false, false)},
+          {"quantised inside, not merged", fp8_plan(apart, false, false)},
+          {"quantised inside", fp8_plan(quantized, false, false)},
+          {"norms inside products", fp8_plan(joined, false, true)},
+          {"recorded", fp8_plan(all, true, false)},
+          {"recorded, overlapped", fp8_plan(all, true, true)},
+          {"activations inside products", fp8_plan(epilogue, true, true)}};
 }
 
 void keep_fp8(const WeightSpec&, std::int64_t rows, std::int64_t columns, float* values) {
@@ -65,17 +65,26 @@ class GpuFp8Logits : public cuda::OnGpu, public testing::WithParamInterface<std:
   }
 };
 
-TEST_P(GpuFp8Logits, EqualThoseOfTheDequantizedWeights) {
+/// Rounding the inputs of products to e4m3 moves the logits of networks this small by a tenth and more, in
+/// whatever arithmetic: the fixture has what Hugging Face's classes compute with weights and inputs so
+/// rounded. Two paths of roundings, both right, end as far from each other as from none, and merged matrices
+/// have scales of their own: what runs here may be off by half as much again, not by more.
+TEST_P(GpuFp8Logits, AreAsFarFromThoseOfTheDequantizedWeightsAsRoundedInputs) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
-  for (const Way& way : ways()) {
-    const Expected e = expected(way.plan);
+  const Expected rounded = read_expected(folder(), "fp8_");
+  for (const auto& [name, plan] : ways()) {
+    const Expected e = expected(plan);
+    RelativeError rounding;
+    for (std::size_t row = 0; row < e.logits.size(); ++row) rounding.add(rounded.logits[row], e.logits[row]);
     auto backend = CudaBackend::open({.device = 0, .weights = folder()});
     ASSERT_TRUE(backend) << to_string(backend.error());
     RelativeError error;
-    ASSERT_TRUE(run_fixture(**backend, folder(), way.plan, e, 1,
+    ASSERT_TRUE(run_fixture(**backend, folder(), plan, e, 1,
                             [&](std::size_t row) { error.add((*backend)->output().logits, e.logits[row]); }));
-    std::printf("%s, %s: relative L2 error %.2e\n", GetParam().c_str(), way.name.c_str(), error.value());
-    EXPECT_LE(error.value(), way.tolerance) << way.name;
+    std::printf("%s, %s: relative L2 error %.2e, of rounded inputs %.2e\n", GetParam().c_str(), name.c_str(),
+                error.value(), rounding.value());
+    EXPECT_LE(rounding.value(), 0.2) << name;
+    EXPECT_LE(error.value(), 1.5 * rounding.value()) << name;
   }
 }
 
