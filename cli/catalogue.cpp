@@ -7,6 +7,8 @@
 #include "roofline/kernels/kernel_call.hpp"
 #include "roofline/parameters.hpp"
 #include "scenarios/device_file.hpp"
+#include "simulator/serving/policies.hpp"
+#include "simulator/serving/routers.hpp"
 
 namespace inferometer {
 namespace {
@@ -148,6 +150,25 @@ Catalogue parameter_catalogue() {
   return all;
 }
 
+Catalogue policy_catalogue() {
+  Catalogue all{"policy", {}};
+  for (const Policy& p : policies()) {
+    all.entries.push_back(
+        {std::string{name(p.policy)},
+         std::string{p.summary},
+         {{"what", std::string{p.summary}}, {"when it helps, and when not", std::string{p.helps}}}});
+  }
+  return all;
+}
+
+Catalogue router_catalogue() {
+  Catalogue all{"router", {}};
+  for (const RouterRule& r : router_rules())
+    all.entries.push_back(
+        {std::string{name(r.router)}, std::string{r.summary}, {{"what", std::string{r.summary}}}});
+  return all;
+}
+
 /// Kernel models, with their parameters.
 template <class... Calls>
 Catalogue kernel_catalogue(const std::variant<Calls...>*) {
@@ -174,7 +195,8 @@ Catalogue kernel_catalogue(const std::variant<Calls...>*) {
 }  // namespace
 
 std::vector<std::string> catalogue_names() {
-  return {"models", "devices", "operators", "optimizations", "settings", "kernels", "parameters"};
+  return {"models",   "devices", "operators", "optimizations", "settings",
+          "policies", "routers", "kernels",   "parameters"};
 }
 
 Result<Catalogue> catalogue(const Context& context, const std::string& name) {
@@ -183,6 +205,8 @@ Result<Catalogue> catalogue(const Context& context, const std::string& name) {
   if (name == "operators") return operators_of(static_cast<const AnyOperator*>(nullptr));
   if (name == "optimizations") return optimization_catalogue();
   if (name == "settings") return setting_catalogue(context);
+  if (name == "policies") return policy_catalogue();
+  if (name == "routers") return router_catalogue();
   if (name == "kernels") return kernel_catalogue(static_cast<const KernelCall*>(nullptr));
   require(name == "parameters", "a catalogue's name");
   return parameter_catalogue();

@@ -109,8 +109,9 @@ template <class S, class Visit>
 void serving_fields(S& serving, Visit&& visit) {
   visit("serving.policy", serving.policy, "which sequences a step takes");
   visit("serving.max_num_seqs", serving.max_num_seqs, "sequences that run at once, at most");
-  visit("serving.max_num_batched_tokens", serving.max_num_batched_tokens,
-        "new tokens of a step, at most; orca and static ignore it");
+  visit(
+      "serving.max_num_batched_tokens", serving.max_num_batched_tokens,
+      "new tokens of a step, at most; what takes prompts whole (static, orca, vllm-v0) rejects longer ones");
   visit("serving.max_model_len", serving.max_model_len,
         "prompt and output of a request [tokens], at most; longer ones are rejected; 0: as many as the cache "
         "holds");

@@ -14,8 +14,8 @@ struct Request {
   std::int32_t prompt_tokens = 1;  ///< what was said before in a session included
   std::int32_t output_tokens = 1;  ///< the first comes with the prompt's last chunk
   std::int32_t after = -1;         ///< index of the request that has to end first (a session), -1: none
-  /// Identities of the prompt's leading blocks, in Traffic::blocks from `first_block` on: equal identities
-  /// mean equal tokens up to and including the block.
+  /// Identities of the leading blocks of prompt and output, in Traffic::blocks from `first_block` on: equal
+  /// identities mean equal tokens up to and including the block. Traces know them of prompts only.
   std::int64_t first_block = 0;
   std::int32_t blocks = 0;
 };

@@ -107,6 +107,9 @@ std::string tpot_cdf(const StudyResult& study) {
   return cdf(study, &RequestLatencies::tpot, study.scenario.level.tpot,
              "distribution of time per output token");
 }
+std::string e2el_cdf(const StudyResult& study) {
+  return cdf(study, &RequestLatencies::e2el, study.scenario.level.e2el, "distribution of end-to-end latency");
+}
 
 std::string load_chart(const VariantResult& v) {
   const LoadTimeline& load = v.serving->predicted.run.load;
@@ -179,21 +182,29 @@ std::string step_scatter(const VariantResult& v) {
 
 std::string slo_chart(const VariantResult& v) {
   const ServingResult& s = *v.serving;
-  if (!s.level.ttft || !s.level.tpot) return "";
-  const RequestLatencies all = latencies_of(s.predicted.run, *s.traffic);
-  std::vector<std::pair<double, double>> points;  // requests with both, in order
-  for (std::size_t i = 0, completed = 0, tpot = 0; i < s.predicted.run.requests.size(); ++i) {
-    if (!s.predicted.run.requests[i].completed()) continue;
-    if (s.traffic->requests[i].output_tokens > 1) points.push_back({all.ttft[completed], all.tpot[tpot++]});
-    ++completed;
+  if (!s.predicted.metrics.slo_attainment) return "";
+  struct Point {
+    double ttft, tpot;
+    bool good;
+  };
+  std::vector<Point> points;  // requests with both, in order
+  for (std::size_t i = 0; i < s.predicted.run.requests.size(); ++i) {
+    const RequestRecord& r = s.predicted.run.requests[i];
+    const std::int32_t tokens = s.traffic->requests[i].output_tokens;
+    if (!r.completed() || tokens < 2) continue;
+    const auto seconds = [](Nanoseconds t) { return std::chrono::duration<double>(t).count(); };
+    points.push_back({seconds(r.first_token - r.arrival),
+                      seconds(r.last_token - r.first_token) / static_cast<double>(tokens - 1),
+                      is_good(r, tokens, s.level)});
   }
   if (points.empty()) return "";
   double first = 1e300, last = 0, least = 1e300, most = 0;
-  for (const auto& [x, y] : points) {
-    first = std::min(first, x), last = std::max(last, x);
-    least = std::min(least, y), most = std::max(most, y);
+  for (const Point& p : points) {
+    first = std::min(first, p.ttft), last = std::max(last, p.ttft);
+    least = std::min(least, p.tpot), most = std::max(most, p.tpot);
   }
-  const double limit_x = s.level.ttft->count(), limit_y = s.level.tpot->count();
+  const double limit_x = s.level.ttft.value_or(Seconds{last}).count(),
+               limit_y = s.level.tpot.value_or(Seconds{most}).count();
   const LogAxis axis{std::max(1e-6, std::min(first, limit_x / 2)), 1.1 * std::max(last, limit_x)};
   const double low = std::min(least, limit_y / 2), high = 1.05 * std::max(most, limit_y);
   const auto y = [&](double t) { return top + (height - top - bottom) * (1 - (t - low) / (high - low)); };
@@ -206,15 +217,14 @@ std::string slo_chart(const VariantResult& v) {
   constexpr std::size_t most_drawn = 1500;
   const std::size_t stride = (points.size() + most_drawn - 1) / most_drawn;
   for (std::size_t i = 0; i < points.size(); i += stride) {
-    const bool good = points[i].first <= limit_x && points[i].second <= limit_y;
     content += fmt::format("<circle class=\"{} solid\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>",
-                           good ? "decode" : "prefill", axis.at(points[i].first), y(points[i].second));
+                           points[i].good ? "decode" : "prefill", axis.at(points[i].ttft), y(points[i].tpot));
   }
-  content += svg_line(axis.at(limit_x), top, axis.at(limit_x), height - bottom, "roof");
-  content += svg_line(left, y(limit_y), left + inner, y(limit_y), "roof");
+  if (s.level.ttft) content += svg_line(axis.at(limit_x), top, axis.at(limit_x), height - bottom, "roof");
+  if (s.level.tpot) content += svg_line(left, y(limit_y), left + inner, y(limit_y), "roof");
   content +=
       svg_text(width - right + 12, top + 12, "value",
-               fmt::format("{:.1f} % within both", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
+               fmt::format("{:.1f} % within the SLO", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
   if (stride > 1)
     content += svg_text(width - right + 12, top + 30, "tick", fmt::format("one request in {} drawn", stride));
   return svg(width, height, v.name + ": time to first token against time per output token", content);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "reports/beside.hpp"
 #include "reports/charts.hpp"
 #include "reports/conditions.hpp"
@@ -54,6 +56,7 @@ std::string serving_section(const StudyResult& study) {
   text +=
       "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
   text += figure(tpot_cdf(study), "time per output token");
+  text += figure(e2el_cdf(study), "arrival to last token");
   for (const VariantResult* v : served) {
     if (!v->serving->executed) continue;
     text += "<h3>Each step, " + escape_html(v->name) + "</h3>\n";
@@ -64,12 +67,15 @@ std::string serving_section(const StudyResult& study) {
   for (const VariantResult* v : served)
     text += figure(load_chart(*v),
                    escape_html(v->name) + ": of an instance at work, predicted; each curve by its own scale");
-  if (!study.scenario.level.ttft || !study.scenario.level.tpot) return text;
+  const bool judged = std::any_of(served.begin(), served.end(), [](const VariantResult* v) {
+    return v->serving->predicted.metrics.slo_attainment.has_value();
+  });
+  if (!judged) return text;
   text += "<h2>Requests and the service level</h2>\n";
   for (const VariantResult* v : served)
     text += figure(slo_chart(*v), escape_html(v->name) +
                                       ": time to first token and per output token of requests, predicted" +
-                                      key("decode", "within both") + key("prefill", "not"));
+                                      key("decode", "within the SLO") + key("prefill", "not"));
   return text;
 }
 

@@ -53,8 +53,10 @@ void Collection::keep(const TraceRow& row) {
   if (!row.blocks.empty()) {
     trace_.traffic.block_tokens = row.block_tokens;
     request.first_block = std::ssize(blocks);
-    request.blocks = static_cast<std::int32_t>(row.blocks.size());
-    blocks.insert(blocks.end(), row.blocks.begin(), row.blocks.end());
+    // Where the prompt ends within the last one, that is no block of prompt and output.
+    const std::int64_t full = std::min(std::ssize(row.blocks), *row.prompt / row.block_tokens);
+    request.blocks = static_cast<std::int32_t>(full);
+    blocks.insert(blocks.end(), row.blocks.begin(), row.blocks.begin() + full);
   } else if (row.begins_with_prefix()) {
     share_prefix(row, request);
   }

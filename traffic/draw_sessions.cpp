@@ -71,7 +71,8 @@ class Drawing {
     for (std::size_t i = begin; i < end; ++i) {
       Request& r = traffic_.requests[i];
       r.first_block = first;
-      r.blocks = static_cast<std::int32_t>(std::min(common, r.prompt_tokens / traffic_.block_tokens));
+      const std::int64_t said = r.prompt_tokens + r.output_tokens;
+      r.blocks = static_cast<std::int32_t>(std::min(common, said / traffic_.block_tokens));
     }
   }
 

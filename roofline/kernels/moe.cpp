@@ -37,7 +37,7 @@ constexpr std::array specs{
                     0.4, 0.1},
     KernelParameter{"permute", "1", "traffic of permutation and sum, relative to their bytes from memory",
                     0.05, 8, 1.4},
-    KernelParameter{"per_token", "us", "choice of experts, for 1000 tokens", 0.0001, 20, 4},
+    KernelParameter{"choice", "us", "choice of 8 of 128 experts, for 1000 tokens", 0.0001, 100, 4},
     KernelParameter{"scatter", "us", "permutation of 100 assignments, up to 2000", 0.0001, 1, 0.45},
 };
 
@@ -119,7 +119,9 @@ KernelTime MoeLayer::time(const Chip& c, Values p) const {
   const double all = local * (up + 1) * H * I * f.weight_bytes;
   const double cached = std::clamp(1.5 - all / (0.8 * c.l2), 0.0, 1.0);
   const double base = p[floor_] + p[fe] * (E + local) / 10;
-  const double moved = p[pf] * load.assignments * H * (6 + f.input_bytes) / c.bandwidth + p[ft] * T / 1000;
+  // Each token's scores are gone through once for each of its choices.
+  const double chosen = p[ft] * T / 1000 * E * static_cast<double>(topk) / 1024;
+  const double moved = p[pf] * load.assignments * H * (6 + f.input_bytes) / c.bandwidth + chosen;
   const Parts first = product_time(c, f, p, {up * I, H, cached}, load);
   const Parts second = product_time(c, f, p, {H, I, cached}, load);
   const double scattered = p[et] * std::min(load.assignments, 2000.0) / 100;

@@ -76,7 +76,10 @@ bool Instance::can_serve(std::int32_t request) const {
   const bool reserved = settings_.serving.allocation == KvAllocation::preallocated;
   // The cache of a prompt's first token is made where it is decoded.
   const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : prefills ? r.prompt_tokens : longest);
-  return (limit == 0 || longest <= limit) && most <= pool_.blocks() - watermark_;
+  // The memory of a step is planned for so many tokens.
+  const bool fits = settings_.role == PoolRole::decode || policy_.agenda({}, settings_.serving).chunked ||
+                    r.prompt_tokens <= settings_.serving.max_num_batched_tokens;
+  return fits && (limit == 0 || longest <= limit) && most <= pool_.blocks() - watermark_;
 }
 
 bool Instance::enqueue(std::int32_t request, Nanoseconds now) {
@@ -96,13 +99,12 @@ std::int64_t Instance::cached_prefix(std::int32_t request) const {
   return pool_.find(identities(r, r.prompt_tokens - 1)).units * traffic_.block_tokens;
 }
 
-/// Those of blocks that `tokens` tokens of the request fill.
+/// Those of blocks that `tokens` tokens of the request, prompt and output, fill.
 std::span<const std::uint64_t> Instance::identities(const Request& r, std::int64_t tokens) const {
   if (!settings_.serving.prefix_caching || traffic_.block_tokens == 0 ||
       settings_.serving.allocation != KvAllocation::paged)
     return {};
-  const std::int64_t of_prompt = std::min<std::int64_t>(tokens, r.prompt_tokens);
-  const std::int64_t full = std::min<std::int64_t>(r.blocks, of_prompt / traffic_.block_tokens);
+  const std::int64_t full = std::min<std::int64_t>(r.blocks, tokens / traffic_.block_tokens);
   return traffic_.blocks_of(r).first(static_cast<std::size_t>(full));
 }
 

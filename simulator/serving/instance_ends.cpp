@@ -122,7 +122,8 @@ void Instance::free_blocks(Sequence& s, bool comes_back) {
   const bool keeps = comes_back && settings_.serving.allocation == KvAllocation::paged;
   pool_.give(keeps ? own - full : own);
   if (keeps) s.remains = pool_.leave_remains(full);
-  const auto ids = identities(request_of(s), request_of(s).prompt_tokens);
+  const Request& r = request_of(s);
+  const auto ids = identities(r, r.prompt_tokens + r.output_tokens);
   for (std::int64_t u = s.units - 1; u >= 0; --u) pool_.release(ids[static_cast<std::size_t>(u)]);
 }
 
@@ -163,8 +164,11 @@ void Instance::preempt(std::int32_t index, BatchTimer& timer) {
 void Instance::end_sequence(std::int32_t index, Nanoseconds end, BatchTimer& timer,
                             std::vector<std::int32_t>& ended) {
   Sequence& s = at(index);
+  const bool decoding = s.state == Sequence::State::decoding;
+  // The next turn of a session finds what was said. Nobody could before it ended.
+  if (decoding) publish_units(s, cached_tokens(s));
   free_blocks(s, false);
-  if (s.state == Sequence::State::decoding) leave_decoding(s);
+  if (decoding) leave_decoding(s);
   remove_running(index);
   record_of(s).last_token = end;
   ended.push_back(s.request);

@@ -73,6 +73,11 @@ PoolMetrics metrics_of(const PoolRun& run, double duration) {
 
 }  // namespace
 
+bool is_good(const RequestRecord& record, std::int32_t output_tokens, const ServiceLevel& level) {
+  SloMisses missed;
+  return within(record, output_tokens, level, missed);
+}
+
 RequestLatencies latencies_of(const ServingRun& run, const Traffic& traffic) {
   RequestLatencies all;
   for (std::size_t i = 0; i < run.requests.size(); ++i) {

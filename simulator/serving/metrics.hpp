@@ -85,6 +85,9 @@ struct ServingMetrics {
   std::optional<TransferMetrics> transfers;  ///< where some hand over to others
 };
 
+/// Whether a completed request stays within all limits of the level.
+bool is_good(const RequestRecord& record, std::int32_t output_tokens, const ServiceLevel& level);
+
 ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level);
 
 /// Latencies of the completed requests, in their order [s]; a TPOT only of those with two tokens and more.

@@ -10,13 +10,15 @@ namespace {
 
 using Decodes = Agenda::Decodes;
 
-Agenda static_batch(const QueueView& v, const Serving&) {
+Agenda static_batch(const QueueView& v, const Serving& s) {
   // What comes back from host memory decodes at once.
-  return {.admit = v.decoding + v.prefilling == 0, .chunked = false};
+  return {.admit = v.decoding + v.prefilling == 0, .chunked = false, .tokens = s.max_num_batched_tokens};
 }
 
 /// source  Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022
-Agenda orca(const QueueView&, const Serving&) { return {.chunked = false}; }
+Agenda orca(const QueueView&, const Serving& s) {
+  return {.chunked = false, .tokens = s.max_num_batched_tokens};
+}
 
 /// source  vLLM's scheduler before version 1: a step is prompts or decodes, prompts first
 Agenda vllm_v0(const QueueView&, const Serving& s) {
@@ -40,7 +42,8 @@ constexpr std::array list{
     Policy{BatchingPolicy::static_batch, "admit a batch when idle and run it until its last sequence ends",
            "helps offline work of equal lengths; with unequal ones the batch runs empty while others wait",
            &static_batch},
-    Policy{BatchingPolicy::orca, "each step takes all decodes and whole prompts of what can be admitted",
+    Policy{BatchingPolicy::orca,
+           "a step is all decodes and as many whole prompts as the budget of tokens holds",
            "keeps the batch full; a long prompt delays the tokens of all others", &orca},
     Policy{BatchingPolicy::vllm_v0, "a step is whole prompts while any can be admitted, else all decodes",
            "short time to first token; running sequences stall while prompts arrive", &vllm_v0},
@@ -56,6 +59,8 @@ constexpr std::array list{
            "short time between tokens at high load; first tokens wait for others to end", &decode_first}};
 
 }  // namespace
+
+std::span<const Policy> policies() { return list; }
 
 const Policy& policy_of(BatchingPolicy policy) {
   const auto found =

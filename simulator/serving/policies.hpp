@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string_view>
 
 #include "model/serving.hpp"
@@ -32,6 +33,7 @@ struct Policy {
   std::string_view helps;    ///< when it helps, and when not
   Agenda (*agenda)(const QueueView& view, const Serving& limits);
 };
+std::span<const Policy> policies();
 const Policy& policy_of(BatchingPolicy policy);
 
 }  // namespace inferometer

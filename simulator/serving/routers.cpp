@@ -43,6 +43,8 @@ constexpr std::array list{
 
 }  // namespace
 
+std::span<const RouterRule> router_rules() { return list; }
+
 const RouterRule& rule_of(ReplicaRouter router) {
   const auto found =
       std::find_if(list.begin(), list.end(), [&](const RouterRule& r) { return r.router == router; });

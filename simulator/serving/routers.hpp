@@ -25,6 +25,7 @@ struct RouterRule {
   std::size_t (*choose)(std::span<const ReplicaLoad> replicas, std::int64_t request);
   bool looks;  ///< whether it asks for loads at all
 };
+std::span<const RouterRule> router_rules();
 const RouterRule& rule_of(ReplicaRouter router);
 
 }  // namespace inferometer

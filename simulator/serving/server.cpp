@@ -21,8 +21,7 @@ Errors check_limits(const Serving& s) {
   in_range("prediction_error_percent", s.prediction_error_percent, 0, 1000);
   in_range("replicas", s.replicas, 1, 100'000);
   if (!(s.load > 0)) errors.push_back({fmt::format("serving.load: must be above 0, is {}", s.load)});
-  const bool budgeted = s.policy != BatchingPolicy::static_batch && s.policy != BatchingPolicy::orca;
-  if (errors.empty() && budgeted && s.max_num_batched_tokens < s.max_num_seqs)
+  if (errors.empty() && s.max_num_batched_tokens < s.max_num_seqs)
     errors.push_back(
         {fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
                      "(serving.max_num_seqs)",
@@ -33,6 +32,8 @@ Errors check_limits(const Serving& s) {
   if (latency > 1000) errors.push_back({"serving.kv_link.latency: must be 0 s to 1000 s"});
   if (s.allocation == KvAllocation::preallocated && s.max_model_len == 0)
     errors.push_back({"serving.max_model_len: allocation preallocated needs it"});
+  if (s.preemption == Preemption::swap && s.allocation != KvAllocation::paged)
+    errors.push_back({"serving.preemption: only blocks of allocation paged are swapped"});
   if (s.prefix_caching && s.allocation != KvAllocation::paged)
     errors.push_back({"serving.prefix_caching: only blocks of allocation paged are shared"});
   return errors;

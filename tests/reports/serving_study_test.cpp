@@ -107,6 +107,8 @@ TEST_F(ServingStudy, MistakesAreToldWhereTheyAre) {
        "serving.policy: \"fifo\" is not one of static, orca, vllm-v0, vllm-v1, sarathi, decode-first");
   says(served + "  - {name: v, set: {serving.max_num_batched_tokens: 4}}\n",
        "serving.max_num_batched_tokens: 4 leaves no token for some of 8 sequences");
+  says(served + "  - {name: v, set: {serving.preemption: swap, serving.allocation: predicted}}\n",
+       "serving.preemption: only blocks of allocation paged are swapped");
   says(served + "  - {name: v, set: {serving.load: 0}}\n", "serving.load: must be above 0, is 0");
   says(head + "traffic: {requests: 5, arrivals: {process: poisson, requests_per_second: 0}}\n",
        "requests_per_second: must be above 0");

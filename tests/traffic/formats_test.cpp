@@ -25,7 +25,8 @@ TEST(TraceFormat, FrontierWithSessionsAndBlocks) {
   // No end was recorded: the session's requests come when they came.
   EXPECT_EQ(shown(trace), "0:32:30 500000000:40:3 1000000000:8:3");
   EXPECT_EQ(trace.traffic.block_tokens, 16);
-  EXPECT_EQ(blocks(trace.traffic, 1), (std::vector<std::uint64_t>{11, 22, 5}));
+  // What the prompt ends within is no block of what is said.
+  EXPECT_EQ(blocks(trace.traffic, 1), (std::vector<std::uint64_t>{11, 22}));
   EXPECT_EQ(blocks(trace.traffic, 2), std::vector<std::uint64_t>{});
 }
 
@@ -35,14 +36,15 @@ TEST(TraceFormat, MooncakeJson) {
       "{\"timestamp\":27480,\"input_length\":600,\"output_length\":26,\"hash_ids\":[46,9]}\r\n");
   EXPECT_EQ(shown(trace), "0:600:26 2000000:1500:52");
   EXPECT_EQ(trace.traffic.block_tokens, 512);
-  EXPECT_EQ(blocks(trace.traffic, 1), (std::vector<std::uint64_t>{46, 47, 2366}));
+  EXPECT_EQ(blocks(trace.traffic, 0), std::vector<std::uint64_t>{46});
+  EXPECT_EQ(blocks(trace.traffic, 1), (std::vector<std::uint64_t>{46, 47}));
 }
 
 TEST(TraceFormat, MooncakeAsCsvHasRanges) {
   const RequestTrace trace =
-      read("arrival_ms,input_tokens,output_tokens,block_ids\n0,7322,490,0 14-27\n1,5,6,\"7\"\n");
-  EXPECT_EQ(blocks(trace.traffic, 0).size(), 15U);
-  EXPECT_EQ(blocks(trace.traffic, 0).back(), 27U);
+      read("arrival_ms,input_tokens,output_tokens,block_ids\n0,7322,490,0 14-27\n1,513,6,\"7 8\"\n");
+  EXPECT_EQ(blocks(trace.traffic, 0).size(), 14U);
+  EXPECT_EQ(blocks(trace.traffic, 0).back(), 26U);
   EXPECT_EQ(blocks(trace.traffic, 1), std::vector<std::uint64_t>{7});
 }
 

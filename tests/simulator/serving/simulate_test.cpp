@@ -289,5 +289,46 @@ TEST(Serving, PrefixesThatAreCachedAreNotComputedAgain) {
   EXPECT_EQ(run.prompt_tokens, 128 + 2 * 32);
 }
 
+TEST(Serving, TheNextTurnOfASessionFindsWhatWasSaid) {
+  Traffic traffic;
+  traffic.block_tokens = 32;
+  for (std::uint64_t b = 0; b < 8; ++b) traffic.blocks.push_back(b);
+  traffic.requests = {
+      {.arrival = Nanoseconds{0}, .prompt_tokens = 64, .output_tokens = 100, .first_block = 0, .blocks = 5},
+      {.arrival = Nanoseconds{1000},
+       .prompt_tokens = 200,
+       .output_tokens = 20,
+       .after = 0,
+       .first_block = 0,
+       .blocks = 5}};
+  for (const bool caches : {false, true}) {
+    ServerSettings s = server(BatchingPolicy::vllm_v1);
+    s.instance.serving.prefix_caching = caches;
+    LinearTimer timer;
+    const ServingRun run = *simulate(s, traffic, timer);
+    // Of 164 tokens that were said, the last is not in the cache.
+    EXPECT_EQ(run.prefix_hit_tokens, caches ? 160 : 0);
+    EXPECT_EQ(run.prompt_tokens, caches ? 64 + 40 : 264);
+  }
+}
+
+TEST(Serving, PromptsThatAreTakenWholeFitTheBudgetOfTokens) {
+  Traffic traffic;
+  for (const std::int32_t tokens : {100, 128, 129})
+    traffic.requests.push_back({.arrival = Nanoseconds{0}, .prompt_tokens = tokens, .output_tokens = 5});
+  for (const auto& [policy, text] : Names<BatchingPolicy>::list) {
+    LinearTimer timer;
+    const ServingRun run = *simulate(server(policy), traffic, timer);
+    const bool whole = policy == BatchingPolicy::static_batch || policy == BatchingPolicy::orca ||
+                       policy == BatchingPolicy::vllm_v0;
+    EXPECT_EQ(run.requests[2].rejected, whole) << text;
+    EXPECT_FALSE(run.requests[0].rejected || run.requests[1].rejected) << text;
+    // Two whole prompts do not fit one step.
+    if (whole) {
+      EXPECT_LT(run.requests[0].first_token, run.requests[1].first_token) << text;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace inferometer
