@@ -115,6 +115,31 @@ TEST_F(ServingStudy, MistakesAreToldWhereTheyAre) {
   says(head + "traffic: {file: none.csv}\n", "s.yaml:4:17: error: traffic.file: no such file");
 }
 
+TEST_F(ServingStudy, ItsTraceHasEachRequestFromArrivalToLastToken) {
+  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  const StudyResult study = *run_study(scenario, scenario.calibration, nullptr, "--predict-only", silent);
+  const auto trace = nlohmann::json::parse(trace_json(study));
+  const std::vector<RequestRecord>& requests = study.variants.front().serving->predicted.run.requests;
+  std::vector<double> first(requests.size(), 1e300), last(requests.size(), -1), covered(requests.size());
+  int counters = 0;
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("pid") != 1) continue;  // the first variant
+    counters += event.at("ph") == "C" ? 1 : 0;
+    if (event.value("cat", "") != "request") continue;
+    const auto id = event.at("id").get<std::size_t>();
+    const double at = event.at("ts").get<double>();
+    first[id] = std::min(first[id], at), last[id] = std::max(last[id], at);
+    covered[id] += event.at("ph") == "e" ? at : -at;
+  }
+  EXPECT_GT(counters, 0);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const auto us = [](Nanoseconds t) { return std::chrono::duration<double, std::micro>(t).count(); };
+    EXPECT_DOUBLE_EQ(first[i], us(requests[i].arrival));
+    EXPECT_DOUBLE_EQ(last[i], us(requests[i].last_token));
+    EXPECT_NEAR(covered[i], last[i] - first[i], 1e-3);  // slices follow one another
+  }
+}
+
 TEST_F(ServingStudy, EnergyAndCostAreToldWithWhatIsNotKnown) {
   const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
   RuleBackend backend;
