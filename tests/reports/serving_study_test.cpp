@@ -2,6 +2,7 @@
 
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
+#include "simulator/step_predictor.hpp"
 #include "tests/reports/example_study.hpp"
 #include "tests/scenarios/files_for_tests.hpp"
 
@@ -42,6 +43,62 @@ TEST_F(ServingStudy, PredictsAndExecutesEveryVariantByTheSameLoop) {
     return study->variants[variant].serving->predicted.metrics.queue.mean;
   };
   EXPECT_GT(wait(2), wait(0));
+}
+
+/// Its steps take what the closed form predicts for the sequences that they have.
+class PredictingBackend final : public Backend {
+ public:
+  explicit PredictingBackend(const Calibration& calibration) : calibration_(calibration) {}
+  std::string name() const override { return "predicting"; }
+  Result<MemoryUse> prepare(const Case& c, const Structure& structure) override {
+    case_ = c;
+    structure_ = structure;
+    predictor_ = std::make_unique<StepPredictor>(case_, structure_, calibration_);
+    return MemoryUse{};
+  }
+  Result<Timeline> run(const Graph&, const Step& step) override {
+    return Timeline{.spans = {}, .end = predictor_->time(features(step))};
+  }
+  const Output& output() const override { return output_; }
+  void keep_logits(bool) override {}
+  std::unique_ptr<StepTimer> timer() override {
+    struct Timer final : StepTimer {
+      explicit Timer(PredictingBackend& b) : backend(b) {}
+      Result<Nanoseconds> time(const Step& step) override {
+        backend.output_.tokens.assign(step.slices.size(), 0);
+        return backend.run(Graph{}, step)->end;
+      }
+      PredictingBackend& backend;
+    };
+    return std::make_unique<Timer>(*this);
+  }
+
+ private:
+  const Calibration& calibration_;
+  Case case_;
+  Structure structure_;
+  std::unique_ptr<StepPredictor> predictor_;
+  Output output_;
+};
+
+TEST_F(ServingStudy, WhatIsExecutedIsWhatIsPredictedWhereStepsTakeThePredictedTime) {
+  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  PredictingBackend backend(scenario.calibration);
+  const Result<StudyResult> study = run_study(scenario, scenario.calibration, &backend, "", silent);
+  ASSERT_TRUE(study);
+  for (const VariantResult& v : study->variants) {
+    ASSERT_TRUE(v.serving && v.serving->executed) << v.not_measured;
+    const ServingRun &predicted = v.serving->predicted.run, &executed = v.serving->executed->run;
+    ASSERT_EQ(predicted.requests.size(), executed.requests.size());
+    EXPECT_EQ(predicted.steps, executed.steps) << v.name;
+    for (std::size_t i = 0; i < predicted.requests.size(); ++i) {
+      const RequestRecord &a = predicted.requests[i], &b = executed.requests[i];
+      EXPECT_EQ(a.arrival, b.arrival) << v.name << i;
+      EXPECT_EQ(a.admitted, b.admitted) << v.name << i;
+      EXPECT_EQ(a.first_token, b.first_token) << v.name << i;
+      EXPECT_EQ(a.last_token, b.last_token) << v.name << i;
+    }
+  }
 }
 
 TEST_F(ServingStudy, ItsJsonHasTheNamesThatBenchmarksHave) {
