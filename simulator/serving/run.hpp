@@ -15,7 +15,7 @@ struct RequestRecord {
   static constexpr Nanoseconds never{-1};
   Nanoseconds arrival{never}, admitted{never}, first_token{never}, last_token{never};
   std::int32_t preemptions = 0;
-  bool rejected = false;  ///< longer than the engine's limit, or than its whole cache
+  bool rejected = false;  ///< longer than the limit, the whole cache, or a step where prompts are taken whole
 
   bool completed() const { return last_token != never; }
 };
