@@ -114,10 +114,11 @@ std::uint64_t case_hash(const Case& c) {
 }
 
 std::uint64_t traffic_hash(const Traffic& traffic) {
-  const auto& [requests, blocks, block_tokens, concurrency, source] = traffic;
+  const auto& [requests, blocks, block_tokens, concurrency, client_delay, source, bad_rows] = traffic;
   static_cast<void>(source);
+  static_cast<void>(bad_rows);
   Hash hash;
-  hash.all(requests, blocks, block_tokens, concurrency);
+  hash.all(requests, blocks, block_tokens, concurrency, client_delay);
   return hash.value();
 }
 

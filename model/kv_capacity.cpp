@@ -34,7 +34,7 @@ KvBudget budget_of(const Case& c, const Structure& structure) {
                   .block = kv_bytes(structure, c.plan, 1, c.plan.kv.block_tokens)};
   const Bytes left =
       budget.usable - budget.weights - std::max(budget.activations, budget.sampler) - budget.reserve;
-  budget.blocks = std::max<std::int64_t>(0, left.value / std::max<std::int64_t>(1, budget.block.value));
+  budget.fitting = std::max<std::int64_t>(0, left.value / std::max<std::int64_t>(1, budget.block.value));
   return budget;
 }
 
@@ -44,8 +44,8 @@ KvBudget kv_budget(const Case& c, const Structure& structure) {
   std::vector<KvBudget> budgets;
   for (const Stage& stage : stages_of(structure)) budgets.push_back(budget_of(c, stage.structure));
   KvBudget least = *std::min_element(budgets.begin(), budgets.end(),
-                                     [](const auto& a, const auto& b) { return a.blocks < b.blocks; });
-  if (c.serving.kv_blocks > 0) least.blocks = c.serving.kv_blocks;
+                                     [](const auto& a, const auto& b) { return a.fitting < b.fitting; });
+  least.blocks = c.serving.kv_blocks > 0 ? c.serving.kv_blocks : least.fitting;
   return least;
 }
 

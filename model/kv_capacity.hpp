@@ -14,7 +14,8 @@ struct KvBudget {
   Bytes sampler{0};      ///< Engine::sampler_bytes_per_logit of max_num_seqs rows
   Bytes reserve{0};      ///< Engine::memory_reserve
   Bytes block{0};        ///< kv.block_tokens tokens, all layers, on one device
-  std::int64_t blocks = 0;  ///< as the plan gives them, or as many as fit; 0 where nothing is left
+  std::int64_t fitting = 0;  ///< blocks that there is room for; 0 where nothing is left
+  std::int64_t blocks = 0;   ///< as serving.kv_blocks gives them, or as many as fit
 };
 
 /// source  how vLLM sizes its cache: utilization x memory, less what a run at max_num_batched_tokens took

@@ -28,7 +28,12 @@ struct Traffic {
   /// Closed loop: so many requests are in the system while there are any, in the order of `requests`; their
   /// arrivals are then ignored. Of sessions so many go on, those that think included. 0: open loop.
   std::int64_t concurrency = 0;
+  /// From when a client sends a request until the engine has it, and a token's way back, together. Who waits
+  /// for a request's end waits for that as well.
+  Seconds client_delay{0};
   std::string source;  ///< for reports: file and what was read of it, or how it was drawn
+  std::vector<std::string>
+      bad_rows;  ///< of the file that are no requests: "line 7: why"; the first ten thousand
 
   std::span<const std::uint64_t> blocks_of(const Request& r) const {
     return std::span{blocks}.subspan(static_cast<std::size_t>(r.first_block),

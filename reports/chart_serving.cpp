@@ -56,6 +56,9 @@ std::vector<Curve> curves(const StudyResult& study, std::vector<double> RequestL
     if (!serving) continue;
     const auto add = [&](const Served& served, bool executed) {
       std::vector<double> values = latencies_of(served.run, *serving->traffic).*latency;
+      if (latency != &RequestLatencies::tpot) {
+        for (double& seconds : values) seconds += serving->traffic->client_delay.count();
+      }
       std::sort(values.begin(), values.end());
       if (!values.empty())
         all.push_back(
@@ -122,10 +125,10 @@ std::string load_chart(const VariantResult& v) {
   };
   std::array<Lane, 3> lanes{Lane{"running", 0, {}}, Lane{"waiting", 1, {}}, Lane{"KV blocks in use", 2, {}}};
   for (const LoadTimeline::Sample& s : load.samples()) {
-    const double seconds = std::max(s.seconds, 1e-12);
-    const std::array values{s.running / seconds, s.waiting / seconds, s.kv_used / seconds};
+    const LoadTimeline::Sample mean = s.mean();
+    const std::array values{mean.running, mean.waiting, mean.kv_used};
     for (std::size_t l = 0; l < lanes.size(); ++l) {
-      lanes[l].values.push_back(s.seconds > 0 ? values[l] : 0);
+      lanes[l].values.push_back(values[l]);
       lanes[l].most = std::max(lanes[l].most, lanes[l].values.back());
     }
   }
@@ -190,12 +193,11 @@ std::string slo_chart(const VariantResult& v) {
   std::vector<Point> points;  // requests with both, in order
   for (std::size_t i = 0; i < s.predicted.run.requests.size(); ++i) {
     const RequestRecord& r = s.predicted.run.requests[i];
-    const std::int32_t tokens = s.traffic->requests[i].output_tokens;
-    if (!r.completed() || tokens < 2) continue;
-    const auto seconds = [](Nanoseconds t) { return std::chrono::duration<double>(t).count(); };
-    points.push_back({seconds(r.first_token - r.arrival),
-                      seconds(r.last_token - r.first_token) / static_cast<double>(tokens - 1),
-                      is_good(r, tokens, s.level)});
+    if (!r.completed()) continue;
+    const RequestTimes times = times_of(r, s.traffic->requests[i]);
+    if (!times.tpot) continue;
+    points.push_back({(times.ttft + s.traffic->client_delay).count(), times.tpot->count(),
+                      is_good(times, s.traffic->client_delay, s.level)});
   }
   if (points.empty()) return "";
   double first = 1e300, last = 0, least = 1e300, most = 0;

@@ -197,6 +197,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
   if (!v.not_served.empty()) json["not_served"] = v.not_served;
   if (v.serving) {
     json["traffic"] = v.serving->traffic->source;
+    json["client_delay_ms"] = 1e3 * v.serving->traffic->client_delay.count();
     json["predicted"] = served_json(v.serving->predicted);
     json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
     json["executed_durations"] = v.serving->executed ? Json(executed_by(*v.serving)) : Json(nullptr);
@@ -251,6 +252,7 @@ std::string results_json(const StudyResult& study) {
       {"calibration_parameters", std::move(parameters)},
       {"quality", quality_json(quality_of(study))},
       {"variants", Json::array()}};
+  if (s.traffic) json["traffic_bad_rows"] = s.traffic->bad_rows;
   std::vector<StepExplanation> baseline;
   for (const VariantResult& v : study.variants) {
     json["variants"].push_back(variant_json(v, baseline));

@@ -35,6 +35,11 @@ template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
+/// Traffic with a way between clients and the engine that takes time; of all variants alike.
+Seconds client_delay(const StudyResult& study) {
+  return study.scenario.traffic ? study.scenario.traffic->client_delay : Seconds{0};
+}
+
 template <class Number>
 Json value_or_null(const std::optional<Number>& number) {
   return number ? Json(number->value) : Json(nullptr);
@@ -61,6 +66,10 @@ Table serving_latencies(const StudyResult& study) {
                       {"requests/s"},
                       {"output tokens/s"}},
           .rows = {}};
+  if (const Seconds delay = client_delay(study); delay.count() > 0)
+    t.caption +=
+        fmt::format(". A client sees TTFT and E2EL {:g} ms later, and the SLO is judged by what it sees",
+                    1e3 * delay.count());
   const bool judged = std::any_of(study.variants.begin(), study.variants.end(), [](const VariantResult& v) {
     return v.serving && v.serving->predicted.metrics.goodput;
   });
@@ -106,6 +115,16 @@ Table serving_capacity(const StudyResult& study) {
     t.caption += ". Bubbles: of the time while a step is under way, what the parts of a replica wait";
     t.columns.push_back({"bubbles %"});
   }
+  const bool swapped = std::any_of(study.variants.begin(), study.variants.end(), [](const VariantResult& v) {
+    return v.serving && v.serving->predicted.metrics.swaps;
+  });
+  if (swapped) {
+    t.caption +=
+        ". Swapped: to host memory and back, of one device of each instance; steps wait for it for the part "
+        "of the time beside it";
+    t.columns.push_back({"swapped GB"});
+    t.columns.push_back({"swapping %"});
+  }
   runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     const auto part = [](std::int64_t a, std::int64_t b) {
@@ -118,6 +137,11 @@ Table serving_capacity(const StudyResult& study) {
                    part(m.jumped_steps, m.steps), fmt::format("{:.1f}", m.simulated_s),
                    fmt::format("{:.2f}", served.wall_s)}});
     if (divided) t.rows.back().cells.push_back(m.bubbles ? percent(*m.bubbles) : "-");
+    if (!swapped) return;
+    const SwapMetrics swaps = m.swaps.value_or(SwapMetrics{});
+    t.rows.back().cells.push_back(
+        fmt::format("{:.2f}", 1e-9 * static_cast<double>((swaps.out + swaps.in).value)));
+    t.rows.back().cells.push_back(percent(swaps.part));
   });
   return t;
 }
@@ -175,6 +199,10 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
     if (v.serving && v.serving->executed && v.serving->durations == StepDurations::reused)
       notes.push_back(fmt::format("{}: executed, durations reused: {} of {} steps executed", v.name,
                                   v.serving->steps.size(), v.serving->executed->metrics.steps));
+    if (v.serving && v.serving->executed && v.serving->executed->metrics.swaps)
+      notes.push_back(v.name +
+                      ": executed: its steps; swapped blocks are not copied, that takes what the host "
+                      "link is said to take");
   }
   return notes;
 }
@@ -209,6 +237,14 @@ Json latency_json(const LatencySummary& l) {
           {"p99", value(l.p99)}};
 }
 
+Json swap_json(const std::optional<SwapMetrics>& swaps) {
+  if (!swaps) return nullptr;
+  return {{"bytes_out", swaps->out.value},
+          {"bytes_in", swaps->in.value},
+          {"time_s", swaps->time.count()},
+          {"part_of_time", swaps->part}};
+}
+
 Json metrics_json(const ServingMetrics& m) {
   const ServingCost& c = m.cost;
   return {{"ttft_ms", latency_json(m.ttft)},
@@ -216,6 +252,8 @@ Json metrics_json(const ServingMetrics& m) {
           {"itl_ms", latency_json(m.itl)},
           {"e2el_ms", latency_json(m.e2el)},
           {"queue_ms", latency_json(m.queue)},
+          {"client_ttft_ms", latency_json(m.client_ttft)},
+          {"client_e2el_ms", latency_json(m.client_e2el)},
           {"request_throughput", m.request_throughput},
           {"output_throughput", m.output_throughput},
           {"total_token_throughput", m.total_token_throughput},
@@ -231,6 +269,7 @@ Json metrics_json(const ServingMetrics& m) {
           {"preemptions", m.preemptions},
           {"kv_blocks", m.kv_blocks},
           {"kv_blocks_peak", m.kv_peak},
+          {"swap", swap_json(m.swaps)},
           {"prefix_hit_rate", m.prefix_hit_rate},
           {"utilisation", m.utilisation},
           {"bubbles", or_null(m.bubbles)},

@@ -24,9 +24,8 @@ std::string serving_verdict(const StudyResult& study);
 
 /// {mean, p50, p90, p95, p99} [ms], null of none
 nlohmann::ordered_json latency_json(const LatencySummary& latency);
-/// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms: {mean, p50, p90, p95, p99}, request_throughput,
-/// output_throughput,
-/// ...}, the names of vLLM's benchmark
+/// {ttft_ms, tpot_ms, itl_ms, e2el_ms, queue_ms, client_ttft_ms, client_e2el_ms: {mean, p50, p90, p95, p99},
+/// request_throughput, output_throughput, ...}, the names of vLLM's benchmark
 nlohmann::ordered_json metrics_json(const ServingMetrics& metrics);
 /// The same, the time that the run took here, and pools and kv_transfer as in pool_tables.hpp.
 nlohmann::ordered_json served_json(const Served& served);

@@ -1,7 +1,8 @@
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "reports/reports.hpp"
+#include "reports/serving_tables.hpp"
+#include "reports/trace_served.hpp"
 
 namespace inferometer {
 namespace {
@@ -59,49 +60,6 @@ void add_timeline(Json& events, const std::string& title, int process, const Var
   }
 }
 
-/// Requests as slices (waiting, their prompts, their tokens) and the load of an instance at work as counters.
-void add_served(Json& events, const std::string& title, int process, const Served& served) {
-  constexpr std::size_t most_requests = 2000;  // what a viewer shows at ease
-  const std::vector<RequestRecord>& requests = served.run.requests;
-  const std::size_t shown = std::min(most_requests, requests.size());
-  const std::string part = shown < requests.size() ? ", the first " + std::to_string(shown) + " of " +
-                                                         std::to_string(requests.size()) + " requests"
-                                                   : "";
-  events.push_back(
-      {{"name", "process_name"}, {"ph", "M"}, {"pid", process}, {"args", {{"name", title + part}}}});
-  const auto slice = [&](const char* what, std::size_t request, Nanoseconds start, Nanoseconds end) {
-    for (const bool begins : {true, false})
-      events.push_back({{"name", what},
-                        {"cat", "request"},
-                        {"ph", begins ? "b" : "e"},
-                        {"pid", process},
-                        {"tid", 0},
-                        {"id", request},
-                        {"ts", microseconds(begins ? start : end)}});
-  };
-  for (std::size_t i = 0; i < shown; ++i) {
-    const RequestRecord& r = requests[i];
-    if (!r.completed()) continue;
-    slice("waiting", i, r.arrival, r.admitted);
-    slice("prompt", i, r.admitted, r.first_token);
-    if (r.last_token > r.first_token) slice("tokens", i, r.first_token, r.last_token);
-  }
-  const LoadTimeline& load = served.run.load;
-  for (std::size_t i = 0; i < load.samples().size(); ++i) {
-    const LoadTimeline::Sample& s = load.samples()[i];
-    const double seconds = std::max(s.seconds, 1e-12);
-    const std::pair<const char*, double> counters[] = {{"running", s.running / seconds},
-                                                       {"waiting", s.waiting / seconds},
-                                                       {"KV blocks in use", s.kv_used / seconds}};
-    for (const auto& [what, value] : counters)
-      events.push_back({{"name", what},
-                        {"ph", "C"},
-                        {"pid", process},
-                        {"ts", microseconds(load.interval() * static_cast<std::int64_t>(i))},
-                        {"args", {{"value", s.seconds > 0 ? value : 0}}}});
-  }
-}
-
 }  // namespace
 
 std::string trace_json(const StudyResult& study) {
@@ -114,8 +72,10 @@ std::string trace_json(const StudyResult& study) {
       if (p.profile) add_timeline(events, title + "measured", ++process, v, *p.profile, nullptr);
     }
     if (!v.serving) continue;
-    add_served(events, v.name + ", predicted", ++process, v.serving->predicted);
-    if (v.serving->executed) add_served(events, v.name + ", executed", ++process, *v.serving->executed);
+    add_served(events, process, v.name + ", predicted", v.serving->predicted.run);
+    if (v.serving->executed)
+      add_served(events, process, v.name + ", " + std::string{executed_by(*v.serving)},
+                 v.serving->executed->run);
   }
   return Json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}}.dump() + "\n";
 }

@@ -74,12 +74,9 @@ void check_handover(const Pool& pool, const Pool& first, Errors& errors) {
     tell("precision.kv", differs(here, there));
   if (pool.edited.serving.allocation != KvAllocation::paged)
     tell("serving.allocation", "blocks are what is sent between pools; paged is needed");
-  for (const auto& [path, parts] :
-       {std::pair{"parallel.pipeline", a.parallel.pipeline}, std::pair{"parallel.data", a.parallel.data}}) {
-    if (parts > 1)
-      tell(path, std::to_string(parts) + " does not go with role: " + std::string{name(pool.role)} +
-                     ": caches are sent between instances of one stage and one replica of attention");
-  }
+  if (a.parallel.pipeline > 1)
+    tell("parallel.pipeline", std::to_string(a.parallel.pipeline) + " does not go with role: " +
+                                  std::string{name(pool.role)} + ": caches are sent between whole instances");
   if (kv_link_of(pool.edited).value <= 0)
     tell("serving.kv_link.bandwidth",
          pool.edited.cluster.device.name + " has no link_bandwidth to send a cache over; say it here");

@@ -178,6 +178,26 @@ void read_variants(Reader& in, Scenario& s, const PoolContext& pools, bool judge
   }
 }
 
+/// A profile is of one device, one network and one plan.
+void refuse_unprofiled(const Scenario& s, Errors& errors) {
+  const auto refuse = [&](const std::string& what, const Location& where) {
+    errors.push_back({what + ": kernels that a profile: measured do not follow it", where});
+  };
+  for (const Variant& v : s.variants) {
+    for (const Edit& e : v.edits) {
+      if (!profile_follows(e.path)) refuse("variant \"" + v.name + "\": " + e.path, e.where);
+    }
+  }
+  for (const Variant& v : runs_of(s)) {
+    if (v.pools.empty()) continue;
+    refuse("pools", v.pools.front().where);
+    break;  // others have the same
+  }
+  for (const SweepAxis& axis : s.sweep) {
+    if (!profile_follows(axis.path)) refuse("sweep." + axis.path, axis.where);
+  }
+}
+
 }  // namespace
 
 Done set_field(Case& c, const Edit& edit) {
@@ -234,6 +254,10 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
   s.pools = read_pools(in, pools);
   if (judge && errors.empty()) errors = settle_pools(s.pools, s.baseline, edits);
   read_variants(in, s, pools, judge && errors.empty());
+  if (auto profile = in.maybe_mapping("profile")) {
+    if (judge && errors.empty()) s.profile = read_step_profile(*profile, s.baseline, file.parent_path());
+    if (!traffic) in.error("profile", "times steps of traffic:; there is none");
+  }
   if (const Document* sweep = in.raw("sweep")) {
     read_sweep(*sweep, s, library, errors);
     const std::vector<Variant> runs = runs_of(s);
@@ -248,6 +272,7 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
             {"sweep." + axis.path + ": pools: have their own; list pools: as variants", axis.where});
     }
   }
+  if (s.profile) refuse_unprofiled(s, errors);
   in.reject_unknown_keys();
   if (traffic && errors.empty()) {
     if (Result<Traffic> loaded = load_traffic(*traffic, s.baseline.draws.seed); loaded) {
@@ -258,6 +283,7 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
     }
   }
   if (!errors.empty()) return failure(std::move(errors));
+  if (s.profile) s.calibration.source += "; steps of traffic by " + s.profile->source;
   return s;
 }
 

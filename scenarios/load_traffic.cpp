@@ -14,6 +14,15 @@ constexpr std::int64_t most_requests = 100'000'000;
 std::optional<LengthSpec> read_length(Reader& in, const char* key) {
   auto section = in.maybe_mapping(key);
   if (!section) return std::nullopt;
+  if (section->has("min") || section->has("max")) {
+    const LengthSpec spec{.least = section->required<std::int64_t>("min"),
+                          .most = section->required<std::int64_t>("max")};
+    if (spec.least < 1 || spec.least > 10'000'000) section->error("min", "must be 1 to 10000000 tokens");
+    if (spec.most < spec.least || spec.most > 10'000'000)
+      section->error("max", "must be min to 10000000 tokens");
+    section->reject_unknown_keys();
+    return spec;
+  }
   const LengthSpec spec{.mean = section->required<double>("mean"), .cv = section->optional<double>("cv", 0)};
   if (!(spec.mean >= 1 && spec.mean <= 1e7)) section->error("mean", "must be 1 to 10000000 tokens");
   if (!(spec.cv >= 0 && spec.cv <= 10)) section->error("cv", "must be 0 to 10");
@@ -90,6 +99,9 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
   if (spec.requests < 0 || spec.requests > most_requests) in.error("requests", "must be 1 to 100000000");
   spec.prompt = read_length(in, "prompt_tokens");
   spec.output = read_length(in, "output_tokens");
+  spec.client_delay = in.optional<Seconds>("client_delay", Seconds{0});
+  if (!(spec.client_delay.count() >= 0 && spec.client_delay.count() <= 1000))
+    in.error("client_delay", "must be 0 s to 1000 s");
   if (auto arrivals = in.maybe_mapping("arrivals")) spec.arrivals = read_arrivals(*arrivals);
   if (auto sessions = in.maybe_mapping("sessions")) spec.sessions = read_sessions(*sessions);
   if (auto prefix = in.maybe_mapping("shared_prefix")) spec.shared_prefix = read_shared_prefix(*prefix);
@@ -106,8 +118,8 @@ TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
     }
   }
   if (spec.file.empty() && in.errors().size() == before) {
-    if (!spec.prompt) in.error("prompt_tokens", "without a file, {mean, cv} are needed");
-    if (!spec.output) in.error("output_tokens", "without a file, {mean, cv} are needed");
+    if (!spec.prompt) in.error("prompt_tokens", "without a file, {mean, cv} or {min, max} are needed");
+    if (!spec.output) in.error("output_tokens", "without a file, {mean, cv} or {min, max} are needed");
     if (spec.requests == 0) in.error("requests", "without a file, their number is needed");
     if (spec.arrivals.process == ArrivalProcess::recorded)
       in.error("arrivals", "without a file, there is nothing recorded; a process is needed");

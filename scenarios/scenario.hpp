@@ -9,6 +9,7 @@
 #include "model/result.hpp"
 #include "model/traffic.hpp"
 #include "roofline/calibration.hpp"
+#include "scenarios/step_profile.hpp"
 #include "simulator/serving/metrics.hpp"
 #include "simulator/serving/reused_timer.hpp"
 #include "traffic/spec.hpp"
@@ -66,7 +67,8 @@ struct Scenario {
   std::string weights;  ///< checkpoint file or folder to execute with; empty: seeded weights
   std::string tuning;   ///< file with choices of kernels; "none", or empty: what `tune` wrote, if anything
   Case baseline;
-  Calibration calibration;  ///< of the device
+  Calibration calibration;             ///< of the device
+  std::optional<StepProfile> profile;  ///< that times steps of traffic instead
   /// What is asked of a server; null: the workload's static batch is run.
   std::shared_ptr<const Traffic> traffic;
   TrafficSpec traffic_spec;  ///< that it was read or drawn by, so that it can be drawn anew

@@ -5,7 +5,9 @@
 
 #include "model/memory.hpp"
 #include "simulator/serving/cost.hpp"
+#include "simulator/serving/exchange_times.hpp"
 #include "simulator/serving/predicted_timer.hpp"
+#include "simulator/serving/profiled_timer.hpp"
 #include "simulator/serving/server.hpp"
 #include "simulator/serving/token_rate.hpp"
 
@@ -54,6 +56,34 @@ Result<PooledServer::Transfer> transfer_of(const Case& c) {
                                 .overlap = c.serving.kv_link.overlap};
 }
 
+/// Steps that buckets hold are padded to them, those with prompts included, as vLLM's piecewise graphs do.
+ProfiledEngine engine_of(const Case& c, ExchangeTimes& exchanges) {
+  ProfiledEngine engine{.per_step = c.engine.per_step, .per_sequence = c.engine.per_sequence};
+  if (c.plan.launch.graphs) engine.graph_sizes = c.plan.launch.batch_buckets;
+  std::sort(engine.graph_sizes.begin(), engine.graph_sizes.end());
+  if (c.plan.parallel.tensor > 1)
+    engine.exchange = [&exchanges](const StepTotals& totals) { return exchanges.time(totals); };
+  return engine;
+}
+
+/// What executed steps drew beyond the device's idle power.
+struct Drawn {
+  std::optional<Joules> above_idle;
+  std::string why_not;
+};
+
+/// The device's mean power while the steps ran, over the time that they took. Between two steps the host
+/// makes the next one, so that the mean is below what steps draw by themselves.
+Drawn drawn_by(const DeviceWatch* watch, const Device& device, Nanoseconds busy) {
+  if (watch == nullptr) return {{}, "the backend does not see what its device draws"};
+  if (!device.idle_power) return {{}, device.name + " has no idle power"};
+  const RunConditions seen = watch->conditions();
+  if (!seen.mean_power) return {{}, "power while steps were executed: not available"};
+  const Watts idle = device.idle_power->value;
+  const Watts beyond{std::max(0.0, seen.mean_power->value - idle.value)};
+  return {beyond * std::chrono::duration_cast<Seconds>(busy), ""};
+}
+
 }  // namespace
 
 Traffic at_load(const Traffic& traffic, double load) {
@@ -66,20 +96,27 @@ Traffic at_load(const Traffic& traffic, double load) {
 }
 
 Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
-                                      const Calibration& calibration, std::shared_ptr<const Traffic> traffic,
-                                      const ServiceLevel& level, const ServingProgress& progress) {
+                                      const Calibration& calibration,
+                                      const std::optional<StepProfile>& profile,
+                                      std::shared_ptr<const Traffic> traffic, const ServiceLevel& level,
+                                      const ServingProgress& progress) {
   const KvBudget budget = kv_budget(c, structure);
   const Result<ServerSettings> server = server_of(c, budget);
   if (!server) return failure(server.error());
   Result<std::shared_ptr<const Traffic>> arriving = arriving_at(c, std::move(traffic));
   if (!arriving) return failure(arriving.error());
   ServingResult result{.traffic = std::move(*arriving), .level = level, .budget = budget};
-  PredictedTimer timer(c, structure, calibration);
+  PredictedTimer predicted(c, structure, calibration);
+  ExchangeTimes exchanges(c, structure, calibration);
+  std::optional<ProfiledTimer> profiled;
+  if (profile) profiled.emplace(profile->layers, engine_of(c, exchanges));
+  BatchTimer& timer = profiled ? static_cast<BatchTimer&>(*profiled) : predicted;
   Result<Served> served = serve(*server, *result.traffic, timer, level, progress);
   if (!served) return failure(served.error());
   result.predicted = std::move(*served);
   ServingMetrics& m = result.predicted.metrics;
-  m.cost = cost_of(m, c, timer.above_idle(), why_no_energy(c));
+  m.cost = profile ? cost_of(m, c, std::nullopt, "a profile of kernels does not say what they draw")
+                   : cost_of(m, c, predicted.above_idle(), why_no_energy(c));
   return result;
 }
 
@@ -139,6 +176,18 @@ Result<ServingResult> predict_pools(const Case& c, const std::vector<Pool>& pool
   return result;
 }
 
+void tell_exchanges(ServingRun& run, const Case& c, const std::vector<Pool>& pools,
+                    const Calibration& calibration) {
+  const auto tell = [](PoolRun& of, const Case& settings, const Calibration& known) {
+    const Result<Structure> structure = compile(settings.model(), settings.plan);
+    require(structure.has_value(), "a plan that was served does not compile");
+    ExchangeTimes(settings, *structure, known).tell(of.spans.spans());
+  };
+  if (pools.empty()) return tell(run, c, calibration);
+  for (std::size_t p = 0; p < pools.size(); ++p)
+    tell(pools.size() == 1 ? run : run.pools[p], pools[p].edited, pools[p].calibration.value_or(calibration));
+}
+
 Done execute_serving(const Case& c, const Structure& structure, const Calibration& calibration,
                      Backend& backend, StepDurations durations, ServingResult& result,
                      const ServingProgress& progress) {
@@ -153,11 +202,15 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
   ReusedTimer some(every);
   const bool reused = durations == StepDurations::reused;
   BatchTimer& timer = reused ? static_cast<BatchTimer&>(some) : every;
+  const std::unique_ptr<DeviceWatch> watch = backend.watch();
+  if (watch) watch->begin();
   Result<Served> served = serve(*server, *result.traffic, timer, result.level, progress);
+  if (watch) watch->end();
   if (!served) return failure(served.error());
   result.executed = std::move(*served);
   ServingMetrics& m = result.executed->metrics;
-  m.cost = cost_of(m, c, std::nullopt, "energy of executed steps is not measured");
+  const Drawn drawn = drawn_by(watch.get(), c.cluster.device, result.executed->run.busy);
+  m.cost = cost_of(m, c, drawn.above_idle, drawn.why_not);
   StepPredictor predictor(c, structure, calibration);
   result.durations = durations;
   for (const ExecutedTimer::Executed& e : reused ? some.steps() : every.steps())

@@ -40,8 +40,12 @@ struct ServingResult {
 Traffic at_load(const Traffic& traffic, double load);
 
 /// Serves the traffic with predicted steps.
+///
+/// profile  kernels that were measured, instead of the kernel models; devices that share layers exchange in
+///          the time that the models say
 [[nodiscard]] Result<ServingResult> predict_serving(const Case& c, const Structure& structure,
                                                     const Calibration& calibration,
+                                                    const std::optional<StepProfile>& profile,
                                                     std::shared_ptr<const Traffic> traffic,
                                                     const ServiceLevel& level,
                                                     const ServingProgress& progress);
@@ -54,6 +58,10 @@ Traffic at_load(const Traffic& traffic, double load);
                                                   const Calibration& calibration,
                                                   std::shared_ptr<const Traffic> traffic,
                                                   const ServiceLevel& level, const ServingProgress& progress);
+
+/// What of steps their devices take to exchange, told to the spans of a run.
+void tell_exchanges(ServingRun& run, const Case& c, const std::vector<Pool>& pools,
+                    const Calibration& calibration);
 
 /// The same loop with executed steps, on one replica: all of them, or one of each kind. Each executed step is
 /// predicted too.

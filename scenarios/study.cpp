@@ -163,8 +163,8 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
   VariantResult variant{.name = run.name, .settings = c, .structure = std::move(*structure)};
   Result<ServingResult> serving =
       run.pools.empty()
-          ? predict_serving(c, variant.structure, calibration, scenario.traffic, scenario.level,
-                            part("predicted"))
+          ? predict_serving(c, variant.structure, calibration, scenario.profile, scenario.traffic,
+                            scenario.level, part("predicted"))
           : predict_pools(c, run.pools, calibration, scenario.traffic, scenario.level, part("predicted"));
   if (!serving) {  // the others are still served
     variant.not_served = in_a_line(serving.error());
@@ -298,6 +298,7 @@ Result<StudyResult> run_study(const Scenario& scenario, const Calibration& calib
     Result<VariantResult> variant = run_variant(run, scenario, calibration, backend, part);
     if (!variant) return failure(variant.error());
     if (backend == nullptr) variant->not_measured = why_not;
+    if (variant->serving) tell_exchanges(variant->serving->predicted.run, run.edited, run.pools, calibration);
     study.variants.push_back(std::move(*variant));
   }
   progress("done", 1.0);

@@ -51,13 +51,11 @@ Traffic closed_loop(const ServingPoint& point, std::int64_t shortest_percent, Se
     return std::max(1, static_cast<std::int32_t>(std::lround(part * static_cast<double>(stated))));
   };
   Traffic traffic;
+  traffic.client_delay = std::max(delay, shortest_delay);
   for (std::int64_t i = 0; i < rounds * point.concurrency; ++i) {
     Request r{.prompt_tokens = length(point.prompt_tokens, prompts, i),
               .output_tokens = length(point.output_tokens, outputs, i)};
-    if (i >= point.concurrency) {
-      r.after = static_cast<std::int32_t>(i - point.concurrency);
-      r.arrival = to_ticks(std::max(delay, shortest_delay));
-    }
+    if (i >= point.concurrency) r.after = static_cast<std::int32_t>(i - point.concurrency);
     traffic.requests.push_back(r);
   }
   return traffic;
@@ -74,7 +72,7 @@ Result<ServedTimes> PointServer::serve(const ServingPoint& point, std::int64_t s
     if (r.rejected) return failure("a request is longer than the cache of an instance");
   }
   const ServingMetrics metrics = metrics_of(*run, traffic, {});
-  return ServedTimes{.ttft = metrics.ttft.mean + profile.per_request, .tpot = metrics.tpot.mean};
+  return ServedTimes{.ttft = metrics.client_ttft.mean, .tpot = metrics.tpot.mean};
 }
 
 }  // namespace inferometer

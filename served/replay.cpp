@@ -116,8 +116,9 @@ Result<Replay> replay_run(const std::filesystem::path& folder, const std::filesy
     server.instance.kv_blocks = replay.blocks_of_engine;
     server.instance.block_tokens = c.plan.kv.block_tokens;
     // Asynchronous scheduling hides the host: nothing is added to the kernels.
-    ProfiledTimer timer(LayerProfile(*tables, {.layers = c.model().layers}),
-                        {.graph_sizes = run.at("resolved").at("cudagraph_capture_sizes")});
+    ProfiledTimer timer(
+        std::make_shared<const LayerProfile>(*tables, ProfiledNetwork{.layers = c.model().layers}),
+        {.graph_sizes = run.at("resolved").at("cudagraph_capture_sizes")});
     const Result<ServingRun> served = simulate(server, trace->traffic, timer);
     if (!served) return failure(served.error());
     RequestLatencies ours = latencies_of(*served, trace->traffic);

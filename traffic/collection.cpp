@@ -19,6 +19,7 @@ bool Collection::settle(TraceRow& row) {
   if (!row.bad.empty()) return false;
   if (row.begins_with_prefix()) *row.prompt += row.prefix_length;
   if (*row.prompt > most_prompt_tokens) row.refuse("has a prompt of more than 100000000 tokens", 0);
+  if (row.blocks.empty() && !row.token_ids.empty()) row.identify_tokens(stated_ > 0 ? stated_ : 16);
   if (row.begins_with_prefix() || !row.blocks.empty()) check_blocks(row);
   return row.bad.empty();
 }
@@ -90,13 +91,17 @@ void Collection::share_prefix(const TraceRow& row, Request& request) {
 }
 
 void Collection::count_bad(const TraceRow& row, Location where) {
-  constexpr std::size_t listed = 5;
+  constexpr std::size_t listed = 10'000;
   ++trace_.bad_rows;
   if (trace_.first_bad.size() < listed) trace_.first_bad.push_back({row.bad, std::move(where)});
 }
 
 Result<RequestTrace> Collection::finish() {
-  if (recorded_.empty() && !trace_.first_bad.empty()) return failure(trace_.first_bad);
+  if (recorded_.empty() && !trace_.first_bad.empty()) {
+    constexpr std::size_t told = 5;
+    trace_.first_bad.resize(std::min(told, trace_.first_bad.size()));
+    return failure(trace_.first_bad);
+  }
   if (recorded_.empty()) return failure("no request is in it");
   if (stated_ > 0 && trace_.traffic.block_tokens == 0)
     return failure("no identities of blocks are in it, but a size of them is given");

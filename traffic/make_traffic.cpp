@@ -11,10 +11,15 @@
 namespace inferometer {
 namespace {
 
-/// Lognormal lengths of a mean and a coefficient of variation, rounded, at least one
-/// token (which raises the mean where that is near 1).
+/// Lognormal lengths are rounded, at least one token (which raises the mean where that is near 1).
 void draw_lengths(const LengthSpec& spec, Draws64 draws, std::vector<Request>& requests,
                   std::int32_t Request::*length) {
+  if (spec.most > 0) {
+    const auto many = static_cast<double>(spec.most - spec.least + 1);
+    for (Request& r : requests)
+      r.*length = static_cast<std::int32_t>(spec.least + static_cast<std::int64_t>(many * draws.uniform()));
+    return;
+  }
   const double variance = natural_log(1 + spec.cv * spec.cv);
   const double location = natural_log(spec.mean) - variance / 2, spread = std::sqrt(variance);
   for (Request& r : requests) {
@@ -50,7 +55,8 @@ std::string described(const TrafficSpec& spec, const RequestTrace& trace) {
     text += fmt::format(" of {} turns ({}), think time {} s", spec.sessions->turns,
                         name(spec.sessions->distribution), spec.sessions->think_time.count());
   const auto lengths = [&](const char* what, const std::optional<LengthSpec>& l) {
-    if (l) text += fmt::format(", {} of {} tokens (cv {})", what, l->mean, l->cv);
+    if (l && l->most > 0) text += fmt::format(", {} of {} to {} tokens (uniform)", what, l->least, l->most);
+    if (l && l->most == 0) text += fmt::format(", {} of {} tokens (cv {})", what, l->mean, l->cv);
   };
   lengths(spec.sessions ? "new tokens of a prompt" : "prompts", spec.prompt);
   lengths("outputs", spec.output);
@@ -62,13 +68,15 @@ std::string described(const TrafficSpec& spec, const RequestTrace& trace) {
   if (a.rate > 0) text += fmt::format(" at {}/s", a.rate);
   if (a.process == ArrivalProcess::gamma) text += fmt::format(" (cv {})", a.cv);
   if (a.concurrency > 0) text += fmt::format(" with {} in the system", a.concurrency);
+  if (spec.client_delay.count() > 0)
+    text += fmt::format(", {} ms between client and engine", 1e3 * spec.client_delay.count());
   if (trace.images > 0) text += fmt::format("; {} images are left out", trace.images);
   if (trace.bad_rows > 0) {
     text += fmt::format("; {} rows of the file are no requests", trace.bad_rows);
-    for (const Error& e : trace.first_bad)
-      text +=
-          fmt::format("{}line {}: {}", &e == &trace.first_bad.front() ? ": " : ", ", e.where.line, e.message);
-    if (trace.bad_rows > std::ssize(trace.first_bad)) text += ", ...";
+    constexpr std::size_t listed = 5;
+    const std::vector<std::string>& rows = trace.traffic.bad_rows;
+    for (std::size_t i = 0; i < std::min(listed, rows.size()); ++i) text += (i == 0 ? ": " : ", ") + rows[i];
+    if (rows.size() > listed) text += ", ... (all in results.json)";
   }
   return text;
 }
@@ -119,6 +127,9 @@ Result<Traffic> make_traffic(const TrafficSpec& spec, RequestTrace trace, std::u
       if (Done done = draw_arrivals(spec.arrivals, Draws64(seed, "arrivals"), traffic.requests); !done)
         return failure(done.error());
   }
+  traffic.client_delay = spec.client_delay;
+  for (const Error& e : trace.first_bad)
+    traffic.bad_rows.push_back(fmt::format("line {}: {}", e.where.line, e.message));
   traffic.source = described(spec, trace);
   return std::move(traffic);
 }

@@ -2,11 +2,39 @@
 
 #include <charconv>
 
+#include "model/seeded.hpp"
 #include "traffic/numbers.hpp"
 
 namespace inferometer {
 
 using Role = Column::Role;
+
+namespace {
+
+/// Numbers and inclusive ranges a-b, apart by spaces, commas or vertical bars.
+bool read_numbers(std::string_view text, std::vector<std::uint64_t>& out) {
+  constexpr std::uint64_t most = 100'000'000;  // more than any prompt has
+  const char *p = text.data(), *last = p + text.size();
+  while (true) {
+    while (p != last && (*p == ' ' || *p == ',' || *p == '|')) ++p;
+    if (p == last) return true;
+    std::uint64_t from = 0;
+    auto [behind, error] = std::from_chars(p, last, from);
+    if (error != std::errc{}) return false;
+    std::uint64_t to = from;
+    if (behind != last && *behind == '-') {
+      const auto [after, wrong] = std::from_chars(behind + 1, last, to);
+      if (wrong != std::errc{}) return false;
+      behind = after;
+    }
+    const bool apart = behind == last || *behind == ' ' || *behind == ',' || *behind == '|';
+    if (!apart || to < from || to - from >= most - out.size()) return false;
+    for (std::uint64_t i = 0; i <= to - from; ++i) out.push_back(from + i);
+    p = behind;
+  }
+}
+
+}  // namespace
 
 void TraceRow::set(const Column& column, std::string_view text, std::size_t at) {
   const auto wrong = [&](const char* what) {
@@ -46,7 +74,10 @@ void TraceRow::set(const Column& column, std::string_view text, std::size_t at) 
       break;
     case Role::blocks:
       block_tokens = column.scale;
-      if (!read_blocks(text)) wrong("no list of identities");
+      if (!read_numbers(text, blocks)) wrong("no list of identities");
+      break;
+    case Role::token_ids:
+      if (!read_numbers(text, token_ids)) wrong("no list of tokens");
       break;
     case Role::session:
       session = text;
@@ -79,32 +110,20 @@ void TraceRow::set(const Column& column, std::string_view text, std::size_t at) 
 }
 
 void TraceRow::clear() {
-  std::vector<std::uint64_t> kept = std::move(blocks);
+  std::vector<std::uint64_t> kept = std::move(blocks), tokens = std::move(token_ids);
   kept.clear();
+  tokens.clear();
   *this = {};
   blocks = std::move(kept);
+  token_ids = std::move(tokens);
 }
 
-/// Numbers and inclusive ranges a-b, apart by spaces, commas or vertical bars.
-bool TraceRow::read_blocks(std::string_view text) {
-  constexpr std::uint64_t most = 1'000'000;  // more than any prompt has
-  const char *p = text.data(), *last = p + text.size();
-  while (true) {
-    while (p != last && (*p == ' ' || *p == ',' || *p == '|')) ++p;
-    if (p == last) return true;
-    std::uint64_t from = 0;
-    auto [behind, error] = std::from_chars(p, last, from);
-    if (error != std::errc{}) return false;
-    std::uint64_t to = from;
-    if (behind != last && *behind == '-') {
-      const auto [after, wrong] = std::from_chars(behind + 1, last, to);
-      if (wrong != std::errc{}) return false;
-      behind = after;
-    }
-    const bool apart = behind == last || *behind == ' ' || *behind == ',' || *behind == '|';
-    if (!apart || to < from || to - from >= most - blocks.size()) return false;
-    for (std::uint64_t i = 0; i <= to - from; ++i) blocks.push_back(from + i);
-    p = behind;
+void TraceRow::identify_tokens(std::int64_t block) {
+  block_tokens = block;
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < token_ids.size(); ++i) {
+    all = mix(all + mix(token_ids[i] + 1));
+    if ((i + 1) % static_cast<std::size_t>(block) == 0) blocks.push_back(all);
   }
 }
 

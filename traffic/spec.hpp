@@ -33,10 +33,12 @@ struct ArrivalSpec {
   std::int64_t concurrency = 0;  ///< (closed)
 };
 
-/// Lengths of prompts or outputs: lognormal with a mean and a coefficient of variation, 0: all equal.
+/// Lengths of prompts or outputs: lognormal with a mean and a coefficient of variation, 0: all equal; or
+/// uniform, where `most` is above 0.
 struct LengthSpec {
   double mean = 0;  ///< [tokens]
   double cv = 0;
+  std::int64_t least = 0, most = 0;  ///< [tokens], both among the lengths
 };
 
 /// How the numbers of turns are distributed.
@@ -68,6 +70,7 @@ struct TrafficSpec {
   ArrivalSpec arrivals;
   std::optional<SessionSpec> sessions;        ///< without a file
   std::optional<SharedPrefix> shared_prefix;  ///< without a file
+  Seconds client_delay{0};                    ///< as Traffic has it
   std::int64_t block_tokens = 0;  ///< of an identity of a block; 0: as the file's format says, 16 where drawn
 };
 

@@ -13,7 +13,7 @@ struct RequestTrace {
   bool has_arrivals = false;
   std::int64_t images = 0;    ///< that prompts came with and that are left out
   std::int64_t bad_rows = 0;  ///< that are no requests
-  Errors first_bad;           ///< the first few of those, each with its place
+  Errors first_bad;           ///< the first ten thousand of those, each with its place
 };
 
 /// Reads a trace: CSV with a header, or JSON objects one a line (told by the first character), whose columns
@@ -22,7 +22,8 @@ struct RequestTrace {
 /// row that is no request is counted and told, and the others are read.
 ///
 /// block_tokens  tokens of one identity of a block; 0: as the format says (512 in Mooncake's, 16 for BLIS's
-///               prefixes); an identity names its block and all before it
+///               prefixes and where a format has the tokens of prompts themselves); an identity names its
+///               block and all before it
 /// errors        at file:line:column: no column for prompts or outputs, two of one meaning, no row that is a
 ///               request, identities of blocks whose size neither format nor caller says, or that are not
 ///               there though the caller says their size

@@ -12,8 +12,8 @@ namespace inferometer {
 namespace {
 
 /// The sum of several layers, each a piecewise linear function, is one with all of their corners.
-Table sum_of(const std::vector<ProfileTables::Layer>& points, std::int64_t ProfileLayer::*times) {
-  std::map<std::string_view, std::vector<Table::Value>> by_name;
+InterpolatedTable sum_of(const std::vector<ProfileTables::Layer>& points, std::int64_t ProfileLayer::*times) {
+  std::map<std::string_view, std::vector<InterpolatedTable::Value>> by_name;
   std::set<double> corners;
   for (const ProfileTables::Layer& p : points) {
     const ProfileLayer* layer = profile_layer(p.name);
@@ -22,19 +22,19 @@ Table sum_of(const std::vector<ProfileTables::Layer>& points, std::int64_t Profi
     by_name[p.name].push_back({{p.at}, p.time.count() * static_cast<double>(layer->*times)});
     corners.insert(p.at);
   }
-  std::vector<Table> tables;
+  std::vector<InterpolatedTable> tables;
   for (auto& [name, values] : by_name) tables.emplace_back(std::move(values));
-  std::vector<Table::Value> sums;
+  std::vector<InterpolatedTable::Value> sums;
   for (const double at : corners) {
     double sum = 0;
-    for (const Table& t : tables) sum += t.at({at});
+    for (const InterpolatedTable& t : tables) sum += t.at({at});
     sums.push_back({{at}, sum});
   }
-  return Table(std::move(sums));
+  return InterpolatedTable(std::move(sums));
 }
 
 /// alpha by (mixed, decodes): minimises the sum of ((measured - mean - alpha (longest - mean)) / mean)^2.
-Table fit_skew(const std::vector<ProfileTables::Skew>& batches) {
+InterpolatedTable fit_skew(const std::vector<ProfileTables::Skew>& batches) {
   std::map<std::pair<double, double>, std::pair<double, double>> sums;
   for (const ProfileTables::Skew& b : batches) {
     const double reach = b.all_longest / b.all_mean - 1, taken = b.measured / b.all_mean - 1;
@@ -42,12 +42,12 @@ Table fit_skew(const std::vector<ProfileTables::Skew>& batches) {
     of_both += reach * taken;
     of_reach += reach * reach;
   }
-  std::vector<Table::Value> alphas;
+  std::vector<InterpolatedTable::Value> alphas;
   for (const auto& [at, sum] : sums) {
     if (sum.second > 0)
       alphas.push_back({{at.first, at.second}, std::clamp(sum.first / sum.second, 0.0, 1.0)});
   }
-  return Table(std::move(alphas));
+  return InterpolatedTable(std::move(alphas));
 }
 
 double mean(std::int64_t sum, std::int64_t count) {
@@ -61,8 +61,8 @@ LayerProfile::LayerProfile(const ProfileTables& tables, const ProfiledNetwork& n
       dense_in_layer_(sum_of(tables.dense, &ProfileLayer::in_layer)),
       dense_in_step_(sum_of(tables.dense, &ProfileLayer::in_step)),
       per_sequence_(sum_of(tables.per_sequence, &ProfileLayer::in_step)),
-      skew_(tables.skew_applies ? fit_skew(tables.skew) : Table()) {
-  std::vector<Table::Value> attention, experts;
+      skew_(tables.skew_applies ? fit_skew(tables.skew) : InterpolatedTable()) {
+  std::vector<InterpolatedTable::Value> attention, experts;
   for (const ProfileTables::Attention& a : tables.attention) {
     attention.push_back({{a.prefill_chunk, a.kv_prefill, a.decodes, a.kv_decode}, a.time.count()});
     mixed_ = mixed_ || (a.prefill_chunk > 0 && a.decodes > 0);
@@ -70,8 +70,8 @@ LayerProfile::LayerProfile(const ProfileTables& tables, const ProfiledNetwork& n
   for (const ProfileTables::Experts& e : tables.experts)
     experts.push_back({{e.tokens, e.activated}, e.time.count()});
   require(experts.empty() || network.experts > 0, "a profile times experts of a network that has none");
-  attention_ = Table(std::move(attention));
-  experts_ = Table(std::move(experts));
+  attention_ = InterpolatedTable(std::move(attention));
+  experts_ = InterpolatedTable(std::move(experts));
 }
 
 Seconds LayerProfile::time(const StepTotals& totals, const DecodeSpread& spread,

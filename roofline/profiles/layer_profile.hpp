@@ -79,7 +79,7 @@ class LayerProfile {
   double attention_at(double chunk, double kv_prefill, double decodes, double kv_decode) const;
 
   ProfiledNetwork network_;
-  Table dense_in_layer_, dense_in_step_, per_sequence_, attention_, skew_, experts_;
+  InterpolatedTable dense_in_layer_, dense_in_step_, per_sequence_, attention_, skew_, experts_;
   bool mixed_ = false;
 };
 

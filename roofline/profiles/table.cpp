@@ -4,7 +4,7 @@
 
 namespace inferometer {
 
-Table::Table(std::vector<Value> values) {
+InterpolatedTable::InterpolatedTable(std::vector<Value> values) {
   std::stable_sort(values.begin(), values.end(), [](const Value& a, const Value& b) { return a.at < b.at; });
   for (auto first = values.begin(); first != values.end();) {
     const auto last =
@@ -16,11 +16,11 @@ Table::Table(std::vector<Value> values) {
   }
 }
 
-double Table::at(const Point& point) const {
+double InterpolatedTable::at(const Point& point) const {
   return values_.empty() ? 0 : between(values_.begin(), values_.end(), point, 0);
 }
 
-double Table::between(Iterator begin, Iterator end, const Point& point, std::size_t dimension) {
+double InterpolatedTable::between(Iterator begin, Iterator end, const Point& point, std::size_t dimension) {
   if (dimension == dimensions) return begin->value;
   const double wanted = point[dimension];
   const auto from = [&](Iterator after, double x) {

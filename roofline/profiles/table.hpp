@@ -10,7 +10,7 @@ namespace inferometer {
 /// coordinate have an axis of their own for the second, and so on. Points that are equal count once, with
 /// their mean. Below an axis its first value holds (a kernel has a floor); above it the last two go on in a
 /// line, which is not let fall.
-class Table {
+class InterpolatedTable {
  public:
   static constexpr std::size_t dimensions = 4;
   using Point = std::array<double, dimensions>;
@@ -19,8 +19,8 @@ class Table {
     double value = 0;
   };
 
-  Table() = default;
-  explicit Table(std::vector<Value> values);
+  InterpolatedTable() = default;
+  explicit InterpolatedTable(std::vector<Value> values);
   bool empty() const { return values_.empty(); }
   /// returns  0 of an empty table
   /// cost     O(log points) for each of at most 2^dimensions corners

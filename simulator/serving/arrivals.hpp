@@ -14,7 +14,8 @@ constexpr Nanoseconds forever{std::numeric_limits<std::int64_t>::max()};
 /// Requests in the order in which they arrive. Those that wait for another are known once that one ends.
 class Arrivals {
  public:
-  explicit Arrivals(const Traffic& traffic) : traffic_(traffic) {
+  explicit Arrivals(const Traffic& traffic)
+      : traffic_(traffic), client_delay_(to_ticks(traffic.client_delay)) {
     const auto n = static_cast<std::int32_t>(traffic.requests.size());
     for (std::int32_t r = 0; r < n; ++r) {
       const std::int32_t after = request(r).after;
@@ -42,9 +43,9 @@ class Arrivals {
   void ended(std::int32_t r, Nanoseconds when) {
     const std::int32_t follower = next_.empty() ? -1 : first_[index(r)];
     for (std::int32_t f = follower; f >= 0; f = next_[index(f)])
-      followers_.post(when + request(f).arrival, f);
+      followers_.post(when + client_delay_ + request(f).arrival, f);
     // A session that goes on keeps its place in a closed loop.
-    if (traffic_.concurrency > 0 && follower < 0) issue_next(when);
+    if (traffic_.concurrency > 0 && follower < 0) issue_next(when + client_delay_);
   }
 
  private:
@@ -59,6 +60,7 @@ class Arrivals {
   }
 
   const Traffic& traffic_;
+  const Nanoseconds client_delay_;
   std::vector<std::int32_t> open_;          // that wait for no other
   std::size_t position_ = 0;                // of the next of them
   std::vector<std::int32_t> first_, next_;  // followers of each request, as lists

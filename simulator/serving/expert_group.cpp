@@ -6,19 +6,30 @@ namespace inferometer {
 
 ExpertGroup::ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic,
                          std::vector<RequestRecord>& requests, PoolRun& run)
-    : run_(run) {
+    : run_(run), number_(settings.number) {
   for (std::int64_t i = 0; i < ranks; ++i)
     ranks_.push_back(std::make_unique<Instance>(settings, traffic, requests, run));
   batches_.resize(ranks_.size());
+  ends_.resize(ranks_.size());
 }
 
 bool ExpertGroup::enqueue(std::int32_t request, Nanoseconds now) {
+  return ranks_[next_instance()]->enqueue(request, now);
+}
+
+std::vector<Instance*> ExpertGroup::instances() {
+  std::vector<Instance*> all;
+  for (const auto& rank : ranks_) all.push_back(rank.get());
+  return all;
+}
+
+std::size_t ExpertGroup::next_instance() const {
   const auto score = [](const std::unique_ptr<Instance>& rank) {
-    return 4 * rank->waiting() + rank->running();
+    return 4 * rank->waiting() + rank->running() + rank->reserved();
   };
   const auto least = std::min_element(ranks_.begin(), ranks_.end(),
                                       [&](const auto& a, const auto& b) { return score(a) < score(b); });
-  return (*least)->enqueue(request, now);
+  return static_cast<std::size_t>(least - ranks_.begin());
 }
 
 Result<std::optional<Nanoseconds>> ExpertGroup::begin(Nanoseconds now, BatchTimer& timer) {
@@ -28,17 +39,33 @@ Result<std::optional<Nanoseconds>> ExpertGroup::begin(Nanoseconds now, BatchTime
     if (batches_[r] != nullptr) tokens += batches_[r]->totals.tokens();
   }
   if (tokens == 0) {
-    require(load(0, false).requests == 0, "replicas of attention idle with work to do");
+    require(std::all_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank->may_idle(); }),
+            "replicas of attention idle with work to do");
     return std::optional<Nanoseconds>{};
   }
   Nanoseconds end{0};
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
+    ends_[r] = now;
     if (batches_[r] == nullptr) continue;
     batches_[r]->totals.group_tokens = tokens;
     const Result<Nanoseconds> time = timer.time(*batches_[r]);
     if (!time) return failure(time.error());
-    end = std::max(end, ranks_[r]->start(now, *time));
+    ends_[r] = ranks_[r]->start(now, *time);
+    end = std::max(end, ends_[r]);
     run_.parts_busy += *time;
+    run_.spans.add({.instance = number_,
+                    .part = static_cast<std::int32_t>(r),
+                    .start = ends_[r] - *time,
+                    .end = ends_[r],
+                    .totals = batches_[r]->totals});
+  }
+  for (std::size_t r = 0; r < ranks_.size(); ++r) {
+    if (ends_[r] < end)
+      run_.spans.add({.kind = ServedSpan::Kind::bubble,
+                      .instance = number_,
+                      .part = static_cast<std::int32_t>(r),
+                      .start = ends_[r],
+                      .end = end});
   }
   begun_ = now;
   return std::optional{end};

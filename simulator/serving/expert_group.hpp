@@ -25,13 +25,18 @@ class ExpertGroup final : public Replica {
   bool stepping() const override { return begun_ >= Nanoseconds{0}; }
   Result<std::optional<Nanoseconds>> begin(Nanoseconds now, BatchTimer& timer) override;
   void finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended) override;
+  std::vector<Instance*> instances() override;
+  /// The one with least of 4 x waiting + running, those that come with their cache included.
+  std::size_t next_instance() const override;
   ReplicaLoad load(std::int32_t request, bool prefixes) const override;
 
  private:
   static constexpr Nanoseconds never{-1};
   PoolRun& run_;
+  std::int32_t number_;
   std::vector<std::unique_ptr<Instance>> ranks_;
-  std::vector<Batch*> batches_;  ///< of the step that is being made; null where a rank has none
+  std::vector<Batch*> batches_;    ///< of the step that is being made; null where a rank has none
+  std::vector<Nanoseconds> ends_;  ///< of its ranks by themselves
   Nanoseconds begun_ = never;
 };
 

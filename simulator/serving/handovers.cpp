@@ -61,6 +61,12 @@ void Handovers::send(const Handover& h, Nanoseconds now) {
   counts_.bytes += h.blocks * block_;
   counts_.time.add(times.there - h.room);
   counts_.delay.add(times.there - h.start - h.step);
+  counts_.sent.add({.request = h.request,
+                    .from = h.from,
+                    .to = h.to,
+                    .start = now,
+                    .there = times.there,
+                    .bytes = h.blocks * block_});
   events_.post(times.free, {h, false});
   events_.post(times.there, {h, true});
 }

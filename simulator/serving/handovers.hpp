@@ -14,7 +14,7 @@ namespace inferometer {
 /// A prompt that one instance computes and another decodes.
 struct Handover {
   std::int32_t request = 0;
-  std::size_t from = 0, to = 0;   ///< instances
+  std::size_t from = 0, to = 0;   ///< instances, counted through all replicas
   std::int64_t tokens = 0;        ///< of the prompt that leave layer by layer while the step runs
   Nanoseconds start{0}, step{0};  ///< of it; where nothing does: its end, and nothing
   // Once the receiver has room:

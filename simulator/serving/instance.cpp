@@ -77,7 +77,7 @@ bool Instance::can_serve(std::int32_t request) const {
   // The cache of a prompt's first token is made where it is decoded.
   const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : prefills ? r.prompt_tokens : longest);
   // The memory of a step is planned for so many tokens.
-  const bool fits = settings_.role == PoolRole::decode || policy_.agenda({}, settings_.serving).chunked ||
+  const bool fits = settings_.role == PoolRole::decode || policy_.chunked ||
                     r.prompt_tokens <= settings_.serving.max_num_batched_tokens;
   return fits && (limit == 0 || longest <= limit) && most <= pool_.blocks() - watermark_;
 }
@@ -111,23 +111,44 @@ std::span<const std::uint64_t> Instance::identities(const Request& r, std::int64
 Result<std::optional<Nanoseconds>> Instance::begin(Nanoseconds now, BatchTimer& timer) {
   const Batch* batch = choose_batch(now, timer);
   if (batch == nullptr) {
-    // What is held or reserved gives its blocks back without a step of this instance.
-    require((first_ < 0 && waiting_.empty()) || !held_.empty() || reserved_ > 0,
-            "an instance idles with work to do");
+    require(may_idle(), "an instance idles with work to do");
     return std::optional<Nanoseconds>{};
   }
   const Result<Nanoseconds> time = timer.time(*batch);
   if (!time) return failure(time.error());
-  return std::optional{start(now, *time)};
+  const Nanoseconds end = start(now, *time);
+  if (!run_.spans.full())
+    run_.spans.add({.instance = settings_.number, .start = end - *time, .end = end, .totals = totals});
+  return std::optional{end};
 }
 
 Nanoseconds Instance::start(Nanoseconds now, Nanoseconds takes) {
   step_ = now;
-  return now + takes + std::exchange(swap_time_, Nanoseconds{0});
+  return behind_swaps(now) + takes;
+}
+
+bool Instance::may_idle() const {
+  return (first_ < 0 && waiting_.empty()) || !held_.empty() || reserved_ > 0;
+}
+
+/// When what was to be swapped has been.
+Nanoseconds Instance::behind_swaps(Nanoseconds now) {
+  if (swap_time_ == Nanoseconds{0}) return now;
+  const Nanoseconds end = now + std::exchange(swap_time_, Nanoseconds{0});
+  run_.swaps.time += end - now;
+  run_.spans.add({.kind = ServedSpan::Kind::swap, .instance = settings_.number, .start = now, .end = end});
+  return end;
+}
+
+void Instance::swap(std::int64_t blocks, Bytes SwapRun::*way) {
+  const Bytes bytes = blocks * settings_.block;
+  run_.swaps.*way += bytes;
+  swap_time_ += to_ticks(bytes / settings_.host_link);
 }
 
 Batch* Instance::choose_batch(Nanoseconds now, BatchTimer& timer) {
   require(!step_, "a step was begun while another is under way");
+  completing_.clear();
   join_received();
   do {  // a step that only preempted is no step
     preempted_ = false;
@@ -160,11 +181,11 @@ void Instance::choose(const Agenda& agenda, Nanoseconds now, BatchTimer& timer) 
   std::int64_t budget = agenda.tokens - (decodes_ ? decoding_ : 0);
   if (agenda.prompts) {
     go_on_with_prompts(budget, timer);
-    if (agenda.chunked && !preempted_) take_over_prompts(budget);
+    if (policy_.chunked && !preempted_) take_over_prompts(budget);
   }
   if (agenda.admit && !preempted_) {
     while (!waiting_.empty() && at(waiting_.front()).state == Sequence::State::waiting && room() &&
-           admit(waiting_.front(), agenda, budget, now))
+           admit(waiting_.front(), budget, now))
       waiting_.pop_front();
   }
   if (agenda.decodes == Agenda::Decodes::without_prompts && chunks_.empty()) take_decodes(timer);
@@ -201,7 +222,7 @@ void Instance::bring_back(std::int32_t s) {
   Sequence& q = at(s);
   q.own = reservation(q);
   pool_.take(q.own);
-  swap_time_ += to_ticks(static_cast<double>(blocks_for(q.target)) * settings_.swap_block);
+  swap(blocks_for(q.target), &SwapRun::in);
   append_running(s);
   join(s);
 }
@@ -223,7 +244,7 @@ std::int64_t Instance::reservation(const Sequence& s) const {
   return std::min(wanted, pool_.blocks() - watermark_);
 }
 
-bool Instance::admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget, Nanoseconds now) {
+bool Instance::admit(std::int32_t s, std::int64_t& budget, Nanoseconds now) {
   if (budget <= 0) return false;
   Sequence& q = at(s);
   const Request& r = request_of(q);
@@ -242,7 +263,7 @@ bool Instance::admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget,
   if (total - shared + found.idle_blocks > pool_.free() - watermark_) return false;
   const std::int64_t hit = (shared + remains) * settings_.block_tokens, left = q.target - hit;
   const bool first = chunks_.empty() && !decodes_;
-  if (!agenda.chunked && left > budget && !first) return false;
+  if (!policy_.chunked && left > budget && !first) return false;
 
   for (const std::uint64_t id : ids.first(static_cast<std::size_t>(found.units))) pool_.reference(id);
   if (q.remains != 0) pool_.take_remains(std::exchange(q.remains, 0), remains);
@@ -256,7 +277,7 @@ bool Instance::admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget,
   run_.prefix_hit_tokens += hit;
   outstanding_ -= hit;
   if (RequestRecord& record = record_of(q); record.admitted == RequestRecord::never) record.admitted = now;
-  const std::int64_t tokens = agenda.chunked ? std::min(left, budget) : left;
+  const std::int64_t tokens = policy_.chunked ? std::min(left, budget) : left;
   add_chunk(s, tokens);
   budget -= tokens;
   return true;
@@ -323,6 +344,10 @@ Result<Instance::Jumped> Instance::jump(Nanoseconds now, Nanoseconds horizon, Ba
     return jumped;
   chunks_.clear();
   decodes_ = true;
+  ServedSpan span{.instance = settings_.number, .start = now, .steps = 0};
+  const auto ended = [&] {
+    if (span.steps > 0) run_.spans.add(span);
+  };
   while (ends_.top().at > clock_ + 1) {
     const std::int64_t blocks = paged ? needed() : 0;
     if (blocks > pool_.free()) break;
@@ -330,8 +355,10 @@ Result<Instance::Jumped> Instance::jump(Nanoseconds now, Nanoseconds horizon, Ba
     sum_up();
     const Result<Nanoseconds> time = timer.time(*this);
     if (!time) return failure(time.error());
-    const Nanoseconds end = jumped.now + *time + std::exchange(swap_time_, Nanoseconds{0});
+    const Nanoseconds end = jumped.now + *time;
     if (end >= horizon) {
+      ended();
+      run_.spans.add({.instance = settings_.number, .start = jumped.now, .end = end, .totals = totals});
       step_ = jumped.now;
       jumped.under_way = end;
       return jumped;
@@ -340,7 +367,11 @@ Result<Instance::Jumped> Instance::jump(Nanoseconds now, Nanoseconds horizon, Ba
     note(jumped.now, end, decoding_);
     ++run_.jumped_steps;
     jumped.now = end;
+    ++span.steps;
+    span.end = end;
+    span.totals = totals;
   }
+  ended();
   return jumped;
 }
 

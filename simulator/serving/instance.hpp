@@ -20,7 +20,9 @@ struct InstanceSettings {
   Serving serving;
   std::int64_t kv_blocks = 0;
   std::int64_t block_tokens = 16;
-  Seconds swap_block{0};  ///< one block over the link to host memory, one way (preemption: swap)
+  Bytes block{0};               ///< of each device, all layers
+  BytesPerSecond host_link{0};  ///< of each device, one way (preemption: swap)
+  std::int32_t number = 0;      ///< in its pool
   PoolRole role = PoolRole::both;
   std::uint64_t seed = 1;
 };
@@ -32,7 +34,7 @@ struct InstanceSettings {
 /// admitted      in order of arrival while all of a prompt's blocks are free, less the watermark; what was
 ///               preempted first. The first that does not fit keeps the others waiting.
 /// preempted     the one admitted last, when a decoding sequence needs a block and none is free
-/// ignores       time to copy blocks beside a step (swapping delays the step behind it)
+/// swapping      over the link to host memory, one copy at a time; the step behind it waits
 /// source        vLLM's scheduler of version 1 for the order of these and what may not follow a preemption
 class Instance final : public Replica, private Batch {
  public:
@@ -54,6 +56,7 @@ class Instance final : public Replica, private Batch {
   void finish(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended) override;
   Result<Jumped> jump(Nanoseconds now, Nanoseconds horizon, BatchTimer& timer) override;
   bool stepping() const override { return step_.has_value(); }
+  std::vector<Instance*> instances() override { return {this}; }
   ReplicaLoad load(std::int32_t request, bool prefixes) const override;
 
   /// begin() in two halves. Chooses the batch of the next step; null where there is nothing to do.
@@ -86,6 +89,11 @@ class Instance final : public Replica, private Batch {
   void receive(std::int32_t sequence);
 
   std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size() + expected_.size()); }
+  /// Whether nothing waits or runs, but for what is held or reserved: that gives its blocks back without a
+  /// step of this instance.
+  bool may_idle() const;
+  /// Sequences that are given blocks for a cache that is on its way.
+  std::int64_t reserved() const { return reserved_; }
   /// Sequences of all lanes.
   std::int64_t running() const;
   const KvPool& pool() const { return pool_; }
@@ -184,7 +192,7 @@ class Instance final : public Replica, private Batch {
   void go_on_with_prompts(std::int64_t& budget, BatchTimer& timer);
   void take_over_prompts(std::int64_t& budget);
   void bring_back(std::int32_t s);
-  bool admit(std::int32_t s, const Agenda& agenda, std::int64_t& budget, Nanoseconds now);
+  bool admit(std::int32_t s, std::int64_t& budget, Nanoseconds now);
   void sum_up();
   void add_chunk(std::int32_t s, std::int64_t tokens);
   void publish_units(Sequence& s, std::int64_t tokens);
@@ -197,6 +205,8 @@ class Instance final : public Replica, private Batch {
   void end_decodes(Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended);
   void end_chunk(const Chunk& chunk, Nanoseconds end, BatchTimer& timer, std::vector<std::int32_t>& ended);
   void note(Nanoseconds start, Nanoseconds end, std::int64_t tokens);
+  void swap(std::int64_t blocks, Bytes SwapRun::*way);
+  Nanoseconds behind_swaps(Nanoseconds now);
   std::int32_t make_sequence(Sequence s);
   void append_running(std::int32_t s);
   void remove_running(std::int32_t s);

@@ -141,7 +141,7 @@ void Instance::preempt(std::int32_t index, BatchTimer& timer) {
     s.target = cached;
     if (swaps) {
       s.units = 0;
-      swap_time_ += to_ticks(static_cast<double>(blocks_for(cached)) * settings_.swap_block);
+      swap(blocks_for(cached), &SwapRun::out);
     } else {
       ++s.target;  // the token that was made last is computed with them
       outstanding_ += s.target;

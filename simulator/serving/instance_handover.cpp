@@ -7,7 +7,6 @@
 namespace inferometer {
 
 void Instance::note_completing() {
-  completing_.clear();
   if (settings_.role != PoolRole::prefill) return;
   for (const Chunk& c : chunks_) {
     const Sequence& s = at(c.sequence);

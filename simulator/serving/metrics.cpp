@@ -29,20 +29,21 @@ LatencySummary summary_of(const DurationHistogram& of) {
   return {of.mean(), of.quantile(0.5), of.quantile(0.9), of.quantile(0.95), of.quantile(0.99)};
 }
 
+LatencySummary later(const LatencySummary& l, Seconds by) {
+  return {l.mean + by, l.p50 + by, l.p90 + by, l.p95 + by, l.p99 + by};
+}
+
 /// Counts what a completed request misses. returns  whether that is nothing
-bool within(const RequestRecord& r, std::int32_t output_tokens, const ServiceLevel& level,
-            SloMisses& missed) {
-  const double first = seconds(r.first_token - r.arrival), all = seconds(r.last_token - r.arrival);
-  const double tpot = output_tokens > 1 ? (all - first) / (output_tokens - 1) : 0;
+bool within(const RequestTimes& t, Seconds client_delay, const ServiceLevel& level, SloMisses& missed) {
   bool good = true;
-  const auto judge = [&](double value, const std::optional<Seconds>& limit, double& misses) {
-    if (!limit || value <= limit->count()) return;
+  const auto judge = [&](Seconds value, const std::optional<Seconds>& limit, double& misses) {
+    if (!limit || value <= *limit) return;
     misses += 1;
     good = false;
   };
-  judge(first, level.ttft, missed.ttft);
-  judge(tpot, level.tpot, missed.tpot);
-  judge(all, level.e2el, missed.e2el);
+  judge(t.ttft + client_delay, level.ttft, missed.ttft);
+  judge(t.tpot.value_or(Seconds{0}), level.tpot, missed.tpot);
+  judge(t.e2el + client_delay, level.e2el, missed.e2el);
   return good;
 }
 
@@ -73,21 +74,31 @@ PoolMetrics metrics_of(const PoolRun& run, double duration) {
 
 }  // namespace
 
-bool is_good(const RequestRecord& record, std::int32_t output_tokens, const ServiceLevel& level) {
+RequestTimes times_of(const RequestRecord& record, const Request& request) {
+  const auto between = [](Nanoseconds a, Nanoseconds b) { return Seconds{seconds(b - a)}; };
+  RequestTimes times{.ttft = between(record.arrival, record.first_token),
+                     .e2el = between(record.arrival, record.last_token),
+                     .queue = between(record.arrival, record.admitted),
+                     .tpot = {}};
+  if (request.output_tokens > 1)
+    times.tpot = between(record.first_token, record.last_token) / (request.output_tokens - 1);
+  return times;
+}
+
+bool is_good(const RequestTimes& times, Seconds client_delay, const ServiceLevel& level) {
   SloMisses missed;
-  return within(record, output_tokens, level, missed);
+  return within(times, client_delay, level, missed);
 }
 
 RequestLatencies latencies_of(const ServingRun& run, const Traffic& traffic) {
   RequestLatencies all;
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    const RequestRecord& r = run.requests[i];
-    if (!r.completed()) continue;
-    all.ttft.push_back(seconds(r.first_token - r.arrival));
-    all.e2el.push_back(seconds(r.last_token - r.arrival));
-    all.queue.push_back(seconds(r.admitted - r.arrival));
-    if (const std::int32_t tokens = traffic.requests[i].output_tokens; tokens > 1)
-      all.tpot.push_back(seconds(r.last_token - r.first_token) / (tokens - 1));
+    if (!run.requests[i].completed()) continue;
+    const RequestTimes t = times_of(run.requests[i], traffic.requests[i]);
+    all.ttft.push_back(t.ttft.count());
+    all.e2el.push_back(t.e2el.count());
+    all.queue.push_back(t.queue.count());
+    if (t.tpot) all.tpot.push_back(t.tpot->count());
   }
   return all;
 }
@@ -109,13 +120,15 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
     last = std::max(last, r.last_token);
     outputs += traffic.requests[i].output_tokens;
     prompts += traffic.requests[i].prompt_tokens;
-    good += within(r, traffic.requests[i].output_tokens, level, m.missed) ? 1 : 0;
+    good += within(times_of(r, traffic.requests[i]), traffic.client_delay, level, m.missed) ? 1 : 0;
   }
   RequestLatencies all = latencies_of(run, traffic);
   m.ttft = summary_of(std::move(all.ttft));
   m.tpot = summary_of(std::move(all.tpot));
   m.e2el = summary_of(std::move(all.e2el));
   m.queue = summary_of(std::move(all.queue));
+  m.client_ttft = later(m.ttft, traffic.client_delay);
+  m.client_e2el = later(m.e2el, traffic.client_delay);
   m.itl = summary_of(run.itl);
   const double duration = m.completed > 0 ? seconds(last - first) : 0;
   const auto rate = [&](std::int64_t n) { return duration > 0 ? static_cast<double>(n) / duration : 0; };
@@ -131,6 +144,12 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
   }
   m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
   if (run.parts_time > Nanoseconds{0}) m.bubbles = 1 - seconds(run.parts_busy) / seconds(run.parts_time);
+  if (run.swaps.out.value > 0)
+    m.swaps = {
+        .out = run.swaps.out,
+        .in = run.swaps.in,
+        .time = Seconds{seconds(run.swaps.time)},
+        .part = duration > 0 ? seconds(run.swaps.time) / duration / static_cast<double>(run.instances) : 0};
   const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;
   m.prefix_hit_rate =
       needed > 0 ? static_cast<double>(run.prefix_hit_tokens) / static_cast<double>(needed) : 0;

@@ -58,14 +58,23 @@ struct TransferMetrics {
   LatencySummary delay;  ///< from the first token to all there and room for it: part of the next token's time
 };
 
-/// A run under vLLM's names, each as `vllm bench serve` defines it, but for the boundary: a token counts when
-/// the step that made it ends, in the engine, and a request when it arrives there.
+/// Blocks that went to host memory and came back, of each device of an instance.
+struct SwapMetrics {
+  Bytes out{0}, in{0};
+  Seconds time{0};  ///< of all instances
+  double part = 0;  ///< of the time: that of an instance's link to host memory in use
+};
+
+/// A run under vLLM's names, each as `vllm bench serve` defines it, at two boundaries. In the engine a token
+/// counts when the step that made it ends, and a request when it arrives there. A client, where
+/// `vllm bench serve` stands, sees both Traffic::client_delay apart; times between tokens are the same.
 struct ServingMetrics {
-  LatencySummary ttft;            ///< arrival to first token
-  LatencySummary tpot;            ///< (e2el - ttft) / (output tokens - 1), of requests with two and more
-  LatencySummary itl;             ///< between two tokens of a request; quantiles to 0.1 %
-  LatencySummary e2el;            ///< arrival to last token
-  LatencySummary queue;           ///< arrival to the first step with the request
+  LatencySummary ttft;   ///< arrival to first token
+  LatencySummary tpot;   ///< (e2el - ttft) / (output tokens - 1), of requests with two and more
+  LatencySummary itl;    ///< between two tokens of a request; quantiles to 0.1 %
+  LatencySummary e2el;   ///< arrival to last token
+  LatencySummary queue;  ///< arrival to the first step with the request
+  LatencySummary client_ttft, client_e2el;  ///< as a client sees them; service levels are judged by these
   double request_throughput = 0;  ///< completed [1/s], over the time from the first arrival to the last token
   double output_throughput = 0;   ///< [tokens/s]
   double total_token_throughput = 0;     ///< prompts and outputs of completed requests [tokens/s]
@@ -74,10 +83,11 @@ struct ServingMetrics {
   SloMisses missed;                      ///< where there is a level
   std::int64_t completed = 0, rejected = 0, preemptions = 0;
   std::int64_t kv_blocks = 0,
-               kv_peak = 0;       ///< of an instance; with pools, of the one whose cache was fullest
-  double utilisation = 0;         ///< part of the time that an instance ran a step
-  std::optional<double> bubbles;  ///< part of PoolRun::parts_time that was not at work
-  double prefix_hit_rate = 0;     ///< prompt tokens found in the cache, of those that were needed
+               kv_peak = 0;          ///< of an instance; with pools, of the one whose cache was fullest
+  double utilisation = 0;            ///< part of the time that an instance ran a step
+  std::optional<double> bubbles;     ///< part of PoolRun::parts_time that was not at work
+  std::optional<SwapMetrics> swaps;  ///< where there were any
+  double prefix_hit_rate = 0;        ///< prompt tokens found in the cache, of those that were needed
   std::int64_t steps = 0, jumped_steps = 0;
   double simulated_s = 0;
   ServingCost cost;                          ///< by cost_of()
@@ -85,8 +95,15 @@ struct ServingMetrics {
   std::optional<TransferMetrics> transfers;  ///< where some hand over to others
 };
 
-/// Whether a completed request stays within all limits of the level.
-bool is_good(const RequestRecord& record, std::int32_t output_tokens, const ServiceLevel& level);
+/// Of one completed request, in the engine.
+struct RequestTimes {
+  Seconds ttft{0}, e2el{0}, queue{0};
+  std::optional<Seconds> tpot;  ///< of one with two tokens and more
+};
+RequestTimes times_of(const RequestRecord& record, const Request& request);
+
+/// Whether a completed request stays within all limits of the level, as its client sees it.
+bool is_good(const RequestTimes& times, Seconds client_delay, const ServiceLevel& level);
 
 ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const ServiceLevel& level);
 

@@ -41,13 +41,16 @@ class Pipeline final : public Replica {
     Nanoseconds begun{0};
   };
   /// Sends a batch through the stages. returns when it leaves the last one
-  Nanoseconds pass(Nanoseconds now);
+  Nanoseconds pass(Nanoseconds now, const StepTotals& totals);
+  void tell_bubble(std::size_t stage, Nanoseconds until);
 
   PoolRun& run_;
+  std::int32_t number_;
   std::vector<std::unique_ptr<Instance>> lanes_;
   std::deque<Instance*> idle_;
   std::deque<UnderWay> under_way_;
   std::vector<Nanoseconds> free_at_;  ///< of each stage
+  std::vector<Nanoseconds> told_;     ///< of each stage, up to where its spans are
   StageTimes times_;
   Nanoseconds ended_{0};  ///< the last batch
 };

@@ -21,7 +21,6 @@ struct Agenda {
   Decodes decodes = Decodes::always;  ///< a token of each decoding sequence
   bool prompts = true;                ///< go on with prompts that were begun
   bool admit = true;                  ///< take in what waits
-  bool chunked = true;                ///< prompts may be cut to fit
   /// New tokens of the step, those of decoding sequences included.
   std::int64_t tokens = std::numeric_limits<std::int64_t>::max();
 };
@@ -31,6 +30,7 @@ struct Policy {
   BatchingPolicy policy;
   std::string_view summary;  ///< what it does
   std::string_view helps;    ///< when it helps, and when not
+  bool chunked;              ///< prompts may be cut to fit a step
   Agenda (*agenda)(const QueueView& view, const Serving& limits);
 };
 std::span<const Policy> policies();

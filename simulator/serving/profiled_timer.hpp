@@ -1,5 +1,7 @@
 #pragma once
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -13,12 +15,14 @@ struct ProfiledEngine {
   std::vector<std::int64_t>
       graph_sizes;  ///< tokens of the recorded graphs, ascending; none: nothing is padded
   Seconds per_step{0}, per_sequence{0};  ///< host time that the device waits for
+  /// What devices that share the layers take to exchange in a step; none: one device.
+  std::function<Nanoseconds(const StepTotals&)> exchange;
 };
 
 /// Steps take what a measured profile says, and the engine's host beside it.
 class ProfiledTimer final : public BatchTimer {
  public:
-  ProfiledTimer(LayerProfile profile, ProfiledEngine engine)
+  ProfiledTimer(std::shared_ptr<const LayerProfile> profile, ProfiledEngine engine)
       : profile_(std::move(profile)), engine_(std::move(engine)) {}
 
   Result<Nanoseconds> time(const Batch& batch) override {
@@ -28,12 +32,14 @@ class ProfiledTimer final : public BatchTimer {
       if (s.fresh == 1) spread.longest = std::max(spread.longest, s.cached);
     }
     const StepTotals& totals = batch.totals;
-    return to_ticks(profile_.time(totals, spread, padded(totals.tokens(), engine_.graph_sizes)) +
+    const Nanoseconds exchange = engine_.exchange ? engine_.exchange(totals) : Nanoseconds{0};
+    return exchange +
+           to_ticks(profile_->time(totals, spread, padded(totals.tokens(), engine_.graph_sizes)) +
                     engine_.per_step + static_cast<double>(totals.sequences()) * engine_.per_sequence);
   }
 
  private:
-  LayerProfile profile_;
+  std::shared_ptr<const LayerProfile> profile_;
   ProfiledEngine engine_;
   std::vector<BatchSlice> slices_;
 };

@@ -9,6 +9,8 @@
 
 namespace inferometer {
 
+class Instance;
+
 /// A replica of a model as its server drives it: an instance by itself, or several that share devices.
 class Replica {
  public:
@@ -38,6 +40,11 @@ class Replica {
   }
   /// Whether steps overlap, so that another may end before the one that was begun last.
   virtual bool overlaps() const { return false; }
+
+  /// What hands caches over, or takes them; none of a pipeline.
+  virtual std::vector<Instance*> instances() { return {}; }
+  /// Which of these takes the next one.
+  virtual std::size_t next_instance() const { return 0; }
 
   /// What a router sees, without the request itself. prefixes  whether it asks for the request's prefix
   virtual ReplicaLoad load(std::int32_t request, bool prefixes) const = 0;

@@ -16,6 +16,12 @@ void add_part(LoadTimeline::Sample& sum, const LoadTimeline::Sample& step, doubl
 
 }  // namespace
 
+LoadTimeline::Sample LoadTimeline::Sample::mean() const {
+  Sample of = *this;
+  for (double* sum : {&of.running, &of.waiting, &of.kv_used}) *sum = seconds > 0 ? *sum / seconds : 0;
+  return of;
+}
+
 void LoadTimeline::add(const LoadTimeline& other) {
   if (other.interval_ > interval_) {
     LoadTimeline sum = other;
@@ -43,6 +49,9 @@ void PoolRun::add(const PoolRun& other) {
     kv_peak = other.kv_peak;
   }
   busy += other.busy;
+  swaps.out += other.swaps.out;
+  swaps.in += other.swaps.in;
+  swaps.time += other.swaps.time;
   parts_time += other.parts_time;
   parts_busy += other.parts_busy;
   end = std::max(end, other.end);

@@ -6,6 +6,7 @@
 #include "model/serving.hpp"
 #include "model/units.hpp"
 #include "simulator/serving/histogram.hpp"
+#include "simulator/serving/spans.hpp"
 
 namespace inferometer {
 
@@ -24,10 +25,13 @@ struct RequestRecord {
 /// step counts in each by the part of it that lies there, its tokens where it began.
 class LoadTimeline {
  public:
-  /// Sums over steps, each weighted by its seconds; divided by `seconds`, means of an instance at work.
+  /// Sums over steps, each weighted by its seconds.
   struct Sample {
     double seconds = 0, running = 0, waiting = 0, kv_used = 0;
     std::int64_t output_tokens = 0;  ///< not weighted
+
+    /// Of an instance at work; nothing where none was. Seconds and tokens stay sums.
+    Sample mean() const;
   };
   static constexpr std::size_t most = 512;
   void add(Nanoseconds start, Nanoseconds end, const Sample& step);
@@ -41,6 +45,12 @@ class LoadTimeline {
 
   Nanoseconds interval_{1'000'000};
   std::vector<Sample> samples_;
+};
+
+/// What went over the links between devices and host memory, of each device of an instance.
+struct SwapRun {
+  Bytes out{0}, in{0};
+  Nanoseconds time{0};  ///< of all instances; steps wait for it
 };
 
 /// What the instances of a pool did.
@@ -57,13 +67,16 @@ struct PoolRun {
   std::int64_t kv_blocks = 0;  ///< of one instance
   std::int64_t kv_peak = 0;    ///< blocks in use of one instance, at most
   Nanoseconds busy{0};         ///< of all instances together
+  SwapRun swaps;
   /// Of the parts of a replica that wait for one another (stages of a pipeline, replicas of attention): their
   /// time while the replica had a step under way, and of that at work; none where it has one part.
   Nanoseconds parts_time{0}, parts_busy{0};
   Nanoseconds end{0};  ///< of the last step
   std::int64_t instances = 1;
+  SpanLog<ServedSpan> spans;
 
-  /// Both together; blocks are those of the one whose cache was fuller.
+  /// Both together, but for spans, which stay with their pools; blocks are those of the one whose cache was
+  /// fuller.
   void add(const PoolRun& other);
 };
 
@@ -73,6 +86,7 @@ struct KvTransfers {
   std::int64_t tokens_there = 0;  ///< of prompts, that the receiver had and that were not sent
   DurationHistogram time;         ///< from room at the receiver to the last byte there
   DurationHistogram delay;  ///< from the first token to the last byte there, or to room where none is sent
+  SpanLog<SentCache> sent;
 };
 
 /// What a server did with its traffic: all of its pools together.

@@ -57,13 +57,18 @@ BytesPerSecond kv_link_of(const Case& c) {
 
 Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {
   if (Errors errors = check_serving(c); !errors.empty()) return failure(std::move(errors));
-  if (budget.blocks < 1) {
+  if (budget.fitting < std::max<std::int64_t>(1, budget.blocks)) {
     constexpr double gib = 1 << 30;
     const auto in_gib = [](Bytes b) { return static_cast<double>(b.value) / gib; };
+    const std::string asked =
+        c.serving.kv_blocks == 0
+            ? "no room for a KV cache"
+            : fmt::format("serving.kv_blocks: {} blocks take {:.2f} GiB, and there is room for {}",
+                          budget.blocks, in_gib(budget.blocks * budget.block), budget.fitting);
     return failure(
-        fmt::format("no room for a KV cache: of {:.2f} GiB that the engine uses on {}, weights take "
+        fmt::format("{}: of {:.2f} GiB that the engine uses on {}, weights take "
                     "{:.2f}, activations {:.2f}, the engine {:.2f}",
-                    in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
+                    asked, in_gib(budget.usable), c.cluster.device.name, in_gib(budget.weights),
                     in_gib(std::max(budget.activations, budget.sampler)), in_gib(budget.reserve)));
   }
   ServerSettings s{.replicas = c.serving.replicas,
@@ -74,8 +79,9 @@ Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {
   s.instance.kv_blocks = budget.blocks;
   s.instance.block_tokens = c.plan.kv.block_tokens;
   s.instance.seed = c.draws.seed;
+  s.instance.block = budget.block;
   if (c.serving.preemption == Preemption::swap)
-    s.instance.swap_block = budget.block / c.cluster.device.host_link_bandwidth->value;
+    s.instance.host_link = c.cluster.device.host_link_bandwidth->value;
   return s;
 }
 

@@ -45,11 +45,19 @@ class Server {
       first_of_.push_back(replicas_.size());
       for (std::int64_t i = 0; i < pool.replicas; ++i) {
         group.replicas.push_back(replicas_.size());
-        add_replica(pool, run);
+        InstanceSettings instance = pool.instance;
+        instance.number = static_cast<std::int32_t>(i);
+        replicas_.push_back(make_replica(pool, instance, run));
         pool_of_.push_back(p);
-        links.push_back(pool.link);
+        first_instance_.push_back(instances_.size());
+        for (Instance* one : replicas_.back()->instances()) {
+          instances_.push_back(one);
+          replica_of_.push_back(replicas_.size() - 1);
+          links.push_back(pool.link);
+        }
       }
     }
+    first_instance_.push_back(instances_.size());
     const PooledServer::Transfer& t = settings.transfer;
     if (!decoders_.replicas.empty())
       handovers_.emplace(instances_, traffic, KvLinks(std::move(links), t.latency), t.block,
@@ -77,13 +85,14 @@ class Server {
       if (Done done = wake(now); !done) return failure(done.error());
     }
     for (const Instance* instance : instances_)
-      require(instance == nullptr || instance->pool().used() == 0, "blocks were not given back");
+      require(instance->pool().used() == 0, "blocks were not given back");
     std::vector<PoolRun> pools = std::move(run_.pools);
     run_.pools.clear();
     static_cast<PoolRun&>(run_) = pools.front();
     if (pools.size() == 1) return std::move(run_);
     run_.name.clear();
     run_.device.clear();
+    run_.spans = {};
     for (std::size_t p = 1; p < pools.size(); ++p) run_.add(pools[p]);
     run_.pools = std::move(pools);
     return std::move(run_);
@@ -96,19 +105,13 @@ class Server {
     std::int64_t routed = 0;
   };
 
-  void add_replica(const PoolSettings& pool, PoolRun& run) {
-    instances_.push_back(nullptr);
-    if (pool.stages > 1) {
-      replicas_.push_back(
-          std::make_unique<Pipeline>(pool.instance, pool.stages, traffic_, run_.requests, run));
-    } else if (pool.ranks > 1) {
-      replicas_.push_back(
-          std::make_unique<ExpertGroup>(pool.instance, pool.ranks, traffic_, run_.requests, run));
-    } else {
-      auto instance = std::make_unique<Instance>(pool.instance, traffic_, run_.requests, run);
-      instances_.back() = instance.get();
-      replicas_.push_back(std::move(instance));
-    }
+  std::unique_ptr<Replica> make_replica(const PoolSettings& pool, const InstanceSettings& settings,
+                                        PoolRun& run) {
+    if (pool.stages > 1)
+      return std::make_unique<Pipeline>(settings, pool.stages, traffic_, run_.requests, run);
+    if (pool.ranks > 1)
+      return std::make_unique<ExpertGroup>(settings, pool.ranks, traffic_, run_.requests, run);
+    return std::make_unique<Instance>(settings, traffic_, run_.requests, run);
   }
 
   BatchTimer& timer_of(std::size_t i) { return *timers_[pool_of_[i]]; }
@@ -174,24 +177,26 @@ class Server {
     replicas_[i]->finish(now, timer_of(i), ended_);
     for (const std::int32_t r : ended_) count(r, now);
     if (!handovers_) return;
-    if (instances_[i] == nullptr) return;
     if (overlap_ == KvOverlap::none) hand_over(i, now, now);
-    handovers_->look_for_room(i, now);
+    for (std::size_t n = first_instance_[i]; n < first_instance_[i + 1]; ++n)
+      handovers_->look_for_room(n, now);
   }
 
-  /// The prompts that a step of an instance ends, when their cache begins to leave: from the step's start on,
+  /// The prompts that a step of a replica ends, when their cache begins to leave: from the step's start on,
   /// or at its end (start = end then).
   void hand_over(std::size_t i, Nanoseconds start, Nanoseconds end) {
-    for (const Instance::Completing& c : instances_[i]->completing()) {
-      const std::optional<std::size_t> to = route(decoders_, c.request);
-      require(to.has_value(), "a prompt was computed that nobody can decode");
-      handovers_->ask({.request = c.request,
-                       .from = i,
-                       .to = *to,
-                       .tokens = overlap_ == KvOverlap::layers ? c.tokens : 0,
-                       .start = start,
-                       .step = end - start},
-                      start);
+    for (std::size_t n = first_instance_[i]; n < first_instance_[i + 1]; ++n) {
+      for (const Instance::Completing& c : instances_[n]->completing()) {
+        const std::optional<std::size_t> to = route(decoders_, c.request);
+        require(to.has_value(), "a prompt was computed that nobody can decode");
+        handovers_->ask({.request = c.request,
+                         .from = n,
+                         .to = first_instance_[*to] + replicas_[*to]->next_instance(),
+                         .tokens = overlap_ == KvOverlap::layers ? c.tokens : 0,
+                         .start = start,
+                         .step = end - start},
+                        start);
+      }
     }
   }
 
@@ -200,10 +205,10 @@ class Server {
     while (handovers_->under_way() && handovers_->next_time() == now) {
       const std::optional<Handover> h = handovers_->pop();
       if (!h) continue;
-      instances_[h->from]->release(h->request, timer_of(h->from));
+      instances_[h->from]->release(h->request, timer_of(replica_of_[h->from]));
       instances_[h->to]->receive(h->sequence);
-      woken_.push_back(h->from);
-      woken_.push_back(h->to);
+      woken_.push_back(replica_of_[h->from]);
+      woken_.push_back(replica_of_[h->to]);
     }
   }
 
@@ -246,7 +251,7 @@ class Server {
       const Result<std::optional<Nanoseconds>> end = replica.begin(now, timer);
       if (!end) return failure(end.error());
       if (!*end) return std::monostate{};
-      if (handovers_ && overlap_ == KvOverlap::layers && instances_[i] != nullptr) hand_over(i, now, **end);
+      if (handovers_ && overlap_ == KvOverlap::layers) hand_over(i, now, **end);
       if (follow || **end >= horizon || replica.overlaps()) {
         steps_.post(**end, i);
         continue;
@@ -266,10 +271,12 @@ class Server {
   ServingRun run_;
   KvOverlap overlap_;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::vector<Instance*> instances_;   // those that replicas are by themselves, null otherwise
-  std::vector<std::size_t> pool_of_;   // of each replica
-  std::vector<std::size_t> first_of_;  // replica of each pool: they are alike
-  std::vector<double> per_token_;      // of each pool
+  std::vector<Instance*> instances_;         // of all replicas, for caches to be sent between
+  std::vector<std::size_t> first_instance_;  // of each replica, and behind the last
+  std::vector<std::size_t> replica_of_;      // of each instance
+  std::vector<std::size_t> pool_of_;         // of each replica
+  std::vector<std::size_t> first_of_;        // replica of each pool: they are alike
+  std::vector<double> per_token_;            // of each pool
   Group entrances_, decoders_;
   std::optional<Handovers> handovers_;
   std::vector<ReplicaLoad> loads_;

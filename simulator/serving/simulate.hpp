@@ -24,8 +24,8 @@ struct PoolSettings {
   InstanceSettings instance;
   std::int64_t replicas = 1;
   std::int64_t stages = 1, ranks = 1;  ///< as ServerSettings has them
-  BytesPerSecond link{0};              ///< what an instance sends, or receives, of caches
-  double per_token = 1;                ///< as ReplicaLoad has it
+  BytesPerSecond link{0};  ///< what an instance (each replica of attention) sends, or receives, of caches
+  double per_token = 1;    ///< as ReplicaLoad has it
 };
 
 /// A server of several pools behind one router. Requests go to instances of role prefill and both; from a
@@ -63,8 +63,7 @@ using ServingProgress = std::function<void(double fraction)>;
 /// it ends. A request that no instance of each kind can hold is rejected when it arrives.
 ///
 /// timers    one a pool
-/// requires  prefill pools and decode pools together, or neither, with blocks of the same size, one stage and
-///           one replica of attention
+/// requires  prefill pools and decode pools together, or neither, with blocks of the same size and one stage
 [[nodiscard]] Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
                                           std::span<BatchTimer* const> timers,
                                           const ServingProgress& progress = {});

@@ -79,5 +79,23 @@ BENCHMARK(predicted)
     ->Args({10'000'000, 64})
     ->Unit(benchmark::kMillisecond);
 
+/// The Mooncake conversation trace on eight replicas, as scenarios/serve-mooncake.yaml has it, a cold predictor
+/// each time; skipped without INFEROMETER_DATA.
+void mooncake(benchmark::State& state) {
+  const Library library{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
+  const Result<Scenario> scenario = load_scenario(library.root / "serve-mooncake.yaml", library);
+  if (!scenario) return state.SkipWithError(to_string(scenario.error()).c_str());
+  const Case& c = scenario->baseline;
+  const Structure structure = *compile(c.model(), c.plan);
+  const ServerSettings server = *server_of(c, kv_budget(c, structure));
+  ServingRun run;
+  for (auto _ : state) {
+    PredictedTimer timer(c, structure, scenario->calibration);
+    run = *simulate(server, *scenario->traffic, timer);
+  }
+  count(state, run);
+}
+BENCHMARK(mooncake)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace inferometer

@@ -1,6 +1,11 @@
+#include <fmt/format.h>
+
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "reports/reports.hpp"
+#include "reports/served_csv.hpp"
 #include "reports/serving_tables.hpp"
 #include "simulator/step_predictor.hpp"
 #include "tests/reports/example_study.hpp"
@@ -197,23 +202,90 @@ TEST_F(ServingStudy, ItsTraceHasEachRequestFromArrivalToLastToken) {
   }
 }
 
+TEST_F(ServingStudy, TracesHaveWhatEachPartOfAnInstanceDidAndItsExchanges) {
+  const std::string divided = "devices: 2\n" + served_scenario(40, 64) +
+                              "variants:\n  - {name: both share layers, set: {parallel.tensor: 2}}\n"
+                              "  - {name: two stages, set: {parallel.pipeline: 2}}\n";
+  const Scenario scenario = *load_scenario(write("s.yaml", divided), library_);
+  const StudyResult study = *run_study(scenario, scenario.calibration, nullptr, "", silent);
+  std::map<std::string, double> covered;  // of a category, variant by variant [us]
+  std::map<int, std::string> processes;
+  const auto trace = nlohmann::json::parse(trace_json(study));
+  for (const auto& e : trace.at("traceEvents")) {
+    const int process = e.at("pid");
+    if (e.at("name") == "process_name") processes[process] = e.at("args").at("name");
+    if (e.at("ph") != "X") continue;
+    const std::string& title = processes.at(process);
+    covered[title.substr(0, title.find(',')) + " " + e.at("cat").get<std::string>()] +=
+        e.at("dur").get<double>();
+  }
+  const auto us = [](Nanoseconds t) { return std::chrono::duration<double, std::micro>(t).count(); };
+  EXPECT_NEAR(covered["baseline step"], us(study.variants[0].serving->predicted.run.busy), 1);
+  EXPECT_EQ(covered.count("baseline collective"), 0U);
+  // What is exchanged is a part of the steps, and is what predictions of the same steps have.
+  const ServingRun& tensor = study.variants[1].serving->predicted.run;
+  const double exchanged = covered["both share layers collective"];
+  EXPECT_GT(exchanged, 0);
+  EXPECT_LT(exchanged, covered["both share layers step"]);
+  const VariantResult& v = study.variants[1];
+  double expected = 0;
+  for (const ServedSpan& span : tensor.spans.spans()) {
+    const Prediction p = predict(v.settings, v.structure, alike(span.totals), scenario.calibration);
+    for (const Span& part : p.timeline.spans) {
+      for (const std::int32_t n : part.nodes)
+        expected += std::holds_alternative<AllReduce>(v.structure.nodes[static_cast<std::size_t>(n)].op)
+                        ? static_cast<double>(span.steps) * us(part.duration)
+                        : 0;
+    }
+  }
+  EXPECT_NEAR(exchanged, expected, 1);
+  const ServingRun& staged = study.variants[2].serving->predicted.run;
+  EXPECT_NEAR(covered["two stages bubble"], us(staged.parts_time - staged.parts_busy), 1);
+}
+
+TEST_F(ServingStudy, RequestsAndLoadAreWrittenAsTables) {
+  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  const StudyResult study = *run_study(scenario, scenario.calibration, nullptr, "", silent);
+  const std::string requests = requests_csv(study), load = timeline_csv(study);
+  EXPECT_EQ(std::count(requests.begin(), requests.end(), '\n'), 1 + 3 * 40);
+  const ServingRun& run = study.variants[0].serving->predicted.run;
+  const RequestTimes first = times_of(run.requests[0], study.variants[0].serving->traffic->requests[0]);
+  const std::string line = requests.substr(requests.find('\n') + 1, requests.find('\n', 150));
+  EXPECT_TRUE(line.starts_with("baseline,predicted,0,0.000000,")) << line.substr(0, 80);
+  EXPECT_NE(line.find(fmt::format(",{:.4f},", 1e3 * first.e2el.count())), std::string::npos);
+  EXPECT_TRUE(
+      load.starts_with("variant,by,pool,start_s,running,waiting,kv_blocks_used,busy_s,output_tokens\n"));
+  // Tokens of all intervals are those of the run.
+  std::int64_t tokens = 0;
+  std::istringstream rows(load);
+  for (std::string row; std::getline(rows, row);) {
+    if (row.starts_with("baseline,")) tokens += std::stoll(row.substr(row.rfind(',') + 1));
+  }
+  EXPECT_EQ(tokens, run.output_tokens);
+}
+
 TEST_F(ServingStudy, EnergyAndCostAreToldWithWhatIsNotKnown) {
   const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
   RuleBackend backend;
   StudyResult study = *run_study(scenario, scenario.calibration, &backend, "", silent);
-  const auto json = nlohmann::json::parse(results_json(study)).at("variants").at(0);
-  const auto &predicted = json.at("predicted"), &executed = json.at("executed");
+  const auto variants = nlohmann::json::parse(results_json(study)).at("variants");
+  const auto &predicted = variants.at(0).at("predicted"), &executed = variants.at(0).at("executed");
   for (const char* key : {"energy_j", "energy_per_output_token_j", "cost_per_million_output_tokens_usd",
                           "cost_per_million_total_tokens_usd"})
     EXPECT_GT(predicted.at(key).get<double>(), 0) << key;
   EXPECT_GT(predicted.at("mean_power_w").get<double>(), 20);  // idle
   EXPECT_LE(predicted.at("mean_power_w").get<double>(), 100);
-  EXPECT_TRUE(executed.at("energy_j").is_null());
-  EXPECT_EQ(executed.at("cost_not_known"), "energy of executed steps is not measured");
+  // Of the first watch: 612.3 W while steps ran, 20 W between them.
+  const Served& run = *study.variants[0].serving->executed;
+  const double busy = std::chrono::duration<double>(run.run.busy).count();
+  EXPECT_NEAR(executed.at("energy_j").get<double>(), 20 * run.metrics.simulated_s + (612.3 - 20) * busy, 1e-9);
+  // Of the second only the clocks were seen.
+  EXPECT_EQ(variants.at(1).at("executed").at("cost_not_known"),
+            "power while steps were executed: not available");
   EXPECT_GT(executed.at("cost_per_million_output_tokens_usd").get<double>(), 0);
   for (const std::string& text : {results_table(study), report_markdown(study), report_html(study)}) {
     EXPECT_NE(text.find("J/output token"), std::string::npos);
-    EXPECT_NE(text.find("energy and cost: not known: energy of executed steps"), std::string::npos);
+    EXPECT_NE(text.find("energy and cost: not known: power while steps were executed"), std::string::npos);
   }
   for (VariantResult& v : study.variants)
     v.serving->predicted.metrics.cost = v.serving->executed->metrics.cost = {.not_known = "no power"};

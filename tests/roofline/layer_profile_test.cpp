@@ -18,28 +18,29 @@ StepTotals with_prompts(StepTotals t, std::int64_t count, std::int64_t fresh, st
   return t;
 }
 
-TEST(Table, IsLinearBetweenPointsAndHoldsItsFloor) {
-  const Table t({{{1}, 10}, {{3}, 20}, {{3}, 40}});  // the last two: 30
+TEST(InterpolatedTable, IsLinearBetweenPointsAndHoldsItsFloor) {
+  const InterpolatedTable t({{{1}, 10}, {{3}, 20}, {{3}, 40}});  // the last two: 30
   EXPECT_EQ(t.at({0}), 10);
   EXPECT_EQ(t.at({2}), 20);
   EXPECT_EQ(t.at({3}), 30);
   EXPECT_EQ(t.at({4}), 40);
 }
 
-TEST(Table, DoesNotFallBeyondItsLastPoint) {
-  const Table t({{{1}, 10}, {{2}, 5}});
+TEST(InterpolatedTable, DoesNotFallBeyondItsLastPoint) {
+  const InterpolatedTable t({{{1}, 10}, {{2}, 5}});
   EXPECT_EQ(t.at({3}), 5);
 }
 
-TEST(Table, NeverGoesBeyondTheCornersAroundAPoint) {
-  const Table t({{{0, 0}, 1}, {{0, 2}, 3}, {{4, 0}, 5}, {{4, 2}, 11}});
+TEST(InterpolatedTable, NeverGoesBeyondTheCornersAroundAPoint) {
+  const InterpolatedTable t({{{0, 0}, 1}, {{0, 2}, 3}, {{4, 0}, 5}, {{4, 2}, 11}});
   EXPECT_EQ(t.at({2, 1}), 5);  // (1 + 3 + 5 + 11) / 4
 }
 
-TEST(Table, MayBeRagged) {
-  const Table t({{{0, 0}, 1}, {{2, 0}, 3}, {{2, 4}, 7}});  // the first row has one point: it holds for all
+TEST(InterpolatedTable, MayBeRagged) {
+  const InterpolatedTable t(
+      {{{0, 0}, 1}, {{2, 0}, 3}, {{2, 4}, 7}});  // the first row has one point: it holds for all
   EXPECT_EQ(t.at({1, 4}), 4);
-  EXPECT_EQ(Table().at({1}), 0);
+  EXPECT_EQ(InterpolatedTable().at({1}), 0);
 }
 
 /// Layers cost what they count: 1 s a token of a product, 10 s an embedding, 100 s a logit row.

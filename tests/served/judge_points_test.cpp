@@ -62,7 +62,8 @@ TEST(ClosedLoop, KeepsSoManyRequestsInTheSystem) {
   ASSERT_EQ(traffic.requests.size(), 30U);
   EXPECT_EQ(traffic.requests[2].after, -1);
   EXPECT_EQ(traffic.requests[5].after, 2);
-  EXPECT_EQ(traffic.requests[5].arrival, Nanoseconds{500'000'000});
+  EXPECT_EQ(traffic.requests[5].arrival, Nanoseconds{0});
+  EXPECT_EQ(traffic.client_delay, Seconds{0.5});
   for (const Request& r : traffic.requests) {
     EXPECT_GE(r.prompt_tokens, 80);
     EXPECT_LE(r.prompt_tokens, 100);

@@ -83,13 +83,17 @@ TEST(BadRow, IsAWholeSessionWhereOneOfItsRequestsIsNone) {
             "t:5:37: error: is no JSON: a list is needed");
 }
 
-TEST(BadRow, AllAreCountedAndTheFirstFiveListed) {
+TEST(BadRow, AllAreCountedAndListed) {
   std::string text = "input_tokens,output_tokens\n1,1\n";
   for (int i = 0; i < 20; ++i) text += "1,0\n";
   const RequestTrace trace = read(text);
   EXPECT_EQ(trace.bad_rows, 20);
-  ASSERT_EQ(trace.first_bad.size(), 5U);
-  EXPECT_EQ(trace.first_bad.back().where.line, 7);
+  ASSERT_EQ(trace.first_bad.size(), 20U);
+  EXPECT_EQ(trace.first_bad.back().where.line, 22);
+  for (int i = 0; i < 10'000; ++i) text += "1,0\n";
+  const RequestTrace many = read(text);
+  EXPECT_EQ(many.bad_rows, 10'020);
+  EXPECT_EQ(many.first_bad.size(), 10'000U);
 }
 
 TEST(Trace, FailsWhereNoRowIsARequest) {

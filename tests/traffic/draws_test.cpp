@@ -67,6 +67,27 @@ TEST(Draws, LengthsWithoutVariationAreAllEqual) {
   for (const Request& r : made(spec).requests) EXPECT_EQ(r.prompt_tokens, 900);
 }
 
+TEST(Draws, UniformLengthsHaveBothEndsAndAllBetweenAlike) {
+  TrafficSpec spec = drawn(million);
+  spec.prompt = LengthSpec{.least = 10, .most = 13};
+  std::array<std::int64_t, 4> counts{};
+  for (const Request& r : made(spec).requests) ++counts.at(static_cast<std::size_t>(r.prompt_tokens - 10));
+  for (const std::int64_t count : counts) EXPECT_NEAR(static_cast<double>(count) / 250'000, 1, 0.01);
+  EXPECT_NE(made(spec).source.find("prompts of 10 to 13 tokens (uniform)"), std::string::npos);
+}
+
+TEST(Draws, ABadRowIsTold) {
+  TrafficSpec spec = drawn(0);
+  spec.file = "t.csv";
+  const Result<RequestTrace> trace = read_trace("input_tokens,output_tokens\n1,0\n3,4\n", "t.csv", 0);
+  ASSERT_TRUE(trace);
+  const Traffic traffic = made(spec, 1, *trace);
+  ASSERT_EQ(traffic.bad_rows.size(), 1U);
+  EXPECT_EQ(traffic.bad_rows[0], "line 2: output_tokens: \"0\" is no number of tokens from 1 on");
+  EXPECT_NE(traffic.source.find("1 rows of the file are no requests: line 2: output_tokens"),
+            std::string::npos);
+}
+
 TEST(Draws, GapsHaveTheirMeanAndVariationAtAMillion) {
   struct Wanted {
     ArrivalProcess process;

@@ -103,6 +103,33 @@ TEST(TraceFormat, LlmServingSimFlatAndAgentic) {
   EXPECT_EQ(shown(trace), "0:7:8 100:100:1 50:108:2:1 70:120:3:2");
 }
 
+TEST(TraceFormat, LlmServingSimTokensOfPromptsNameTheirBlocks) {
+  const auto line = [](int prompt, int first, int from_18) {
+    std::string text =
+        "{\"input_toks\": " + std::to_string(prompt) + ", \"output_toks\": 1, \"input_tok_ids\": [";
+    for (int i = 0; i < prompt; ++i)
+      text += (i > 0 ? ", " : "") + std::to_string(i == 0 ? first : i < 18 ? i : from_18 + i);
+    return text + "]}\n";
+  };
+  const std::string text = line(40, 5, 0) + line(50, 5, 9) + line(40, 6, 0);
+  const RequestTrace trace = read(text);
+  EXPECT_EQ(trace.traffic.block_tokens, 16);
+  const auto first = blocks(trace.traffic, 0), second = blocks(trace.traffic, 1),
+             third = blocks(trace.traffic, 2);
+  ASSERT_EQ(first.size(), 2U);
+  ASSERT_EQ(second.size(), 3U);
+  EXPECT_EQ(first[0], second[0]);
+  EXPECT_NE(first[1], second[1]);
+  // Another first token makes another prompt of all that follows.
+  EXPECT_NE(first[0], third[0]);
+  EXPECT_NE(first[1], third[1]);
+  const Result<RequestTrace> stated = read_trace(text, "t", 8);
+  ASSERT_TRUE(stated);
+  EXPECT_EQ(blocks(stated->traffic, 0).size(), 5U);
+  EXPECT_EQ(errors("{\"input_toks\": 7, \"output_toks\": 8, \"input_tok_ids\": [1, x]}\n"),
+            "t:1:54: error: input_tok_ids: \"1, x\" is no list of tokens");
+}
+
 TEST(TraceFormat, Apex) {
   EXPECT_EQ(shown(read("{\"StartTimeOffset\": 500, \"ContextTokens\": 3, \"GeneratedTokens\": 4, "
                        "\"SynthesizedBody\": \"a \\\"quoted\\\" {text}, [so]\"}\n"

@@ -75,14 +75,15 @@ Traffic two_that_outgrow() {
 }
 
 TEST(Preemption, BySwappingTakesTheTimeOfTheBlocksBothWays) {
-  const auto run_with = [](Seconds block) {
+  const auto run_with = [](Bytes block) {
     ServerSettings s = server(BatchingPolicy::vllm_v1, 4);
     s.instance.serving.preemption = Preemption::swap;
-    s.instance.swap_block = block;
+    s.instance.block = block;
+    s.instance.host_link = BytesPerSecond{1e9};
     LinearTimer timer;
     return *simulate(s, two_that_outgrow(), timer);
   };
-  const ServingRun free = run_with(Seconds{0}), paid = run_with(Seconds{1e-6});
+  const ServingRun free = run_with(Bytes{0}), paid = run_with(Bytes{1000});
   EXPECT_EQ(free.preemptions, 1);
   EXPECT_EQ(free.prompt_tokens, 32);  // nothing is computed again
   EXPECT_EQ(paid.requests[0].last_token - free.requests[0].last_token, Nanoseconds{2000});

@@ -209,6 +209,7 @@ TEST(Disaggregation, EveryRequestEndsOnceAndTokensAreConserved) {
     s.transfer.overlap = upto(2) == 0 ? KvOverlap::none : KvOverlap::layers;
     s.transfer.latency = Seconds{1e-7 * static_cast<double>(upto(50))};
     for (PoolSettings& p : s.pools) {
+      if (upto(3) == 0) p.ranks = 2;  // replicas of attention that share experts
       p.link = BytesPerSecond{upto(4) == 0 ? 1e18 : 1e8 * static_cast<double>(1 + upto(50))};
       Serving& serving = p.instance.serving;
       serving.policy = Names<BatchingPolicy>::list[static_cast<std::size_t>(upto(6))].first;
@@ -253,6 +254,22 @@ TEST(Disaggregation, EveryRequestEndsOnceAndTokensAreConserved) {
   }
   EXPECT_GT(preempted, 100);
   EXPECT_GT(sent, 10'000);
+}
+
+TEST(Disaggregation, ReplicasOfAttentionSendAndReceiveByThemselves) {
+  Traffic traffic = lone(100, 2);
+  traffic.requests.push_back(traffic.requests.front());
+  PooledServer s = disaggregated(1, 1);
+  for (PoolSettings& p : s.pools) p.ranks = 2;
+  const ServingRun run = run_of(s, traffic);
+  // Each replica computes one prompt, and its cache has links of its own to a decode replica of its own.
+  for (const RequestRecord& r : run.requests) {
+    EXPECT_EQ(r.first_token, ns(prompt_step));
+    EXPECT_EQ(r.last_token, ns(prompt_step + transfer + decode_step));
+  }
+  ASSERT_EQ(run.transfers.sent.spans().size(), 2U);
+  EXPECT_NE(run.transfers.sent.spans()[0].to, run.transfers.sent.spans()[1].to);
+  EXPECT_EQ(run.transfers.sent.spans()[0].there - run.transfers.sent.spans()[0].start, ns(transfer));
 }
 
 TEST(Disaggregation, ARequestThatNoDecodeInstanceCanHoldIsRejectedWhenItArrives) {

@@ -18,7 +18,7 @@ class TwoDecodes final : public Batch {
 TEST(ProfiledTimer, AddsTheHostToTheKernelsOfThePaddedStep) {
   ProfileTables tables;
   tables.dense = {{"qkv_proj", 1, Seconds{1}}, {"qkv_proj", 9, Seconds{9}}};
-  ProfiledTimer timer(LayerProfile(tables, {.layers = 1}),
+  ProfiledTimer timer(std::make_shared<const LayerProfile>(tables, ProfiledNetwork{.layers = 1}),
                       {.graph_sizes = {1, 8}, .per_step = Seconds{100}, .per_sequence = Seconds{1000}});
   EXPECT_EQ(timer.time(TwoDecodes()).value(), to_ticks(Seconds{8 + 100 + 2 * 1000}));
 }
@@ -27,7 +27,7 @@ TEST(ProfiledTimer, KnowsTheLongestDecode) {
   ProfileTables tables;
   tables.attention = {{0, 0, 2, 20, Seconds{20}}, {0, 0, 2, 30, Seconds{30}}};
   tables.skew = {{false, 2, Seconds{20}, Seconds{30}, Seconds{30}}};
-  ProfiledTimer timer(LayerProfile(tables, {.layers = 1}), {});
+  ProfiledTimer timer(std::make_shared<const LayerProfile>(tables, ProfiledNetwork{.layers = 1}), {});
   EXPECT_EQ(timer.time(TwoDecodes()).value(), to_ticks(Seconds{30}));
 }
 

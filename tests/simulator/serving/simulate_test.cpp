@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "simulator/serving/metrics.hpp"
 #include "tests/simulator/serving/workloads.hpp"
 
 namespace inferometer {
@@ -328,6 +329,42 @@ TEST(Serving, PromptsThatAreTakenWholeFitTheBudgetOfTokens) {
       EXPECT_LT(run.requests[0].first_token, run.requests[1].first_token) << text;
     }
   }
+}
+
+TEST(Spans, CoverTheTimeThatInstancesRanSteps) {
+  for (const ServerSettings& s : all_settings()) {
+    const Traffic traffic = random_traffic(13, 200, 20'000);
+    LinearTimer timer;
+    const ServingRun run = *simulate(s, traffic, timer);
+    ASSERT_FALSE(run.spans.full());
+    const Nanoseconds swaps = covered(run, ServedSpan::Kind::swap);
+    EXPECT_EQ(swaps, run.swaps.time);
+    EXPECT_EQ(covered(run, ServedSpan::Kind::step) + swaps, run.busy) << named(s);
+    std::int64_t steps = 0;
+    for (const ServedSpan& span : run.spans.spans()) {
+      if (span.kind == ServedSpan::Kind::step) steps += span.steps;
+    }
+    EXPECT_EQ(steps, run.steps) << named(s);
+    EXPECT_EQ(run.swaps.out, run.swaps.in) << named(s);
+  }
+}
+
+TEST(ClientDelay, IsInWhatAClientSeesAndInWhenItAsksAgain) {
+  Traffic traffic;
+  for (int i = 0; i < 3; ++i) traffic.requests.push_back({.prompt_tokens = 16, .output_tokens = 3});
+  traffic.concurrency = 1;
+  traffic.client_delay = Seconds{5e-6};
+  LinearTimer timer;
+  const ServingRun run = *simulate(server(BatchingPolicy::vllm_v1), traffic, timer);
+  EXPECT_EQ(run.requests[1].arrival, run.requests[0].last_token + Nanoseconds{5'000});
+  const Seconds limit = times_of(run.requests[0], traffic.requests[0]).ttft + Seconds{1e-6};
+  const ServingMetrics m = metrics_of(run, traffic, {.ttft = limit});
+  EXPECT_NEAR((m.client_ttft.mean - m.ttft.mean).count(), 5e-6, 1e-15);
+  EXPECT_NEAR((m.client_e2el.p99 - m.e2el.p99).count(), 5e-6, 1e-15);
+  // The engine keeps the limit, what clients see does not.
+  EXPECT_EQ(*m.slo_attainment, 0);
+  traffic.client_delay = Seconds{0};
+  EXPECT_EQ(*metrics_of(run, traffic, {.ttft = limit}).slo_attainment, 1);
 }
 
 }  // namespace

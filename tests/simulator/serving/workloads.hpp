@@ -58,13 +58,24 @@ inline ServerSettings server(BatchingPolicy policy, std::int64_t blocks = 200) {
   s.instance.serving.min_decodes = 6;
   s.instance.kv_blocks = blocks;
   s.instance.block_tokens = 16;
-  s.instance.swap_block = Seconds{1e-6};
+  s.instance.block = Bytes{1000};
+  s.instance.host_link = BytesPerSecond{1e9};
   return s;
 }
 
 inline bool same(const RequestRecord& a, const RequestRecord& b) {
   return a.arrival == b.arrival && a.admitted == b.admitted && a.first_token == b.first_token &&
          a.last_token == b.last_token && a.preemptions == b.preemptions && a.rejected == b.rejected;
+}
+
+/// Time that all spans of a kind cover.
+inline Nanoseconds covered(const PoolRun& run, ServedSpan::Kind kind) {
+  Nanoseconds sum{0};
+  for (const ServedSpan& span : run.spans.spans()) {
+    EXPECT_LE(span.start, span.end);
+    if (span.kind == kind) sum += span.end - span.start;
+  }
+  return sum;
 }
 
 /// Every policy with every way to keep the cache.

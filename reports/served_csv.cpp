@@ -1,0 +1,85 @@
+#include "reports/served_csv.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "reports/serving_tables.hpp"
+
+namespace inferometer {
+namespace {
+
+/// In quotes where a comma or a quote is in it.
+std::string cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string{"\"\""} : std::string{c};
+  return quoted + "\"";
+}
+
+double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
+
+void add_requests(std::string& csv, const std::string& run, const ServingResult& s, const Served& served) {
+  constexpr std::size_t most = 1'000'000;
+  const auto out = std::back_inserter(csv);
+  for (std::size_t i = 0; i < std::min(most, served.run.requests.size()); ++i) {
+    const RequestRecord& r = served.run.requests[i];
+    const Request& asked = s.traffic->requests[i];
+    fmt::format_to(out, "{},{},{:.6f},", run, i, seconds(r.arrival));
+    if (r.completed()) {
+      const RequestTimes t = times_of(r, asked);
+      const std::string tpot = t.tpot ? fmt::format("{:.4f}", 1e3 * t.tpot->count()) : "";
+      fmt::format_to(out, "{:.4f},{},{:.4f},{:.4f},", 1e3 * t.ttft.count(), tpot, 1e3 * t.e2el.count(),
+                     1e3 * t.queue.count());
+    } else {
+      csv += ",,,,";
+    }
+    fmt::format_to(out, "{},{},{},{}\n", asked.prompt_tokens, asked.output_tokens, r.preemptions,
+                   r.rejected ? "rejected" : "completed");
+  }
+}
+
+void add_load(std::string& csv, const std::string& run, const PoolRun& pool) {
+  const double interval = seconds(pool.load.interval());
+  const auto out = std::back_inserter(csv);
+  for (std::size_t i = 0; i < pool.load.samples().size(); ++i) {
+    const LoadTimeline::Sample mean = pool.load.samples()[i].mean();
+    fmt::format_to(out, "{},{},{:.6f},{:.3f},{:.3f},{:.1f},{:.6f},{}\n", run, cell(pool.name),
+                   interval * static_cast<double>(i), mean.running, mean.waiting, mean.kv_used, mean.seconds,
+                   mean.output_tokens);
+  }
+}
+
+template <class Visit>
+void runs(const StudyResult& study, Visit visit) {
+  for (const VariantResult& v : study.variants) {
+    if (!v.serving) continue;
+    visit(cell(v.name) + ",predicted", *v.serving, v.serving->predicted);
+    if (v.serving->executed)
+      visit(cell(v.name) + "," + std::string{executed_by(*v.serving)}, *v.serving, *v.serving->executed);
+  }
+}
+
+}  // namespace
+
+std::string requests_csv(const StudyResult& study) {
+  std::string csv =
+      "variant,by,request,arrival_s,ttft_ms,tpot_ms,e2el_ms,queue_ms,prompt_tokens,output_tokens,"
+      "preemptions,outcome\n";
+  runs(study, [&](const std::string& run, const ServingResult& s, const Served& served) {
+    add_requests(csv, run, s, served);
+  });
+  return csv;
+}
+
+std::string timeline_csv(const StudyResult& study) {
+  std::string csv = "variant,by,pool,start_s,running,waiting,kv_blocks_used,busy_s,output_tokens\n";
+  runs(study, [&](const std::string& run, const ServingResult&, const Served& served) {
+    add_load(csv, run, served.run);
+    for (const PoolRun& pool : served.run.pools) add_load(csv, run, pool);
+  });
+  return csv;
+}
+
+}  // namespace inferometer
