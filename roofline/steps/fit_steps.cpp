@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "model/nearest_rank.hpp"
+#include "model/quantile.hpp"
 
 namespace inferometer {
 namespace {
@@ -113,7 +114,9 @@ StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device
       const KernelCall& call = of.kernel->calls.front().call;
       // The first layer's products find none of their weights fetched ahead: short networks have too much of
       // it.
-      const double exposed = nearest_rank(std::move(of.exposed), 0.5);
+      // Of two, such as the first and the last norm of a network, the mean: a step has the sum of both.
+      std::sort(of.exposed.begin(), of.exposed.end());
+      const double exposed = quantile_of_sorted(of.exposed, 0.5);
       const Sample sample{call, chip_of(device, multiplied_by(call)),
                           1e6 * (multiplies(*of.kernel) ? stretch : 1) * exposed};
       if (attends_both(*of.kernel)) {
