@@ -74,6 +74,8 @@ int run_command(const Context& context, const RunOptions& options) {
                                      : results_table(*study));
   if (!context.json) fmt::print("\nreport: {}\n", std::filesystem::absolute(out / "report.html").string());
   const auto refused = [](const VariantResult& v) { return !v.not_measured.empty(); };
+  const auto served = [](const VariantResult& v) { return v.not_served.empty(); };
+  if (std::none_of(study->variants.begin(), study->variants.end(), served)) return failed;
   const bool asked = options.execute && !scenario->backend.empty();
   return asked && std::any_of(study->variants.begin(), study->variants.end(), refused) ? failed : done;
 }

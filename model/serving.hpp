@@ -132,10 +132,10 @@ void serving_fields(S& serving, Visit&& visit) {
         "requests arrive so many times as fast as the traffic says; sessions think as long");
   visit("serving.replicas", serving.replicas, "instances of the model behind the router");
   visit("serving.router", serving.router, "which replica a request goes to");
-  visit(
-      "serving.kv_link.bandwidth", serving.kv_link.bandwidth,
-      "pools: what an instance sends, or receives, of KV caches at most [B/s]; 0 B/s: what the links of its "
-      "devices carry");
+  visit("serving.kv_link.bandwidth", serving.kv_link.bandwidth,
+        "pools: what an instance, with parallel.data each replica of attention in it, sends, or receives, of "
+        "KV "
+        "caches at most [B/s]; 0 B/s: what the links of its devices carry");
   visit("serving.kv_link.latency", serving.kv_link.latency, "pools: of one transfer of a cache [s]");
   visit("serving.kv_link.overlap", serving.kv_link.overlap,
         "pools: whether the cache leaves layer by layer while the prompt is computed, or after it");

@@ -30,10 +30,13 @@ void add_requests(std::string& csv, const std::string& run, const ServingResult&
     if (r.completed()) {
       const RequestTimes t = times_of(r, asked);
       const std::string tpot = t.tpot ? fmt::format("{:.4f}", 1e3 * t.tpot->count()) : "";
-      fmt::format_to(out, "{:.4f},{},{:.4f},{:.4f},", 1e3 * t.ttft.count(), tpot, 1e3 * t.e2el.count(),
-                     1e3 * t.queue.count());
+      const Seconds delay = s.traffic->client_delay;
+      const std::string_view within = !s.level.limits() ? "" : is_good(t, delay, s.level) ? "yes" : "no";
+      fmt::format_to(out, "{:.4f},{},{:.4f},{:.4f},{:.4f},{:.4f},{},", 1e3 * t.ttft.count(), tpot,
+                     1e3 * t.e2el.count(), 1e3 * t.queue.count(), 1e3 * (t.ttft + delay).count(),
+                     1e3 * (t.e2el + delay).count(), within);
     } else {
-      csv += ",,,,";
+      csv += s.level.limits() ? ",,,,,,no," : ",,,,,,,";
     }
     fmt::format_to(out, "{},{},{},{}\n", asked.prompt_tokens, asked.output_tokens, r.preemptions,
                    r.rejected ? "rejected" : "completed");
@@ -65,8 +68,8 @@ void runs(const StudyResult& study, Visit visit) {
 
 std::string requests_csv(const StudyResult& study) {
   std::string csv =
-      "variant,by,request,arrival_s,ttft_ms,tpot_ms,e2el_ms,queue_ms,prompt_tokens,output_tokens,"
-      "preemptions,outcome\n";
+      "variant,by,request,arrival_s,ttft_ms,tpot_ms,e2el_ms,queue_ms,client_ttft_ms,client_e2el_ms,"
+      "within_slo,prompt_tokens,output_tokens,preemptions,outcome\n";
   runs(study, [&](const std::string& run, const ServingResult& s, const Served& served) {
     add_requests(csv, run, s, served);
   });

@@ -6,9 +6,9 @@
 namespace inferometer {
 
 /// Every request of every run: variant, by (predicted, executed or reused), request (its number in the
-/// traffic), arrival_s, ttft_ms, tpot_ms, e2el_ms, queue_ms (all in the engine), prompt_tokens,
-/// output_tokens, preemptions, outcome (completed or rejected). What does not apply is empty. Of runs of more
-/// than a million requests the first million.
+/// traffic), arrival_s, ttft_ms, tpot_ms, e2el_ms, queue_ms (in the engine), client_ttft_ms, client_e2el_ms,
+/// within_slo (yes or no, where there is one), prompt_tokens, output_tokens, preemptions, outcome (completed
+/// or rejected). What does not apply is empty. Of runs of more than a million requests the first million.
 std::string requests_csv(const StudyResult& study);
 
 /// Load over time in equal intervals: variant, by, pool (empty: all), start_s, running, waiting,

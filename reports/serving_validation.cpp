@@ -240,6 +240,10 @@ Errors unmet(const ServingValidation& validation, const std::vector<ServingLimit
                                       name(limit.level), what, value, most),
                           limit.where});
     };
+    if (static_cast<std::int64_t>(s.n) < limit.scored)
+      errors.push_back({fmt::format("{}: {} points are scored, at least {} are required", name(limit.level),
+                                    s.n, limit.scored),
+                        limit.where});
     check("TPOT", s.tpot_mape, limit.tpot_mape);
     check("TTFT", s.ttft_mape, limit.ttft_mape);
   }

@@ -125,7 +125,8 @@ void add_spans(Json& events, int process, const std::string& title, const PoolRu
     const std::string instance = fmt::format("instance {}", s.instance);
     const std::string part = parts > 1 ? fmt::format("{}, part {}", instance, s.part) : instance;
     if (s.kind == ServedSpan::Kind::swap) {
-      threads.add(instance + ", host link", "swap", "swap", s.start, s.end - s.start);
+      threads.add((pool.ranks > 1 ? part : instance) + ", host link", "swap", "swap", s.start,
+                  s.end - s.start);
     } else if (s.kind == ServedSpan::Kind::bubble) {
       threads.add(part, "bubble", "bubble", s.start, s.end - s.start);
     } else {
@@ -137,12 +138,26 @@ void add_spans(Json& events, int process, const std::string& title, const PoolRu
   }
 }
 
-void add_transfers(Json& events, int process, const std::string& title, const KvTransfers& transfers) {
-  const std::vector<SentCache>& sent = transfers.sent.spans();
+/// An instance by its number through all pools, as the spans of its pool call it.
+std::string instance_named(const std::vector<PoolRun>& pools, std::size_t number) {
+  for (const PoolRun& pool : pools) {
+    const auto instances = static_cast<std::size_t>(pool.instances),
+               ranks = static_cast<std::size_t>(pool.ranks);
+    if (number < instances) {
+      const std::string name = fmt::format("{} {}", pool.name, number / ranks);
+      return ranks > 1 ? fmt::format("{}, part {}", name, number % ranks) : name;
+    }
+    number -= instances;
+  }
+  return std::to_string(number);
+}
+
+void add_transfers(Json& events, int process, const std::string& title, const ServingRun& run) {
+  const std::vector<SentCache>& sent = run.transfers.sent.spans();
   name_process(events, process, title + ": KV transfers");
   for (const SentCache& s : sent)
-    add_slice(events, process, fmt::format("instance {} to {}", s.from, s.to), "transfer",
-              static_cast<std::size_t>(s.request), s.start, s.there, {{"bytes", s.bytes.value}});
+    add_slice(events, process, instance_named(run.pools, s.from) + " to " + instance_named(run.pools, s.to),
+              "transfer", static_cast<std::size_t>(s.request), s.start, s.there, {{"bytes", s.bytes.value}});
 }
 
 }  // namespace
@@ -152,7 +167,7 @@ void add_served(Json& events, int& process, const std::string& title, const Serv
   add_load(events, process, run.load);
   if (run.pools.empty()) add_spans(events, ++process, title, run);
   for (const PoolRun& pool : run.pools) add_spans(events, ++process, title, pool);
-  if (!run.transfers.sent.spans().empty()) add_transfers(events, ++process, title, run.transfers);
+  if (!run.transfers.sent.spans().empty()) add_transfers(events, ++process, title, run);
 }
 
 }  // namespace inferometer

@@ -35,6 +35,7 @@ PaperLimit read_paper_limit(Reader in) {
 ServingLimit read_serving_limit(Reader in) {
   ServingLimit limit{.tpot_mape = in.required<double>("tpot_mape"),
                      .ttft_mape = in.required<double>("ttft_mape"),
+                     .scored = in.optional<std::int64_t>("scored", 1),
                      .where = in.where()};
   limit.level = read_name<ServingLevel>(in, "level");
   if (in.has("tpot_mape") && limit.tpot_mape <= 0) in.error("tpot_mape", "must be positive");

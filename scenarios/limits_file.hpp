@@ -40,10 +40,11 @@ struct Names<ServingLevel> {
 struct ServingLimit {
   ServingLevel level = ServingLevel::generic;
   double tpot_mape = 0, ttft_mape = 0;  ///< highest mean absolute errors of scored points
+  std::int64_t scored = 1;              ///< fewest points that must be scored
   Location where;
 };
 
-/// Reads {limits: [{level, tpot_mape, ttft_mape}]}.
+/// Reads {limits: [{level, tpot_mape, ttft_mape, scored}]}.
 /// errors  as read_limits()
 [[nodiscard]] Result<std::vector<ServingLimit>> read_serving_limits(const std::string& text,
                                                                     const std::filesystem::path& file);

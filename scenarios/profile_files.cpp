@@ -45,11 +45,7 @@ struct ProfileFolder {
   std::string prefix;
   Errors errors;
 
-  /// Adds errors. returns  a value that is never used then
-  bool fail(const Errors& more) {
-    errors.insert(errors.end(), more.begin(), more.end());
-    return true;
-  }
+  void fail(const Errors& more) { errors.insert(errors.end(), more.begin(), more.end()); }
   std::optional<fs::path> find(std::string_view table) const {
     for (const std::string& name : {std::string{table}, prefix + std::string{table}}) {
       if (fs::path file = folder / (name + ".csv"); fs::exists(file)) return file;
@@ -106,8 +102,9 @@ void read_skew(ProfileFolder& in, const fs::path& file, std::vector<ProfileTable
       in.errors);
 }
 
-/// Whether the profile's owner lets simulations use its skew.
-bool skew_applies(ProfileFolder& in) {
+/// What is said beside the tables: whether the profile's owner lets simulations use its skew, and of what
+/// network and device it is.
+void read_meta(ProfileFolder& in, ProfileTables& tables) {
   for (const fs::path& file :
        {in.folder / "meta.yaml", in.folder / "profile_meta.yaml", in.folder.parent_path() / "meta.yaml"}) {
     if (!fs::exists(file)) continue;
@@ -116,10 +113,21 @@ bool skew_applies(ProfileFolder& in) {
     const Result<Document> document = parse_yaml(*text, file.string());
     if (!document) return in.fail(document.error());
     Reader meta(*document, "", in.errors);
-    std::optional<Reader> fit = meta.maybe_mapping("skew_fit");
-    return !fit || fit->optional<bool>("enabled", true);
+    if (std::optional<Reader> fit = meta.maybe_mapping("skew_fit"))
+      tables.skew_applies = fit->optional<bool>("enabled", true);
+    ProfileTables::Network& network = tables.network;
+    network.device = meta.optional<std::string>("gpu", "");
+    network.dtype = meta.optional<std::string>("variant", "");
+    std::optional<Reader> engine = meta.maybe_mapping("engine_effective");
+    std::optional<Reader> config = engine ? engine->maybe_mapping("hf_overrides") : std::nullopt;
+    if (!config) return;
+    network.hidden = config->optional<std::int64_t>("hidden_size", 0);
+    network.heads = config->optional<std::int64_t>("num_attention_heads", 0);
+    network.kv_heads = config->optional<std::int64_t>("num_key_value_heads", 0);
+    network.intermediate = config->optional<std::int64_t>("intermediate_size", 0);
+    network.vocab = config->optional<std::int64_t>("vocab_size", 0);
+    return;
   }
-  return true;
 }
 
 std::string median_of(std::string_view op) { return fmt::format("time_stats.{}.median", op); }
@@ -146,7 +154,7 @@ Result<ProfileTables> read_llmservingsim_profile(const fs::path& folder, std::in
   for (const char* name : {"skew", "decode_skew"}) {
     if (const auto file = in.find(name)) read_skew(in, *file, tables.skew);
   }
-  tables.skew_applies = skew_applies(in);
+  read_meta(in, tables);
   if (const auto file = in.find("moe")) {
     in.timed(*file, {"tokens", "activated_experts"}, [&](Row& row, Seconds time) {
       tables.experts.push_back(
@@ -169,6 +177,14 @@ Result<ProfileTables> read_vidur_profile(const fs::path& mlp, const fs::path& at
       },
       [&](Row& row) {
         if (row.positive<std::int64_t>(degree) != tensor_parallel) return;
+        ProfileTables::Network& network = tables.network;
+        for (auto [column, value] : {std::pair{"n_embd", &network.hidden},
+                                     {"n_head", &network.heads},
+                                     {"n_kv_head", &network.kv_heads},
+                                     {"n_expanded_embd", &network.intermediate},
+                                     {"vocab_size", &network.vocab}}) {
+          if (row.has(column)) *value = row.positive<std::int64_t>(column);
+        }
         const auto tokens = row.positive<double>("num_tokens");
         for (const ProfileLayer& layer : profile_layers) {
           if (const auto time = median(row, layer.name)) tables.dense.push_back({layer.name, tokens, *time});

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <vector>
 
+#include "model/setting_text.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/check_case.hpp"
 #include "scenarios/files.hpp"
@@ -37,6 +39,20 @@ std::string hash_of(const std::vector<fs::path>& files) {
 /// What a profile of one layer cannot say of this network and plan.
 std::string not_profiled(const Case& c, const ProfileTables& tables) {
   const Architecture& model = c.model();
+  const ProfileTables::Network& of = tables.network;
+  std::string differs;
+  for (const auto& [what, profiled, ours] : {std::tuple{"hidden size", of.hidden, model.hidden},
+                                             {"heads", of.heads, model.heads},
+                                             {"key heads", of.kv_heads, model.kv_heads},
+                                             {"feed-forward width", of.intermediate, model.intermediate},
+                                             {"vocabulary", of.vocab, model.vocab}}) {
+    if (profiled != 0 && profiled != ours)
+      differs += fmt::format("{}{} {} instead of {}", differs.empty() ? "" : ", ", what, profiled, ours);
+  }
+  if (!differs.empty()) return fmt::format("is of another network than {}: {}", model.name, differs);
+  const std::string weights = print_setting(c.plan.precision.weights);
+  if (!of.dtype.empty() && weights != of.dtype)
+    return fmt::format("is of weights in {}, precision.weights is {}", of.dtype, weights);
   const bool experts = model.moe.has_value();
   if (experts && tables.experts.empty()) return model.name + " has experts, and the profile times none";
   if (!experts && !tables.experts.empty()) return "times experts, and " + model.name + " has none";
@@ -80,13 +96,14 @@ StepProfile read_step_profile(Reader in, const Case& c, const fs::path& folder) 
   }
   const std::vector<fs::path> files = vidur ? std::vector{mlp, attention} : tables_in(tables_folder);
   return {.layers = std::make_shared<const LayerProfile>(*tables, network),
-          .source = fmt::format("profile {} (hash {})",
-                                vidur ? mlp.string() + ", " + attention.string() : tables_folder.string(),
-                                hash_of(files))};
+          .source = fmt::format(
+              "profile {} (hash {}), measured on {}",
+              vidur ? mlp.string() + ", " + attention.string() : tables_folder.string(), hash_of(files),
+              tables->network.device.empty() ? "a device that it does not name" : tables->network.device)};
 }
 
 bool profile_follows(std::string_view path) {
-  constexpr std::array sections{"serving.", "launch.", "workload.", "draws."};
+  constexpr std::array sections{"serving.", "launch.batch_buckets", "workload.", "draws."};
   return std::any_of(sections.begin(), sections.end(),
                      [&](std::string_view section) { return path.starts_with(section); });
 }

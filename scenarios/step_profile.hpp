@@ -24,7 +24,7 @@ struct StepProfile {
 StepProfile read_step_profile(Reader in, const Case& c, const std::filesystem::path& folder);
 
 /// Whether times that were measured once hold under another value of a setting: limits of the engine,
-/// traffic, recorded steps; not what changes kernels.
+/// traffic, what recorded steps are padded to; not what changes kernels or how they follow one another.
 bool profile_follows(std::string_view path);
 
 }  // namespace inferometer

@@ -19,9 +19,22 @@ bool Collection::settle(TraceRow& row) {
   if (!row.bad.empty()) return false;
   if (row.begins_with_prefix()) *row.prompt += row.prefix_length;
   if (*row.prompt > most_prompt_tokens) row.refuse("has a prompt of more than 100000000 tokens", 0);
-  if (row.blocks.empty() && !row.token_ids.empty()) row.identify_tokens(stated_ > 0 ? stated_ : 16);
+  if (row.blocks.empty() && !row.prompt_ids.empty()) identify(row);
   if (row.begins_with_prefix() || !row.blocks.empty()) check_blocks(row);
   return row.bad.empty();
+}
+
+/// Outputs that are not listed are not known.
+void Collection::identify(TraceRow& row) {
+  constexpr std::int64_t block = 16;  // as engines have it
+  const auto check = [&](const char* what, const std::vector<std::uint64_t>& ids, std::int64_t tokens) {
+    if (std::ssize(ids) != tokens)
+      row.refuse(
+          "has " + std::to_string(ids.size()) + " " + what + " for " + std::to_string(tokens) + " tokens", 0);
+  };
+  check("input_tok_ids", row.prompt_ids, *row.prompt);
+  if (!row.output_ids.empty()) check("output_tok_ids", row.output_ids, *row.output);
+  if (row.bad.empty()) row.identify_tokens(stated_ > 0 ? stated_ : block);
 }
 
 void Collection::check_blocks(TraceRow& row) {
@@ -33,7 +46,8 @@ void Collection::check_blocks(TraceRow& row) {
     return row.refuse("has blocks of nobody says how many tokens", 0);
   }
   const std::int64_t count = std::ssize(row.blocks), earlier = trace_.traffic.block_tokens;
-  if (count > (*row.prompt + row.block_tokens - 1) / row.block_tokens)
+  const std::int64_t known = *row.prompt + std::ssize(row.output_ids);
+  if (count > (known + row.block_tokens - 1) / row.block_tokens)
     row.refuse("has " + std::to_string(count) + " blocks of " + std::to_string(row.block_tokens) +
                    " tokens, more than its prompt of " + std::to_string(*row.prompt) +
                    " tokens; is block_tokens another?",
@@ -55,7 +69,8 @@ void Collection::keep(const TraceRow& row) {
     trace_.traffic.block_tokens = row.block_tokens;
     request.first_block = std::ssize(blocks);
     // Where the prompt ends within the last one, that is no block of prompt and output.
-    const std::int64_t full = std::min(std::ssize(row.blocks), *row.prompt / row.block_tokens);
+    const std::int64_t known = *row.prompt + std::ssize(row.output_ids);
+    const std::int64_t full = std::min(std::ssize(row.blocks), known / row.block_tokens);
     request.blocks = static_cast<std::int32_t>(full);
     blocks.insert(blocks.end(), row.blocks.begin(), row.blocks.begin() + full);
   } else if (row.begins_with_prefix()) {

@@ -28,6 +28,7 @@ class Collection {
   Result<RequestTrace> finish();
 
  private:
+  void identify(TraceRow& row);
   void check_blocks(TraceRow& row);
   void share_prefix(const TraceRow& row, Request& request);
 

@@ -47,7 +47,8 @@ constexpr std::array list{
     Column{Role::arrival, "arrival_time_ns", ns},
     Column{Role::prompt, "input_toks"},
     Column{Role::output, "output_toks"},
-    Column{Role::token_ids, "input_tok_ids"},
+    Column{Role::prompt_ids, "input_tok_ids"},
+    Column{Role::output_ids, "output_tok_ids"},
     Column{Role::turns, "sub_requests"},
     Column{Role::pause, "tool_duration_ns", ns},
     // BLIS TraceV2

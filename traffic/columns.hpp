@@ -11,7 +11,8 @@ struct Column {
     prompt,         ///< tokens
     output,         ///< tokens
     blocks,         ///< identities of the prompt's blocks; `scale` tokens of each, 0: the format does not say
-    token_ids,      ///< the prompt itself
+    prompt_ids,     ///< the tokens of the prompt,
+    output_ids,     ///< and of the output
     session,        ///< rows of one session have the same text here
     elapsed,        ///< from arrival to end as it was recorded; `scale` ns
     end,            ///< when it ended as it was recorded; `scale` ns

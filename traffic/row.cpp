@@ -76,8 +76,11 @@ void TraceRow::set(const Column& column, std::string_view text, std::size_t at) 
       block_tokens = column.scale;
       if (!read_numbers(text, blocks)) wrong("no list of identities");
       break;
-    case Role::token_ids:
-      if (!read_numbers(text, token_ids)) wrong("no list of tokens");
+    case Role::prompt_ids:
+      if (!read_numbers(text, prompt_ids)) wrong("no list of tokens");
+      break;
+    case Role::output_ids:
+      if (!read_numbers(text, output_ids)) wrong("no list of tokens");
       break;
     case Role::session:
       session = text;
@@ -110,20 +113,25 @@ void TraceRow::set(const Column& column, std::string_view text, std::size_t at) 
 }
 
 void TraceRow::clear() {
-  std::vector<std::uint64_t> kept = std::move(blocks), tokens = std::move(token_ids);
-  kept.clear();
-  tokens.clear();
+  std::vector<std::uint64_t> kept = std::move(blocks), prompts = std::move(prompt_ids),
+                             outputs = std::move(output_ids);
   *this = {};
-  blocks = std::move(kept);
-  token_ids = std::move(tokens);
+  for (const auto& [to, from] :
+       {std::pair{&blocks, &kept}, {&prompt_ids, &prompts}, {&output_ids, &outputs}}) {
+    from->clear();
+    *to = std::move(*from);
+  }
 }
 
 void TraceRow::identify_tokens(std::int64_t block) {
   block_tokens = block;
   std::uint64_t all = 0;
-  for (std::size_t i = 0; i < token_ids.size(); ++i) {
-    all = mix(all + mix(token_ids[i] + 1));
-    if ((i + 1) % static_cast<std::size_t>(block) == 0) blocks.push_back(all);
+  std::int64_t count = 0;
+  for (const std::vector<std::uint64_t>* ids : {&prompt_ids, &output_ids}) {
+    for (const std::uint64_t id : *ids) {
+      all = mix(all + mix(id + 1));
+      if (++count % block == 0) blocks.push_back(all);
+    }
   }
 }
 

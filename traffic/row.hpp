@@ -17,7 +17,7 @@ struct TraceRow {
   std::int64_t pause = 0, prefix_length = 0, images = 0;
   std::string_view session, prefix_group;
   bool seconds = false;
-  std::vector<std::uint64_t> blocks, token_ids;
+  std::vector<std::uint64_t> blocks, prompt_ids, output_ids;
   std::int64_t block_tokens = 0;  ///< of an identity
 
   std::string bad;         ///< why it is no request, the first reason
@@ -30,7 +30,7 @@ struct TraceRow {
   bool begins_with_prefix() const { return blocks.empty() && !prefix_group.empty() && prefix_length > 0; }
   /// Takes the text of a cell, or refuses the row. An empty cell of what a row need not have says nothing.
   void set(const Column& column, std::string_view text, std::size_t at);
-  /// Names the full blocks of its tokens, each by all tokens up to its end.
+  /// Names the full blocks of its tokens, prompt and output, each by all tokens up to its end.
   void identify_tokens(std::int64_t block);
   /// Forgets what a row said; buffers stay.
   void clear();

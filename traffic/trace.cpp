@@ -116,7 +116,8 @@ class Reading {
           const Column* column = column_named(key);
           if (column == nullptr) return;
           if (column->role == Role::turns) return turns(value, at);
-          const bool list = column->role == Role::blocks || column->role == Role::token_ids;
+          const bool list = column->role == Role::blocks || column->role == Role::prompt_ids ||
+                            column->role == Role::output_ids;
           if (list != value.starts_with('['))
             return row.refuse(std::string{key} + (list ? ": a list is needed" : ": a list"), begin + at);
           if (list || value.starts_with('"')) value = value.substr(1, value.size() - 2);

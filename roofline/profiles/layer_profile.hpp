@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,12 @@ struct ProfileTables {
     double tokens = 0, activated = 0;
     Seconds time{0};
   };
+  /// What a profile says of its network, 0 where it does not; nothing is known of the rest.
+  struct Network {
+    std::int64_t hidden = 0, heads = 0, kv_heads = 0, intermediate = 0, vocab = 0;
+    std::string dtype;   ///< that the network was multiplied in, as the profile calls it
+    std::string device;  ///< likewise
+  } network;
   std::vector<Layer> dense;         ///< by tokens of the step
   std::vector<Layer> per_sequence;  ///< by logit rows
   std::vector<Attention> attention;

@@ -7,8 +7,11 @@ namespace inferometer {
 ExpertGroup::ExpertGroup(const InstanceSettings& settings, std::int64_t ranks, const Traffic& traffic,
                          std::vector<RequestRecord>& requests, PoolRun& run)
     : run_(run), number_(settings.number) {
-  for (std::int64_t i = 0; i < ranks; ++i)
-    ranks_.push_back(std::make_unique<Instance>(settings, traffic, requests, run));
+  for (std::int64_t i = 0; i < ranks; ++i) {
+    InstanceSettings own = settings;
+    own.part = static_cast<std::int32_t>(i);
+    ranks_.push_back(std::make_unique<Instance>(own, traffic, requests, run));
+  }
   batches_.resize(ranks_.size());
   ends_.resize(ranks_.size());
 }

@@ -134,9 +134,15 @@ bool Instance::may_idle() const {
 /// When what was to be swapped has been.
 Nanoseconds Instance::behind_swaps(Nanoseconds now) {
   if (swap_time_ == Nanoseconds{0}) return now;
-  const Nanoseconds end = now + std::exchange(swap_time_, Nanoseconds{0});
-  run_.swaps.time += end - now;
-  run_.spans.add({.kind = ServedSpan::Kind::swap, .instance = settings_.number, .start = now, .end = end});
+  const Nanoseconds start = std::max(now, shared_->link_free);
+  const Nanoseconds end = start + std::exchange(swap_time_, Nanoseconds{0});
+  shared_->link_free = end;
+  run_.swaps.time += end - start;
+  run_.spans.add({.kind = ServedSpan::Kind::swap,
+                  .instance = settings_.number,
+                  .part = settings_.part,
+                  .start = start,
+                  .end = end});
   return end;
 }
 

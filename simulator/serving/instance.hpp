@@ -23,6 +23,7 @@ struct InstanceSettings {
   Bytes block{0};               ///< of each device, all layers
   BytesPerSecond host_link{0};  ///< of each device, one way (preemption: swap)
   std::int32_t number = 0;      ///< in its pool
+  std::int32_t part = 0;        ///< of a replica whose parts have caches and links of their own
   PoolRole role = PoolRole::both;
   std::uint64_t seed = 1;
 };
@@ -151,7 +152,8 @@ class Instance final : public Replica, private Batch {
     std::vector<std::int32_t> unused;
     std::deque<std::int32_t> waiting;
     std::int64_t outstanding = 0;
-    Nanoseconds noted{0};  ///< end of the last step that did
+    Nanoseconds noted{0};      ///< end of the last step that did
+    Nanoseconds link_free{0};  ///< when the link to host memory is
     std::vector<Instance*> lanes;
   };
   Instance(const InstanceSettings& settings, const Traffic& traffic, std::vector<RequestRecord>& requests,

@@ -72,6 +72,18 @@ PoolMetrics metrics_of(const PoolRun& run, double duration) {
   return m;
 }
 
+/// Over the instances of those pools that swapped.
+std::optional<SwapMetrics> swaps_of(const ServingRun& run, double duration) {
+  if (run.swaps.out.value == 0) return std::nullopt;
+  std::int64_t instances = run.pools.empty() ? run.instances : 0;
+  for (const PoolRun& pool : run.pools) instances += pool.swaps.out.value > 0 ? pool.instances : 0;
+  const double time = seconds(run.swaps.time);
+  return SwapMetrics{.out = run.swaps.out,
+                     .in = run.swaps.in,
+                     .time = Seconds{time},
+                     .part = duration > 0 ? time / duration / static_cast<double>(instances) : 0};
+}
+
 }  // namespace
 
 RequestTimes times_of(const RequestRecord& record, const Request& request) {
@@ -144,12 +156,7 @@ ServingMetrics metrics_of(const ServingRun& run, const Traffic& traffic, const S
   }
   m.utilisation = duration > 0 ? seconds(run.busy) / duration / static_cast<double>(run.instances) : 0;
   if (run.parts_time > Nanoseconds{0}) m.bubbles = 1 - seconds(run.parts_busy) / seconds(run.parts_time);
-  if (run.swaps.out.value > 0)
-    m.swaps = {
-        .out = run.swaps.out,
-        .in = run.swaps.in,
-        .time = Seconds{seconds(run.swaps.time)},
-        .part = duration > 0 ? seconds(run.swaps.time) / duration / static_cast<double>(run.instances) : 0};
+  m.swaps = swaps_of(run, duration);
   const std::int64_t needed = run.prompt_tokens + run.prefix_hit_tokens;
   m.prefix_hit_rate =
       needed > 0 ? static_cast<double>(run.prefix_hit_tokens) / static_cast<double>(needed) : 0;

@@ -62,7 +62,7 @@ struct TransferMetrics {
 struct SwapMetrics {
   Bytes out{0}, in{0};
   Seconds time{0};  ///< of all instances
-  double part = 0;  ///< of the time: that of an instance's link to host memory in use
+  double part = 0;  ///< of the time, with its link to host memory in use: an instance of the pools that swap
 };
 
 /// A run under vLLM's names, each as `vllm bench serve` defines it, at two boundaries. In the engine a token

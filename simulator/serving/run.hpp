@@ -73,6 +73,7 @@ struct PoolRun {
   Nanoseconds parts_time{0}, parts_busy{0};
   Nanoseconds end{0};  ///< of the last step
   std::int64_t instances = 1;
+  std::int64_t ranks = 1;  ///< replicas of attention in a replica: so many instances
   SpanLog<ServedSpan> spans;
 
   /// Both together, but for spans, which stay with their pools; blocks are those of the one whose cache was

@@ -57,7 +57,11 @@ BytesPerSecond kv_link_of(const Case& c) {
 
 Result<ServerSettings> server_of(const Case& c, const KvBudget& budget) {
   if (Errors errors = check_serving(c); !errors.empty()) return failure(std::move(errors));
-  if (budget.fitting < std::max<std::int64_t>(1, budget.blocks)) {
+  // Windowed layers keep less than a block's bytes of most tokens: engines state more blocks than fit in
+  // full.
+  const std::vector<bool>& windows = c.model().windowed_layer;
+  const bool in_full = std::find(windows.begin(), windows.end(), true) == windows.end();
+  if (budget.blocks < 1 || (in_full && budget.blocks > budget.fitting)) {
     constexpr double gib = 1 << 30;
     const auto in_gib = [](Bytes b) { return static_cast<double>(b.value) / gib; };
     const std::string asked =

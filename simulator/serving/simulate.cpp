@@ -37,6 +37,7 @@ class Server {
       run.device = pool.device;
       run.role = pool.instance.role;
       run.instances = pool.replicas * pool.ranks;
+      run.ranks = pool.ranks;
       run.kv_blocks = pool.instance.kv_blocks;
       per_token_.push_back(pool.per_token);
       if (run.role == PoolRole::decode) sent_block_tokens = pool.instance.block_tokens;

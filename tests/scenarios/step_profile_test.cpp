@@ -56,6 +56,26 @@ TEST_F(StepProfiles, RefuseWhatTheyDoNotFollow) {
       told_of("profile: {folder: prof, mlp: m.csv}\n").find("profile: {folder: FOLDER} of LLMServingSim"),
       std::string::npos);
   EXPECT_NE(told_of("profile: {folder: none}\n").find("none/dense.csv"), std::string::npos);
+  EXPECT_NE(told_of(profile + "variants: [{name: v, set: {launch.overlap: true}}]\n")
+                .find("launch.overlap: kernels"),
+            std::string::npos);
+}
+
+TEST_F(StepProfiles, AreOfTheScenariosNetworkAndWeights) {
+  write_profile();
+  const Result<Scenario> scenario = load_scenario(write("s.yaml", served_scenario(4, 64)), library_);
+  ASSERT_TRUE(scenario);
+  const Architecture& model = scenario->baseline.model();
+  const std::string profile = "profile: {folder: prof}\n";
+  write("prof/meta.yaml",
+        "gpu: Some GPU\nvariant: bf16\nengine_effective: {hf_overrides: {num_attention_heads: " +
+            std::to_string(model.heads) + "}}\n");
+  EXPECT_EQ(told_of(profile), "");
+  EXPECT_NE(told_of(profile + "plan: {precision: {weights: fp8}}\n")
+                .find("is of weights in bf16, precision.weights is fp8"),
+            std::string::npos);
+  write("prof/meta.yaml", "engine_effective: {hf_overrides: {num_attention_heads: 77}}\n");
+  EXPECT_NE(told_of(profile).find("heads 77 instead of " + std::to_string(model.heads)), std::string::npos);
 }
 
 }  // namespace

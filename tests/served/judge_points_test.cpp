@@ -118,6 +118,11 @@ TEST(ServingLimits, ThatAreExceededAreToldWithBothFigures) {
   ASSERT_TRUE(limits) << to_string(limits.error());
   EXPECT_EQ(to_string(unmet(validation, *limits)),
             "l.yaml:2:5: error: generic TTFT: mean absolute error in % 50.00, at most 40.00 is required\n");
+  const auto more =
+      read_serving_limits("limits: [{level: generic, tpot_mape: 99, ttft_mape: 99, scored: 2}]", "l.yaml");
+  ASSERT_TRUE(more) << to_string(more.error());
+  EXPECT_EQ(to_string(unmet(validation, *more)),
+            "l.yaml:1:10: error: generic: 1 points are scored, at least 2 are required\n");
   const auto wrong =
       read_serving_limits("limits:\n  - {level: best, tpot_mape: 0, ttft_mape: 4}\n", "l.yaml");
   ASSERT_FALSE(wrong);

@@ -99,8 +99,8 @@ TEST(TraceFormat, LlmServingSimFlatAndAgentic) {
       "{\"session_id\": \"s0\", \"arrival_time_ns\": 1000, \"sub_requests\": [{\"input_toks\": 100, "
       "\"output_toks\": 1, \"tool_duration_ns\": 50}, {\"input_toks\": 108, \"output_toks\": 2, "
       "\"tool_duration_ns\": 70}, {\"output_toks\": 3, \"input_toks\": 120}]}\n"
-      "{\"input_toks\": 7, \"output_toks\": 8, \"arrival_time_ns\": 900, \"input_tok_ids\": [1, 2]}\n");
-  EXPECT_EQ(shown(trace), "0:7:8 100:100:1 50:108:2:1 70:120:3:2");
+      "{\"input_toks\": 2, \"output_toks\": 8, \"arrival_time_ns\": 900, \"input_tok_ids\": [1, 2]}\n");
+  EXPECT_EQ(shown(trace), "0:2:8 100:100:1 50:108:2:1 70:120:3:2");
 }
 
 TEST(TraceFormat, LlmServingSimTokensOfPromptsNameTheirBlocks) {
@@ -128,6 +128,26 @@ TEST(TraceFormat, LlmServingSimTokensOfPromptsNameTheirBlocks) {
   EXPECT_EQ(blocks(stated->traffic, 0).size(), 5U);
   EXPECT_EQ(errors("{\"input_toks\": 7, \"output_toks\": 8, \"input_tok_ids\": [1, x]}\n"),
             "t:1:54: error: input_tok_ids: \"1, x\" is no list of tokens");
+}
+
+TEST(TraceFormat, LlmServingSimTokensOfOutputsNameTheBlocksOfTheNextTurn) {
+  const auto ids = [](int from, int to) {
+    std::string text;
+    for (int i = from; i < to; ++i) text += (i > from ? ", " : "") + std::to_string(i);
+    return "[" + text + "]";
+  };
+  const std::string first = "{\"input_toks\": 16, \"output_toks\": 33, \"input_tok_ids\": " + ids(0, 16) +
+                            ", \"output_tok_ids\": " + ids(16, 49) + "}\n";
+  const std::string second =
+      "{\"input_toks\": 50, \"output_toks\": 1, \"input_tok_ids\": " + ids(0, 50) + "}\n";
+  const RequestTrace trace = read(first + second);
+  ASSERT_EQ(blocks(trace.traffic, 0).size(), 3U);  // 48 of 49 tokens
+  EXPECT_EQ(blocks(trace.traffic, 0), blocks(trace.traffic, 1));
+  EXPECT_EQ(errors("{\"input_toks\": 3, \"output_toks\": 1, \"input_tok_ids\": [1, 2]}\n"),
+            "t:1:1: error: has 2 input_tok_ids for 3 tokens");
+  EXPECT_EQ(
+      errors("{\"input_toks\": 1, \"output_toks\": 1, \"input_tok_ids\": [1], \"output_tok_ids\": [2, 3]}\n"),
+      "t:1:1: error: has 2 output_tok_ids for 1 tokens");
 }
 
 TEST(TraceFormat, Apex) {

@@ -70,6 +70,13 @@ TEST(Pipeline, EveryRequestEndsOnceAndTokensAreConserved) {
         ++whole;
         EXPECT_EQ(covered(*run, ServedSpan::Kind::step), run->parts_busy) << named(s);
         EXPECT_EQ(covered(*run, ServedSpan::Kind::bubble), run->parts_time - run->parts_busy) << named(s);
+        // All lanes copy over one link.
+        Nanoseconds copied{0};
+        for (const ServedSpan& span : run->spans.spans()) {
+          if (span.kind != ServedSpan::Kind::swap) continue;
+          EXPECT_GE(span.start, copied) << named(s);
+          copied = span.end;
+        }
       }
     }
   }
