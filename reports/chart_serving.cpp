@@ -20,7 +20,8 @@ std::string legend(std::size_t line, const std::string& colour, bool dashed, std
          svg_text(width - right + 42, y, "value", text);
 }
 
-/// Seconds from `least` to `most` on a logarithmic axis, with a line at each 1, 2 and 5.
+/// Seconds from `least` to `most` on a logarithmic axis, with a line at each 1, 2 and 5; over many decades
+/// only those at 1 are labelled.
 struct LogAxis {
   double least, most;
   double at(double seconds) const {
@@ -34,6 +35,7 @@ struct LogAxis {
         const double t = decade * step;
         if (t < least || t > most) continue;
         text += svg_line(at(t), top, at(t), height - bottom, "grid");
+        if (step != 1.0 && most / least > 3000) continue;
         text += svg_text(at(t), height - bottom + 16, "tick middle",
                          t < 1 ? fmt::format("{:g} ms", t * 1e3) : fmt::format("{:g} s", t));
       }

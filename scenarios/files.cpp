@@ -1,5 +1,6 @@
 #include "scenarios/files.hpp"
 
+#include <cstdlib>
 #include <fstream>
 
 namespace inferometer {
@@ -34,6 +35,14 @@ Result<std::vector<std::filesystem::path>> write_files(
     written.push_back(file);
   }
   return written;
+}
+
+std::filesystem::path data_path(const std::string& name, const std::filesystem::path& folder) {
+  constexpr std::string_view prefix = "$INFEROMETER_DATA/";
+  if (!name.starts_with(prefix)) return folder / name;
+  const char* data = std::getenv("INFEROMETER_DATA");
+  return data == nullptr ? std::filesystem::path{name}
+                         : std::filesystem::path{data} / name.substr(prefix.size());
 }
 
 }  // namespace inferometer

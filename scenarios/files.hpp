@@ -16,4 +16,8 @@ namespace inferometer {
 [[nodiscard]] Result<std::vector<std::filesystem::path>> write_files(
     const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 
+/// A file or folder that a scenario in `folder` names: an absolute path, one from there on, or
+/// $INFEROMETER_DATA/..., which without that variable is left as it is, and does not exist.
+std::filesystem::path data_path(const std::string& name, const std::filesystem::path& folder);
+
 }  // namespace inferometer

@@ -1,7 +1,6 @@
 #include "scenarios/load_traffic.hpp"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "model/read_name.hpp"
 #include "scenarios/files.hpp"
@@ -77,21 +76,13 @@ SharedPrefix read_shared_prefix(Reader in) {
   return spec;
 }
 
-/// $INFEROMETER_DATA/... without that variable is left as it is, and does not exist.
-std::string resolved(const std::string& file, const std::filesystem::path& folder) {
-  constexpr std::string_view prefix = "$INFEROMETER_DATA/";
-  if (!file.starts_with(prefix)) return (folder / file).string();
-  const char* data = std::getenv("INFEROMETER_DATA");
-  return data == nullptr ? file : (std::filesystem::path{data} / file.substr(prefix.size())).string();
-}
-
 }  // namespace
 
 TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder) {
   TrafficSpec spec;
   const std::size_t before = in.errors().size();
   if (const auto file = in.maybe<std::string>("file"); file && !file->empty()) {
-    spec.file = resolved(*file, folder);
+    spec.file = data_path(*file, folder).string();
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(spec.file, ignored)) in.error("file", "no such file: " + spec.file);
   }

@@ -66,7 +66,7 @@ std::string not_profiled(const Case& c, const ProfileTables& tables) {
 StepProfile read_step_profile(Reader in, const Case& c, const fs::path& folder) {
   const auto path = [&](const char* key) {
     const auto text = in.maybe<std::string>(key);
-    return text && !text->empty() ? folder / *text : fs::path{};
+    return text && !text->empty() ? data_path(*text, folder) : fs::path{};
   };
   const fs::path tables_folder = path("folder"), mlp = path("mlp"), attention = path("attention");
   in.reject_unknown_keys();
