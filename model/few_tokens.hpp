@@ -8,6 +8,8 @@ namespace inferometer {
 inline constexpr std::int64_t few_tokens = 64;
 /// The same where weights are int4, of inputs that are a multiple of so many.
 inline constexpr std::int64_t few_int4_tokens = 32, few_int4_columns = 64;
+/// For more tokens than so many, int4 weights are unpacked once and multiplied by a library.
+inline constexpr std::int64_t packed_int4_tokens = 2048;
 
 /// Kernels of more tokens that take a gated activation along cut them in tiles of so many. Up to one tile
 /// reading weights is what takes time; beyond, what a last tile lacks is lost, and a library with tiles of

@@ -39,14 +39,18 @@ Errors100 over_steps(const JudgedGrid& judged) {
   return all;
 }
 
-/// Percent of the steps that their predicted intervals hold; nothing without intervals.
-std::optional<double> coverage(const JudgedGrid& judged) {
-  std::size_t held = 0;
+/// Of the steps whose interval is known, how many it holds.
+struct Coverage {
+  std::size_t known = 0, held = 0;
+};
+Coverage coverage(const JudgedGrid& judged) {
+  Coverage c;
   for (const JudgedStep& s : judged.steps) {
-    if (!s.interval) return std::nullopt;
-    held += s.measured >= s.interval->low && s.measured <= s.interval->high;
+    if (!s.interval) continue;
+    ++c.known;
+    c.held += s.measured >= s.interval->low && s.measured <= s.interval->high;
   }
-  return 100.0 * static_cast<double>(held) / static_cast<double>(judged.steps.size());
+  return c;
 }
 
 double ms(Seconds t) { return t.count() * 1e3; }
@@ -85,7 +89,9 @@ std::string steps_table(const StepsReport& report) {
   const Errors100 all = over_steps(report.judged);
   text += fmt::format("\n{} steps: median error {:.1f} %, p90 {:.1f} %, bias {:+.1f} %", all.all.size(),
                       all.median(), all.p90(), all.bias());
-  if (const auto held = coverage(report.judged)) text += fmt::format(", 90 % intervals hold {:.0f} %", *held);
+  if (const Coverage c = coverage(report.judged); c.known > 0)
+    text += fmt::format(", 90 % intervals hold {:.0f} % of {}",
+                        100 * static_cast<double>(c.held) / static_cast<double>(c.known), c.known);
   return text + "\n";
 }
 

@@ -3,6 +3,7 @@
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
+#include "model/few_tokens.hpp"
 
 namespace inferometer::cuda {
 
@@ -39,6 +40,8 @@ Errors why_not_tuned(const Tuning& tuning, const Gpu& gpu, const std::string& cu
   }
   return errors;
 }
+
+static_assert(most_int4_tiled_tokens == packed_int4_tokens, "predictions say when weights are unpacked");
 
 Int4Kernel choose_int4(const Linear& op, const ProductLimits& limits) {
   if (!limits.hopper || !limits.aligned || op.in % 8 != 0 || op.tokens > most_int4_tiled_tokens)

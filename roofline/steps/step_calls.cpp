@@ -86,6 +86,18 @@ void add_attention(std::vector<StepCall>& calls, const Attention& o, SingleToken
                           .row_bytes = std::max<std::int64_t>(1, o.unfused_traffic().value / rows)}));
 }
 
+/// Weights that our executor unpacks for a library's product of inputs in bf16: that, and the unpacking.
+bool unpacked(const Linear& o, bool executed) {
+  return executed && o.w.dtype == DType::int4 && o.tokens > packed_int4_tokens;
+}
+void add_unpacked_product(std::vector<StepCall>& calls, const Linear& o) {
+  const Gemm gemm{.format = Format::bf16, .m = o.tokens, .n = o.out, .k = o.in};
+  calls.push_back(call_of(gemm, rows_class(gemm)));
+  const std::int64_t unpacked_row = 2 * o.in;
+  calls.push_back(call_of(Elementwise{
+      .ops = "unpack", .rows = o.out, .row_bytes = work_of(o).weights.value / o.out + unpacked_row}));
+}
+
 /// gated: by a kernel of ours that takes the gated activation along.
 StepCall product_call(const Linear& o, bool gated) {
   const Format format = format_of(o.x, o.w.dtype);
@@ -173,7 +185,11 @@ std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, La
     ops += (ops.empty() ? "" : " + ") + op_name;
     if (const auto* o = std::get_if<Linear>(&op)) {
       const bool gated = v < kernel.last && std::holds_alternative<GatedActivation>(graph[v + 1].op);
-      calls.push_back(product_call(*o, gated && executed));
+      if (unpacked(*o, executed)) {
+        add_unpacked_product(calls, *o);
+      } else {
+        calls.push_back(product_call(*o, gated && executed));
+      }
       ++products;
     } else if (const auto* e = std::get_if<ExpertLinear>(&op)) {
       const GroupedGemm g{.format = format_of(e->x, e->w.dtype),

@@ -47,6 +47,30 @@ TEST(StepCalls, GatedProductsOfManyTokensAreOfTilesOfOurOwnWhereTheyAreExecuted)
   EXPECT_TRUE(std::holds_alternative<Elementwise>(product(129, true).call));
 }
 
+TEST(StepCalls, Int4WeightsOfManyTokensAreUnpackedForTheLibraryWhereTheyAreExecuted) {
+  Plan plan;
+  plan.precision.weights = Selected<DType>{DType::int4};
+  const Architecture a = tiny_llama();
+  const Result<Structure> s = compile(a, plan);
+  ASSERT_TRUE(s);
+  const auto product = [&](std::int64_t tokens, bool executed) {
+    return calls_with<Linear>(*s, tokens, LaunchMode::graph, executed).front();
+  };
+  EXPECT_EQ(std::get<Gemm>(product(2048, true).front().call).format, Format::int4_wo);
+  EXPECT_EQ(std::get<Gemm>(product(2049, false).front().call).format, Format::int4_wo) << "others' kernels";
+  const std::vector<StepCall> both = product(2049, true);
+  ASSERT_EQ(both.size(), 2U);
+  const Gemm& multiplied = std::get<Gemm>(both[0].call);
+  EXPECT_EQ(multiplied.format, Format::bf16);
+  EXPECT_EQ(multiplied.m, 2049);
+  const Elementwise& unpacking = std::get<Elementwise>(both[1].call);
+  EXPECT_EQ(unpacking.rows, multiplied.n);
+  // A row is read at 4 bits and a scale and zero point of each group, and written at 16 bits.
+  EXPECT_GT(unpacking.row_bytes, multiplied.k / 2 + 2 * multiplied.k);
+  EXPECT_LE(unpacking.row_bytes, multiplied.k / 2 + 2 * multiplied.k + 8 * ((multiplied.k + 127) / 128));
+  EXPECT_TRUE(of_library(both));
+}
+
 TEST(StepCalls, ShortKernelsThatOverlapOthersHaveModelsByHowManyRowsAndHowTheyAreLaunched) {
   const Structure s = *compile(tiny_llama(), {});
   const auto variant = [&](std::int64_t tokens, LaunchMode mode) {
