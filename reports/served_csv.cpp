@@ -54,14 +54,9 @@ void add_load(std::string& csv, const std::string& run, const PoolRun& pool) {
   }
 }
 
-template <class Visit>
-void runs(const StudyResult& study, Visit visit) {
-  for (const VariantResult& v : study.variants) {
-    if (!v.serving) continue;
-    visit(cell(v.name) + ",predicted", *v.serving, v.serving->predicted);
-    if (v.serving->executed)
-      visit(cell(v.name) + "," + std::string{executed_by(*v.serving)}, *v.serving, *v.serving->executed);
-  }
+/// The first two cells of a run's rows.
+std::string run_cells(const VariantResult& v, std::string_view by) {
+  return cell(v.name) + "," + std::string{by};
 }
 
 }  // namespace
@@ -70,15 +65,16 @@ std::string requests_csv(const StudyResult& study) {
   std::string csv =
       "variant,by,request,arrival_s,ttft_ms,tpot_ms,e2el_ms,queue_ms,client_ttft_ms,client_e2el_ms,"
       "within_slo,prompt_tokens,output_tokens,preemptions,outcome\n";
-  runs(study, [&](const std::string& run, const ServingResult& s, const Served& served) {
-    add_requests(csv, run, s, served);
+  for_each_served(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
+    add_requests(csv, run_cells(v, by), *v.serving, served);
   });
   return csv;
 }
 
 std::string timeline_csv(const StudyResult& study) {
   std::string csv = "variant,by,pool,start_s,running,waiting,kv_blocks_used,busy_s,output_tokens\n";
-  runs(study, [&](const std::string& run, const ServingResult&, const Served& served) {
+  for_each_served(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
+    const std::string run = run_cells(v, by);
     add_load(csv, run, served.run);
     for (const PoolRun& pool : served.run.pools) add_load(csv, run, pool);
   });

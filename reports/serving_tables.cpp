@@ -21,16 +21,6 @@ std::string ms(Seconds t) {
 
 std::string percent(double part) { return fmt::format("{:.1f}", 100 * part); }
 
-/// Each run of each variant that is served.
-template <class Visit>
-void runs(const StudyResult& study, Visit visit) {
-  for (const VariantResult& v : study.variants) {
-    if (!v.serving) continue;
-    visit(v, "predicted", v.serving->predicted);
-    if (v.serving->executed) visit(v, executed_by(*v.serving), *v.serving->executed);
-  }
-}
-
 template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -48,6 +38,14 @@ Json value_or_null(const std::optional<Number>& number) {
 }  // namespace
 
 std::string_view executed_by(const ServingResult& serving) { return name(serving.durations); }
+
+void for_each_served(const StudyResult& study, const VisitServed& visit) {
+  for (const VariantResult& v : study.variants) {
+    if (!v.serving) continue;
+    visit(v, "predicted", v.serving->predicted);
+    if (v.serving->executed) visit(v, executed_by(*v.serving), *v.serving->executed);
+  }
+}
 
 Table serving_latencies(const StudyResult& study) {
   Table t{.caption =
@@ -77,7 +75,7 @@ Table serving_latencies(const StudyResult& study) {
     t.columns.push_back({"goodput/s"});
     t.columns.push_back({"within SLO %"});
   }
-  runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
+  for_each_served(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     Table::Row row{.cells = {v.name, std::string{by}, ms(m.ttft.mean), ms(m.ttft.p90), ms(m.ttft.p99),
                              ms(m.tpot.mean), ms(m.tpot.p99), ms(m.itl.p99), ms(m.e2el.mean), ms(m.e2el.p99),
@@ -125,7 +123,7 @@ Table serving_capacity(const StudyResult& study) {
     t.columns.push_back({"swapped GB"});
     t.columns.push_back({"swapping %"});
   }
-  runs(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
+  for_each_served(study, [&](const VariantResult& v, std::string_view by, const Served& served) {
     const ServingMetrics& m = served.metrics;
     const auto part = [](std::int64_t a, std::int64_t b) {
       return percent(b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0);

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -9,6 +10,10 @@ namespace inferometer {
 /// "predicted" stands beside what a run that was executed is called: "executed", or "reused" where its steps
 /// have the durations of others that were.
 std::string_view executed_by(const ServingResult& serving);
+
+/// Each run of each variant that is served; `by` is "predicted" or what executed_by() says.
+using VisitServed = std::function<void(const VariantResult&, std::string_view by, const Served&)>;
+void for_each_served(const StudyResult& study, const VisitServed& visit);
 
 /// Latencies, throughput and goodput of every variant, predicted and executed.
 Table serving_latencies(const StudyResult& study);
