@@ -8,7 +8,7 @@ namespace inferometer {
 
 Estimate estimate(const CopyBeside& copy, const Device& device, const Calibration& calibration) {
   const Bytes moved = copy.on_device();
-  Estimate e{.parts = {.launch = launch_time(device, calibration)},
+  Estimate e{.parts = {.launch = device.launch.value},
              .bound = Bound::memory,
              .compulsory = moved,
              .moved = moved,

@@ -38,7 +38,7 @@ inline constexpr std::array parameter_infos{
     ParameterInfo{"host_link_efficiency", "1",
                   "copies from and to pinned host memory reach this fraction of the host link's bandwidth",
                   0.05, 1.1, 0.87, "assumed: 55 of 63 GB/s; packet headers of PCIe take the rest"},
-    ParameterInfo{"launch", "us", "from one kernel's end to the next one's start", 0, 100, -1,
+    ParameterInfo{"launch", "us", "from a product's call to its first multiplication", 0, 100, -1,
                   "the device file's launch"},
 };
 

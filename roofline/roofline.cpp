@@ -58,9 +58,9 @@ Seconds memory_time(const Work& work, const Device& device, const Calibration& c
 
 }  // namespace
 
-Seconds launch_time(const Device& device, const Calibration& calibration) {
+Seconds launch_time(const Work& work, const Device& device, const Calibration& calibration) {
   const double fitted = parameter(calibration, "launch");
-  return fitted < 0 ? device.launch.value : Seconds{fitted * 1e-6};
+  return fitted < 0 || !work.product ? device.launch.value : Seconds{fitted * 1e-6};
 }
 
 FlopsPerSecond matrix_peak(const Device& device, DType dtype) {
@@ -80,7 +80,7 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
              .flops = work.flops,
              .compulsory = work.compulsory(),
              .moved = work.compulsory() + work.unfused};
-  e.parts.launch = launch_time(device, calibration);
+  e.parts.launch = launch_time(work, device, calibration);
   if (work.ranks > 1) {
     const Seconds latency = device.link_latency ? device.link_latency->value : Seconds{0};
     require(device.link_bandwidth.has_value(), "a collective on a device without links");

@@ -25,8 +25,9 @@ struct Surroundings {
 Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
                   const Surroundings& surroundings);
 
-/// What starting one kernel takes: as calibrated, otherwise the device file's.
-Seconds launch_time(const Device& device, const Calibration& calibration);
+/// What starting one kernel takes: of products as calibrated, otherwise the device file's. A library's product
+/// looks up and prepares its kernel; other nodes start as fast as an empty one does.
+Seconds launch_time(const Work& work, const Device& device, const Calibration& calibration);
 
 /// The rate that `dtype` products are multiplied at on this device: its matrix peak, or the vector peak for
 /// dtypes that have none.

@@ -56,12 +56,15 @@ TEST(UnitSpeed, AttentionCountsVisiblePairsOnly) {
   EXPECT_DOUBLE_EQ(at_unit_speed(op).time().count(), 4 * (9 * (19 + 20) + 2 * 4));
 }
 
-TEST(UnitSpeed, LaunchIsAddedToEveryNode) {
+TEST(UnitSpeed, ProductsStartAsCalibratedAndOtherNodesAsTheDeviceSays) {
   Calibration c = perfect();
   set(c, "launch", 2e6);
-  const Estimate e = at_unit_speed(Add{.tokens = 1, .width = 1, .dtype = DType::f32}, unit_device(), c);
-  EXPECT_DOUBLE_EQ(e.parts.launch.count(), 2);
-  EXPECT_DOUBLE_EQ(e.time().count(), 2 + 12);
+  Device d = unit_device();
+  d.launch.value = Seconds{1};
+  const Estimate add = at_unit_speed(Add{.tokens = 1, .width = 1, .dtype = DType::f32}, d, c);
+  EXPECT_DOUBLE_EQ(add.parts.launch.count(), 1);
+  EXPECT_DOUBLE_EQ(add.time().count(), 1 + 12);
+  EXPECT_DOUBLE_EQ(at_unit_speed(Linear{.tokens = 3, .in = 8, .out = 5}, d, c).parts.launch.count(), 2);
 }
 
 TEST(UnitSpeed, ExpertsReadTheWeightsThatAreTouched) {
@@ -109,8 +112,9 @@ TEST(UnitSpeed, AHandOverPaysOneHopAndItsMessage) {
 TEST(UnitSpeed, ACopyWithinTheDeviceReadsAndWritesAndKeepsTheArithmeticUnits) {
   Calibration c = perfect();
   c.parameters.push_back({"copy_efficiency", 0.5, "1", ""});
-  set(c, "launch", 2e6);
-  const Estimate e = estimate(CopyBeside{.bytes = Bytes{7}}, unit_device(), c);
+  Device d = unit_device();
+  d.launch.value = Seconds{2};
+  const Estimate e = estimate(CopyBeside{.bytes = Bytes{7}}, d, c);
   EXPECT_DOUBLE_EQ(e.time().count(), 2 + 2 * 7 / 0.5);
   EXPECT_DOUBLE_EQ(e.memory.count(), 28);
   EXPECT_DOUBLE_EQ(e.compute.count(), 28);

@@ -49,7 +49,7 @@ inline void store_output(const AttentionPlan& plan, const AttentionItem& it, std
        [&](std::int64_t i, std::int64_t n) { store_upto(to + i, load_upto(y + i, n) * factor, n); });
 }
 
-/// scores [rows][stride] of the item's queries with keys [start, to), start a multiple of 16.
+/// scores [rows][stride] of the item's queries with keys [start, to), start a multiple of `lanes`.
 template <class S>
 inline void score_tile(const AttentionPlan& plan, const AttentionItem& it, const Scratch<S>& scratch,
                        std::int64_t start, std::int64_t to, float* scores, std::int64_t stride) {

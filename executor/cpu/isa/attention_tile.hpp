@@ -5,6 +5,9 @@
 namespace inferometer::cpu::INFEROMETER_ISA {
 
 inline constexpr std::int64_t tile_chunks = tile_keys / lanes;
+/// Rows and chunks of scores, and registers of outputs, that are summed at once beside their operands.
+inline constexpr int most_rows = registers >= 32 ? 8 : 4, most_chunks = registers >= 32 ? 4 : 3,
+                     most_outputs = registers >= 32 ? 4 : 2;
 
 /// One key-value head of one sequence in the paged cache.
 template <class S>
@@ -13,8 +16,8 @@ struct KeysOf {
   const std::int32_t* block_table;
   std::int64_t head;
 
-  /// Keys [first, first + 16), first a multiple of 16, as [head_dim][16] with the row stride that
-  /// is returned; `spare` [head_dim * 16] is used where a chunk does not lie in one block. Lanes outside of
+  /// Keys [first, first + lanes), first a multiple of `lanes`, as [head_dim][lanes] with the row stride that
+  /// is returned; `spare` [head_dim * lanes] is used where a chunk does not lie in one block. Lanes outside of
   /// [from, to) hold anything.
   const S* chunk(std::int64_t first, std::int64_t from, std::int64_t to, S* spare,
                  std::int64_t& stride) const {
@@ -43,7 +46,7 @@ struct KeysOf {
   }
 };
 
-/// scores[r][16 c ...] = q[r] . keys of chunk c, for R rows and C chunks: R * C sums stay in registers.
+/// scores[r][lanes * c ...] = q[r] . keys of chunk c, for R rows and C chunks: R * C sums stay in registers.
 template <int R, int C, class S>
 inline void score(const float* q, std::int64_t q_stride, const S* const* k, const std::int64_t* k_stride,
                   std::int64_t head_dim, float* scores, std::int64_t s_stride) {
@@ -63,7 +66,7 @@ inline void score(const float* q, std::int64_t q_stride, const S* const* k, cons
   }
 }
 
-/// y[r] += sum over keys of p[r][key] * v[key], for R rows and N * 16 elements.
+/// y[r] += sum over keys of p[r][key] * v[key], for R rows and N * lanes elements.
 template <int R, int N, class S>
 inline void weigh(const float* p, std::int64_t p_stride, const S* const* v, std::int64_t keys, float* y,
                   std::int64_t y_stride, std::int64_t at, std::int64_t left) {
@@ -102,9 +105,9 @@ inline void score_rows(std::int64_t rows, const float* q, std::int64_t q_stride,
     }
   };
   std::int64_t r = 0;
-  for (; r + 8 <= rows; r += 8) step.template operator()<8, 2>(r);
+  for (; r + most_rows <= rows; r += most_rows) step.template operator()<most_rows, 2>(r);
   if (rows - r >= 4) step.template operator()<4, 2>(r), r += 4;
-  if (rows - r >= 3) step.template operator()<3, 4>(r), r += 3;
+  if (rows - r >= 3) step.template operator()<3, most_chunks>(r), r += 3;
   if (rows - r >= 2) step.template operator()<2, 4>(r), r += 2;
   if (rows - r >= 1) step.template operator()<1, 4>(r);
 }
@@ -113,8 +116,9 @@ template <int R, class S>
 inline void weigh_rows(const float* p, std::int64_t p_stride, const S* const* v, std::int64_t keys, float* y,
                        std::int64_t y_stride, std::int64_t v_dim) {
   std::int64_t at = 0;
-  for (; at + 4 * lanes <= v_dim; at += 4 * lanes) {
-    weigh<R, 4>(p, p_stride, v, keys, y, y_stride, at, 4 * lanes);
+  constexpr int width = most_outputs * lanes;
+  for (; at + width <= v_dim; at += width) {
+    weigh<R, most_outputs>(p, p_stride, v, keys, y, y_stride, at, width);
   }
   for (; at < v_dim; at += lanes) weigh<R, 1>(p, p_stride, v, keys, y, y_stride, at, v_dim - at);
 }

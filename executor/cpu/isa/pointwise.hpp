@@ -20,7 +20,7 @@ template <class F>
 inline void with_storage(DType dtype, F f) {
   dtype == DType::bf16 ? f(bf16{}) : f(float{});
 }
-/// Calls f(first, n) for runs of up to 16 elements.
+/// Calls f(first, n) for runs of up to `lanes` elements.
 template <class F>
 inline void runs(std::int64_t width, F f) {
   for (std::int64_t i = 0; i < width; i += lanes) f(i, width - i);

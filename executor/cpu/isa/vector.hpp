@@ -12,13 +12,21 @@
 
 namespace inferometer::cpu::INFEROMETER_ISA {
 
-/// 16 numbers: one AVX-512 register, two of AVX2, four of SSE2 or NEON (the compiler splits them).
-inline constexpr std::int64_t lanes = 16;
-using Lanes [[gnu::vector_size(64)]] = float;
-using Ints [[gnu::vector_size(64)]] = std::int32_t;
-using Halves [[gnu::vector_size(32)]] = std::uint16_t;
-using Chars [[gnu::vector_size(16)]] = std::int8_t;
-using Words [[gnu::vector_size(64)]] = std::uint32_t;
+// One register of the instruction set: what is wider, GCC keeps in memory and moves with every operation.
+#if defined(__AVX512F__)
+inline constexpr int lanes = 16, registers = 32;
+#elif defined(__AVX2__)
+inline constexpr int lanes = 8, registers = 16;
+#elif defined(__aarch64__)
+inline constexpr int lanes = 4, registers = 32;
+#else
+inline constexpr int lanes = 4, registers = 16;
+#endif
+using Lanes [[gnu::vector_size(lanes * 4)]] = float;
+using Ints [[gnu::vector_size(lanes * 4)]] = std::int32_t;
+using Halves [[gnu::vector_size(lanes * 2)]] = std::uint16_t;
+using Chars [[gnu::vector_size(lanes)]] = std::int8_t;
+using Words [[gnu::vector_size(lanes * 4)]] = std::uint32_t;
 
 inline Lanes all(float x) { return x - Lanes{}; }  // exact, also for -0 and infinities
 inline Lanes select(Ints mask, Lanes a, Lanes b) { return (Lanes)((mask & (Ints)a) | (~mask & (Ints)b)); }
@@ -44,7 +52,7 @@ inline void store(bf16* p, Lanes x) {
   const Halves h = __builtin_convertvector(x == x ? rounded : quiet, Halves);
   __builtin_memcpy(p, &h, sizeof h);
 }
-/// The first n < 16 elements; the other lanes are 0.
+/// The first n < lanes elements; the other lanes are 0.
 template <class T>
 inline Lanes load_part(const T* p, std::int64_t n) {
   T buffer[lanes] = {};
@@ -68,7 +76,7 @@ inline void store_upto(T* p, Lanes x, std::int64_t n) {
 
 inline float sum(Lanes x) {
   float total = 0;
-  for (int step = 8; step > 0; step /= 2) {
+  for (int step = lanes / 2; step > 0; step /= 2) {
     for (int i = 0; i < step; ++i) x[i] += x[i + step];
   }
   return total + x[0];
