@@ -2,47 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "model/quantile.hpp"
+#include "reports/chart_axes.hpp"
 #include "reports/charts.hpp"
 #include "reports/svg.hpp"
 
 namespace inferometer {
 namespace {
 
-constexpr double width = 1000, left = 64, right = 250, top = 12, height = 240, bottom = 34;
-constexpr double inner = width - left - right;
+using namespace chart;
 
 std::string legend(std::size_t line, const std::string& colour, bool dashed, std::string_view text) {
   const double y = top + 12 + 18 * static_cast<double>(line);
   return polyline({{width - right + 12, y - 4}, {width - right + 36, y - 4}}, colour, dashed, text) +
          svg_text(width - right + 42, y, "value", text);
 }
-
-/// Seconds from `least` to `most` on a logarithmic axis, with a line at each 1, 2 and 5; over many decades
-/// only those at 1 are labelled.
-struct LogAxis {
-  double least, most;
-  double at(double seconds) const {
-    const double part = std::log(std::max(seconds, least) / least) / std::log(most / least);
-    return left + inner * std::clamp(part, 0.0, 1.0);
-  }
-  std::string lines() const {
-    std::string text;
-    for (double decade = std::pow(10, std::floor(std::log10(least))); decade <= most; decade *= 10) {
-      for (const double step : {1.0, 2.0, 5.0}) {
-        const double t = decade * step;
-        if (t < least || t > most) continue;
-        text += svg_line(at(t), top, at(t), height - bottom, "grid");
-        if (step != 1.0 && most / least > 3000) continue;
-        text += svg_text(at(t), height - bottom + 16, "tick middle",
-                         t < 1 ? fmt::format("{:g} ms", t * 1e3) : fmt::format("{:g} s", t));
-      }
-    }
-    return text;
-  }
-};
 
 struct Curve {
   std::string name;
@@ -83,7 +58,7 @@ std::string cdf(const StudyResult& study, std::vector<double> RequestLatencies::
   }
   const LogAxis axis{least, std::max(most, 1.01 * least)};
   const auto y = [](double part) { return top + (height - top - bottom) * (1 - part); };
-  std::string content = axis.lines();
+  std::string content = axis.lines_across();
   for (const double part : {0.0, 0.5, 0.9, 0.99}) {
     content += svg_line(left, y(part), left + inner, y(part), "grid");
     content += svg_text(left - 6, y(part) + 4, "tick end", fmt::format("{:g} %", 100 * part));
@@ -91,13 +66,14 @@ std::string cdf(const StudyResult& study, std::vector<double> RequestLatencies::
   for (std::size_t i = 0; i < all.size(); ++i) {
     std::vector<std::pair<double, double>> points;
     for (int p = 0; p <= 200; ++p)
-      points.push_back({axis.at(quantile_of_sorted(all[i].values, p / 200.0)), y(p / 200.0)});
+      points.push_back({axis.across(quantile_of_sorted(all[i].values, p / 200.0)), y(p / 200.0)});
     content += polyline(points, hue(all[i].variant), all[i].executed, all[i].name);
     content += legend(i, hue(all[i].variant), all[i].executed, all[i].name);
   }
   if (limit && limit->count() > least && limit->count() < most) {
-    content += svg_line(axis.at(limit->count()), top, axis.at(limit->count()), height - bottom, "roof");
-    content += svg_text(axis.at(limit->count()) + 4, top + 10, "tick", "SLO");
+    content +=
+        svg_line(axis.across(limit->count()), top, axis.across(limit->count()), height - bottom, "roof");
+    content += svg_text(axis.across(limit->count()) + 4, top + 10, "tick", "SLO");
   }
   return svg(width, std::max(height, top + 18.0 * static_cast<double>(all.size()) + 24), label, content);
 }
@@ -125,7 +101,7 @@ std::string load_chart(const VariantResult& v) {
     std::vector<double> values;
     double most = 0;
   };
-  std::array<Lane, 3> lanes{Lane{"running", 0, {}}, Lane{"waiting", 1, {}}, Lane{"KV blocks in use", 2, {}}};
+  std::array<Lane, 3> lanes{Lane{"running", 0, {}}, Lane{"waiting", 1, {}}, Lane{"KV blocks", 2, {}}};
   for (const LoadTimeline::Sample& s : load.samples()) {
     const LoadTimeline::Sample mean = s.mean();
     const std::array values{mean.running, mean.waiting, mean.kv_used};
@@ -137,10 +113,11 @@ std::string load_chart(const VariantResult& v) {
   const double end =
       std::chrono::duration<double>(load.interval()).count() * static_cast<double>(load.samples().size());
   std::string content;
-  for (int i = 0; i <= 5; ++i) {
-    const double x = left + inner * i / 5;
+  const double step = round_step(end);
+  for (int i = 0; i * step <= end; ++i) {
+    const double x = left + inner * i * step / end;
     content += svg_line(x, top, x, height - bottom, "grid");
-    content += svg_text(x, height - bottom + 16, "tick middle", fmt::format("{:.4g} s", end * i / 5));
+    content += svg_text(x, height - bottom + 16, "tick middle", seconds_text(i * step));
   }
   for (std::size_t l = 0; l < lanes.size(); ++l) {
     std::vector<std::pair<double, double>> points;
@@ -149,7 +126,9 @@ std::string load_chart(const VariantResult& v) {
       points.push_back(
           {left + inner * (static_cast<double>(i) + 0.5) / n,
            top + (height - top - bottom) * (1 - lanes[l].values[i] / std::max(1e-12, lanes[l].most))});
-    const std::string text = fmt::format("{}, at most {:.4g}", lanes[l].name, lanes[l].most);
+    const double most = lanes[l].most;
+    const std::string text = lanes[l].name + ", at most " +
+                             (most < 1000 ? fmt::format("{:.4g}", most) : fmt::format("{:.0f}", most));
     content += polyline(points, hue(lanes[l].hue), false, text);
     content += legend(l, hue(lanes[l].hue), false, text);
   }
@@ -166,18 +145,15 @@ std::string step_scatter(const VariantResult& v) {
     most = std::max({most, seconds(s.predicted), seconds(s.executed)});
   }
   const LogAxis axis{least, std::max(most, 1.01 * least)};
-  const auto y = [&](double t) {
-    return height - bottom - (axis.at(t) - left) / inner * (height - top - bottom);
-  };
-  std::string content = axis.lines();
-  content += svg_line(left, y(least), left + inner, y(axis.most), "grid");
+  std::string content = axis.lines_across() + axis.lines_up();
+  content += svg_line(left, axis.up(least), left + inner, axis.up(axis.most), "grid");
   constexpr std::size_t most_drawn = 2000;
   const std::size_t stride = (steps.size() + most_drawn - 1) / most_drawn;
   for (std::size_t i = 0; i < steps.size(); i += stride) {
     const bool prompts = steps[i].totals.attended.prompts.count > 0;
     content += fmt::format("<circle class=\"{} solid\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>",
-                           prompts ? "prefill" : "decode", axis.at(seconds(steps[i].executed)),
-                           y(seconds(steps[i].predicted)));
+                           prompts ? "prefill" : "decode", axis.across(seconds(steps[i].executed)),
+                           axis.up(seconds(steps[i].predicted)));
   }
   content += svg_text(width - right + 12, top + 12, "value", "across: executed, up: predicted");
   if (stride > 1)
@@ -209,23 +185,19 @@ std::string slo_chart(const VariantResult& v) {
   }
   const double limit_x = s.level.ttft.value_or(Seconds{last}).count(),
                limit_y = s.level.tpot.value_or(Seconds{most}).count();
-  const LogAxis axis{std::max(1e-6, std::min(first, limit_x / 2)), 1.1 * std::max(last, limit_x)};
-  const double low = std::min(least, limit_y / 2), high = 1.05 * std::max(most, limit_y);
-  const auto y = [&](double t) { return top + (height - top - bottom) * (1 - (t - low) / (high - low)); };
-  std::string content = axis.lines();
-  for (int i = 0; i <= 4; ++i) {
-    const double t = low + (high - low) * i / 4;
-    content += svg_line(left, y(t), left + inner, y(t), "grid");
-    content += svg_text(left - 6, y(t) + 4, "tick end", fmt::format("{:.1f} ms", 1e3 * t));
-  }
+  const LogAxis ttft{std::max(1e-6, std::min(first, limit_x / 2)), 1.1 * std::max(last, limit_x)};
+  const LogAxis tpot{std::max(1e-6, std::min(least, limit_y / 2)), 1.1 * std::max(most, limit_y)};
+  std::string content = ttft.lines_across() + tpot.lines_up();
   constexpr std::size_t most_drawn = 1500;
   const std::size_t stride = (points.size() + most_drawn - 1) / most_drawn;
   for (std::size_t i = 0; i < points.size(); i += stride) {
     content += fmt::format("<circle class=\"{} solid\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>",
-                           points[i].good ? "decode" : "prefill", axis.at(points[i].ttft), y(points[i].tpot));
+                           points[i].good ? "decode" : "prefill", ttft.across(points[i].ttft),
+                           tpot.up(points[i].tpot));
   }
-  if (s.level.ttft) content += svg_line(axis.at(limit_x), top, axis.at(limit_x), height - bottom, "roof");
-  if (s.level.tpot) content += svg_line(left, y(limit_y), left + inner, y(limit_y), "roof");
+  if (s.level.ttft)
+    content += svg_line(ttft.across(limit_x), top, ttft.across(limit_x), height - bottom, "roof");
+  if (s.level.tpot) content += svg_line(left, tpot.up(limit_y), left + inner, tpot.up(limit_y), "roof");
   content +=
       svg_text(width - right + 12, top + 12, "value",
                fmt::format("{:.1f} % within the SLO", 100 * s.predicted.metrics.slo_attainment.value_or(0)));
