@@ -10,7 +10,8 @@
 namespace inferometer {
 namespace {
 
-/// A Llama-shaped network whose sizes are no published model's: layers of 1.4 + 4.5 million weights.
+/// A Llama-shaped network whose sizes are no published model's, but multiples of 64 as theirs are: layers of
+/// 1.4 + 4.5 million weights. (Of a vocabulary of 20011, oneDNN 2.6 multiplied several rows 1.7 times slower.)
 Architecture calibration_network(std::int64_t layers) {
   Architecture a;
   a.name = "calibration";
@@ -21,7 +22,7 @@ Architecture calibration_network(std::int64_t layers) {
   a.kv_heads = 4;
   a.head_dim = 64;
   a.intermediate = 2112;
-  a.vocab = 20011;
+  a.vocab = 20032;
   a.max_positions = 4096;
   return a;
 }
