@@ -197,6 +197,16 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
     if (v.serving && v.serving->executed && v.serving->durations == StepDurations::reused)
       notes.push_back(fmt::format("{}: executed, durations reused: {} of {} steps executed", v.name,
                                   v.serving->steps.size(), v.serving->executed->metrics.steps));
+    if (v.serving && v.serving->durations == StepDurations::executed) {
+      constexpr double disturbed = 1.3;
+      if (const auto slowest = slowest_tenth(v.serving->steps); slowest && *slowest > disturbed)
+        notes.push_back(fmt::format(
+            "{}: executed: a tenth of the steps took {:.1f} times as long as the median tenth, against their "
+            "predictions: something else used this machine, or its clocks fell; what is compared with this "
+            "run "
+            "is off by that",
+            v.name, *slowest));
+    }
     if (v.serving && v.serving->executed && v.serving->executed->metrics.swaps)
       notes.push_back(v.name +
                       ": executed: its steps; swapped blocks are not copied, that takes what the host "

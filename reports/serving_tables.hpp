@@ -22,7 +22,7 @@ Table serving_capacity(const StudyResult& study);
 /// How near predicted steps and latencies came to executed ones; empty where nothing was executed.
 Table serving_errors(const StudyResult& study);
 
-/// What was not served or not executed, and why.
+/// What was not served or not executed, and why; what disturbed a run that was executed.
 std::vector<std::string> serving_notes(const StudyResult& study);
 /// A sentence: which variant keeps the most requests within the service level, or is fastest.
 std::string serving_verdict(const StudyResult& study);

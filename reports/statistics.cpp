@@ -55,6 +55,21 @@ double distance(std::vector<double> a, std::vector<double> b) {
   return most;
 }
 
+std::optional<double> slowest_tenth(const std::vector<ServingResult::StepPair>& steps) {
+  constexpr std::size_t parts = 10, fewest = 100;
+  if (steps.size() < fewest) return std::nullopt;
+  std::vector<double> ratios;
+  for (std::size_t part = 0; part < parts; ++part) {
+    Nanoseconds predicted{0}, executed{0};
+    for (std::size_t i = steps.size() * part / parts; i < steps.size() * (part + 1) / parts; ++i) {
+      predicted += steps[i].predicted;
+      executed += steps[i].executed;
+    }
+    ratios.push_back(static_cast<double>(executed.count()) / static_cast<double>(predicted.count()));
+  }
+  return *std::max_element(ratios.begin(), ratios.end()) / quantile(ratios, 0.5);
+}
+
 Quality quality_of(const StudyResult& study) {
   Quality quality;
   std::vector<double> errors;

@@ -41,6 +41,11 @@ Quality quality_of(const StudyResult& study);
 /// Quantile `q` by linear interpolation between order statistics. Requires values.
 double quantile(std::vector<double> values, double q);
 
+/// Of steps as they were executed, one after another: executed over predicted time of the slowest tenth of
+/// them, relative to that of the median tenth. Far above 1 where the machine became slower for a while.
+/// nullopt: fewer than a hundred steps, of which tenths differ by what they are made of.
+std::optional<double> slowest_tenth(const std::vector<ServingResult::StepPair>& steps);
+
 /// Largest difference between the two empirical distributions (Kolmogorov-Smirnov statistic), 0 to 1; 0 where
 /// one has no values.
 double distance(std::vector<double> a, std::vector<double> b);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include "reports/reports.hpp"
 #include "reports/served_csv.hpp"
 #include "reports/serving_tables.hpp"
+#include "reports/statistics.hpp"
 #include "simulator/step_predictor.hpp"
 #include "tests/reports/example_study.hpp"
 #include "tests/scenarios/files_for_tests.hpp"
@@ -48,6 +50,26 @@ TEST_F(ServingStudy, PredictsAndExecutesEveryVariantByTheSameLoop) {
     return study->variants[variant].serving->predicted.metrics.queue.mean;
   };
   EXPECT_GT(wait(2), wait(0));
+}
+
+TEST_F(ServingStudy, TellsWhereTheMachineWasSlowerForAWhile) {
+  const Result<Scenario> scenario = load_scenario(write("s.yaml", served), library_);
+  ASSERT_TRUE(scenario) << told(scenario.error());
+  RuleBackend backend;
+  Result<StudyResult> study = run_study(*scenario, scenario->calibration, &backend, "", silent);
+  ASSERT_TRUE(study);
+  std::vector<ServingResult::StepPair>& steps = study->variants[0].serving->steps;
+  // All of them 30 % slower than predicted is an error of the prediction, not of the machine.
+  steps.assign(200, {.totals = {}, .predicted = Nanoseconds{100}, .executed = Nanoseconds{130}});
+  EXPECT_DOUBLE_EQ(slowest_tenth(steps).value(), 1);
+  const std::size_t before = serving_notes(*study).size();
+  for (std::size_t i = 180; i < 200; ++i) steps[i].executed = Nanoseconds{260};
+  EXPECT_DOUBLE_EQ(slowest_tenth(steps).value(), 2);
+  const std::vector<std::string> notes = serving_notes(*study);
+  ASSERT_EQ(notes.size(), before + 1);
+  EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("2.0 times as long")));
+  steps.resize(99);
+  EXPECT_FALSE(slowest_tenth(steps));
 }
 
 /// Its steps take what the closed form predicts for the sequences that they have.
@@ -278,7 +300,8 @@ TEST_F(ServingStudy, EnergyAndCostAreToldWithWhatIsNotKnown) {
   // Of the first watch: 612.3 W while steps ran, 20 W between them.
   const Served& run = *study.variants[0].serving->executed;
   const double busy = std::chrono::duration<double>(run.run.busy).count();
-  EXPECT_NEAR(executed.at("energy_j").get<double>(), 20 * run.metrics.simulated_s + (612.3 - 20) * busy, 1e-9);
+  EXPECT_NEAR(executed.at("energy_j").get<double>(), 20 * run.metrics.simulated_s + (612.3 - 20) * busy,
+              1e-9);
   // Of the second only the clocks were seen.
   EXPECT_EQ(variants.at(1).at("executed").at("cost_not_known"),
             "power while steps were executed: not available");
