@@ -39,6 +39,9 @@ MeanInterval difference(const VariantCapacity& v, const VariantCapacity& baselin
     values.push_back(v.draws[d].rate() - baseline.draws[d].rate());
   return mean_interval(values);
 }
+MeanInterval served_of(const VariantCapacity& v) {
+  return over(v, [](const DrawCapacity& d) { return d.edge.met.request_throughput; });
+}
 MeanInterval tokens_of(const VariantCapacity& v) {
   return over(v, [](const DrawCapacity& d) { return d.edge.met.output_throughput; });
 }
@@ -106,6 +109,7 @@ Json variant_json(const VariantCapacity& v, const VariantCapacity& baseline) {
   Json json{{"name", v.name},
             {"not_served", v.not_served.empty() ? Json(nullptr) : Json(v.not_served)},
             {"rate_requests_per_s", has_rate(v) ? interval_json(rate_of(v)) : Json(nullptr)},
+            {"served_requests_per_s", has_rate(v) ? interval_json(served_of(v)) : Json(nullptr)},
             {"output_tokens_per_s", has_rate(v) ? interval_json(tokens_of(v)) : Json(nullptr)}};
   const bool compares = &v != &baseline && has_rate(v) && has_rate(baseline);
   json["over_baseline_requests_per_s"] = compares ? interval_json(difference(v, baseline)) : Json(nullptr);
@@ -119,15 +123,17 @@ Json variant_json(const VariantCapacity& v, const VariantCapacity& baseline) {
 std::string capacity_table(const CapacityStudy& study) {
   const Scenario& s = study.scenario;
   const VariantCapacity& baseline = study.variants.front();
-  Table t{.caption = fmt::format("Highest rate at which {:g} % of the requests are within the service level, "
-                                 "to {:g} %; +-: 95 % interval of {} draws",
-                                 100 * s.level.attainment, 100 * study.options.tolerance,
-                                 study.why_one.empty() ? study.options.seeds : 1),
+  Table t{.caption =
+              fmt::format("Highest rate of arrivals at which the service level is met ({}), to {:g} %; +-: "
+                          "95 % interval of {} draws",
+                          level_text(s.level), 100 * study.options.tolerance,
+                          study.why_one.empty() ? study.options.seeds : 1),
           .columns = {{"variant", false},
                       {"requests/s"},
                       {"+-"},
                       {s.sweep.empty() ? "to baseline" : "to the first"},
                       {"+-"},
+                      {"served/s"},
                       {"output tokens/s"}},
           .rows = {}};
   for (const Limit& limit : limits)
@@ -146,9 +152,10 @@ std::string capacity_table(const CapacityStudy& study) {
         row.cells[3] = fmt::format("{:+.3f}", more.mean);
         row.cells[4] = half_width(more);
       }
-      row.cells[5] = fmt::format("{:.1f}", tokens_of(v).mean);
+      row.cells[5] = fmt::format("{:.3f}", served_of(v).mean);
+      row.cells[6] = fmt::format("{:.1f}", tokens_of(v).mean);
       for (std::size_t i = 0; i < limits.size(); ++i)
-        row.cells[6 + i] = fmt::format("{:.1f}", 100 * missed(v, limits[i]));
+        row.cells[7 + i] = fmt::format("{:.1f}", 100 * missed(v, limits[i]));
     }
     t.rows.push_back(std::move(row));
   }
@@ -162,17 +169,12 @@ std::string capacity_table(const CapacityStudy& study) {
 
 std::string capacity_json(const CapacityStudy& study) {
   const Scenario& s = study.scenario;
-  const auto limit = [](const std::optional<Seconds>& t) { return t ? Json(t->count()) : Json(nullptr); };
   Json json{{"schema_version", 1},
             {"scenario", {{"name", s.name}, {"file", s.file.filename().string()}}},
             {"model", s.baseline.model().name},
             {"device", s.baseline.cluster.device.name},
             {"traffic", s.traffic->source},
-            {"slo",
-             {{"ttft_s", limit(s.level.ttft)},
-              {"tpot_s", limit(s.level.tpot)},
-              {"e2el_s", limit(s.level.e2el)},
-              {"attainment", s.level.attainment}}},
+            {"slo", level_json(s.level)},
             {"tolerance", study.options.tolerance},
             {"program", study.provenance.version + ", revision " + study.provenance.revision},
             {"level", name(s.calibration.level)},

@@ -13,6 +13,12 @@ namespace inferometer::chart {
 inline constexpr double width = 1000, left = 64, right = 250, top = 12, height = 240, bottom = 34;
 inline constexpr double inner = width - left - right;
 
+/// To three digits.
+inline double rounded(double x) {
+  const double unit = std::pow(10, std::floor(std::log10(x)) - 2);
+  return std::round(x / unit) * unit;
+}
+
 inline std::string seconds_text(double t) {
   return t > 0 && t < 1 ? fmt::format("{:g} ms", t * 1e3) : fmt::format("{:g} s", t);
 }
@@ -43,12 +49,17 @@ struct LogAxis {
  private:
   std::string each_line(const auto& draw) const {
     std::string text;
+    int labelled = 0;
     for (double decade = std::pow(10, std::floor(std::log10(least))); decade <= most; decade *= 10) {
       for (const double step : {1.0, 2.0, 5.0}) {
         const double t = decade * step;
-        if (t >= least && t <= most) text += draw(t, step == 1.0 || most / least <= 3000);
+        const bool label = step == 1.0 || most / least <= 3000;
+        if (t < least || t > most) continue;
+        text += draw(t, label);
+        labelled += label;
       }
     }
+    if (labelled < 2) text += draw(rounded(least), true) + draw(rounded(most), true);
     return text;
   }
 };

@@ -53,10 +53,13 @@ std::string serving_section(const StudyResult& study) {
   for (const VariantResult& v : study.variants) {
     if (v.serving) served.push_back(&v);
   }
-  text +=
-      "<h2>Latencies</h2>\n" + figure(ttft_cdf(study), "time to first token, part of the requests within it");
+  const Seconds delay = study.scenario.traffic->client_delay;
+  const std::string seen = delay.count() > 0 ? ", as a client sees it" : "";
+  text += "<h2>Latencies</h2>\n" +
+          figure(ttft_cdf(study), "time to first token" + seen + ", part of the requests within it");
   text += figure(tpot_cdf(study), "time per output token");
-  text += figure(e2el_cdf(study), "arrival to last token");
+  text +=
+      figure(e2el_cdf(study), (delay.count() > 0 ? "request to last token" : "arrival to last token") + seen);
   for (const VariantResult* v : served) {
     if (!v->serving->executed) continue;
     text += "<h3>Each step, " + escape_html(v->name) + "</h3>\n";
@@ -73,8 +76,8 @@ std::string serving_section(const StudyResult& study) {
   if (!judged) return text;
   text += "<h2>Requests and the service level</h2>\n";
   for (const VariantResult* v : served)
-    text += figure(slo_chart(*v), escape_html(v->name) +
-                                      ": time to first token and per output token of requests, predicted" +
+    text += figure(slo_chart(*v), escape_html(v->name) + ": time to first token" + seen +
+                                      " and per output token of requests, predicted" +
                                       key("decode", "within the SLO") + key("prefill", "not"));
   return text;
 }

@@ -247,6 +247,7 @@ std::string results_json(const StudyResult& study) {
   Json json{
       {"schema_version", schema_version},
       {"scenario", {{"name", s.name}, {"description", s.description}, {"file", s.file.filename().string()}}},
+      {"slo", s.level.limits() ? level_json(s.level) : Json(nullptr)},
       {"model", s.baseline.model().name},
       {"provenance", provenance_json(study.provenance)},
       {"calibration_parameters", std::move(parameters)},

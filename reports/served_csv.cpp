@@ -21,9 +21,8 @@ std::string cell(const std::string& text) {
 double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
 
 void add_requests(std::string& csv, const std::string& run, const ServingResult& s, const Served& served) {
-  constexpr std::size_t most = 1'000'000;
   const auto out = std::back_inserter(csv);
-  for (std::size_t i = 0; i < std::min(most, served.run.requests.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(most_csv_requests, served.run.requests.size()); ++i) {
     const RequestRecord& r = served.run.requests[i];
     const Request& asked = s.traffic->requests[i];
     fmt::format_to(out, "{},{},{:.6f},", run, i, seconds(r.arrival));

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/pool_tables.hpp"
+#include "reports/served_csv.hpp"
 
 namespace inferometer {
 namespace {
@@ -47,6 +48,23 @@ void for_each_served(const StudyResult& study, const VisitServed& visit) {
   }
 }
 
+std::string level_text(const ServiceLevel& level) {
+  std::string text;
+  for (const auto& [what, limit] :
+       {std::pair{"TTFT", level.ttft}, {"TPOT", level.tpot}, {"E2EL", level.e2el}}) {
+    if (limit) text += fmt::format("{} {:g} ms, ", what, 1e3 * limit->count());
+  }
+  return text + fmt::format("of {:g} % of the requests", 100 * level.attainment);
+}
+
+Json level_json(const ServiceLevel& level) {
+  const auto limit = [](const std::optional<Seconds>& t) { return t ? Json(t->count()) : Json(nullptr); };
+  return {{"ttft_s", limit(level.ttft)},
+          {"tpot_s", limit(level.tpot)},
+          {"e2el_s", limit(level.e2el)},
+          {"attainment", level.attainment}};
+}
+
 Table serving_latencies(const StudyResult& study) {
   Table t{.caption =
               "Latencies [ms] by vLLM's definitions, in the engine: arrival there to the end of the step "
@@ -72,6 +90,7 @@ Table serving_latencies(const StudyResult& study) {
     return v.serving && v.serving->predicted.metrics.goodput;
   });
   if (judged) {
+    t.caption += ". SLO: " + level_text(study.scenario.level);
     t.columns.push_back({"goodput/s"});
     t.columns.push_back({"within SLO %"});
   }
@@ -197,6 +216,9 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
     if (v.serving && v.serving->executed && v.serving->durations == StepDurations::reused)
       notes.push_back(fmt::format("{}: executed, durations reused: {} of {} steps executed", v.name,
                                   v.serving->steps.size(), v.serving->executed->metrics.steps));
+    if (v.serving && v.serving->traffic->requests.size() > most_csv_requests)
+      notes.push_back(fmt::format("{}: requests.csv has the first {} of {} requests", v.name,
+                                  most_csv_requests, v.serving->traffic->requests.size()));
     if (v.serving && v.serving->durations == StepDurations::executed) {
       constexpr double disturbed = 1.3;
       if (const auto slowest = slowest_tenth(v.serving->steps); slowest && *slowest > disturbed)

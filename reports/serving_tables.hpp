@@ -15,6 +15,10 @@ std::string_view executed_by(const ServingResult& serving);
 using VisitServed = std::function<void(const VariantResult&, std::string_view by, const Served&)>;
 void for_each_served(const StudyResult& study, const VisitServed& visit);
 
+/// Such as "TTFT 500 ms, TPOT 20 ms, of 90 % of the requests".   requires a limit
+std::string level_text(const ServiceLevel& level);
+nlohmann::ordered_json level_json(const ServiceLevel& level);
+
 /// Latencies, throughput and goodput of every variant, predicted and executed.
 Table serving_latencies(const StudyResult& study);
 /// What served them: cache, steps, use of the device, and what the run took here.

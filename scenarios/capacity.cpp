@@ -1,5 +1,7 @@
 #include "scenarios/capacity.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <mutex>
 
@@ -18,11 +20,6 @@ struct Draw {
   Scenario scenario;  ///< with this draw's traffic
   double offered = 0;
 };
-
-/// Whether another seed gives other requests.
-bool is_drawn(const TrafficSpec& spec) {
-  return spec.file.empty() || spec.arrivals.process != ArrivalProcess::recorded || spec.prompt || spec.output;
-}
 
 Errors check_scenario(const Scenario& s) {
   const auto refuse = [&](const char* why) { return Errors{{why, {.file = s.file.string()}}}; };
@@ -57,6 +54,22 @@ Result<std::vector<Draw>> draw_traffic(const Scenario& s, std::int64_t count, st
     if (!e.empty()) return failure(std::move(e));
   }
   return draws;
+}
+
+/// Turns come when the ones before have been answered and thought about, which can be long after the last
+/// session began: what is served a second is then less than what is offered, and how much less says how short
+/// the traffic is.
+Done check_sessions(const LoadEdge& edge, const Draw& draw, double own) {
+  constexpr double most = 1.3;
+  const auto& requests = draw.scenario.traffic->requests;
+  const bool sessions =
+      std::any_of(requests.begin(), requests.end(), [](const Request& r) { return r.after >= 0; });
+  const double offered = own * draw.offered * edge.load, served = edge.met.request_throughput;
+  if (!sessions || edge.kind != LoadEdge::Kind::edge || offered <= most * served) return {};
+  return failure(
+      fmt::format("sessions go on long after the last one has begun: at the edge {:.3f} requests a second "
+                  "are offered and {:.3f} served; more requests are needed, or shorter think times",
+                  offered, served));
 }
 
 /// Each probe is a run as `run` makes them, with another load.
@@ -118,7 +131,10 @@ Result<CapacityStudy> find_capacities(const Scenario& scenario, const CapacityOp
       for (Pool& pool : run.pools) pool.edited.draws.seed += d;
       const double own = run.edited.serving.load;
       Result<LoadEdge> edge = edge_of(std::move(run), *points[p].calibration, draw, options);
-      if (edge) {
+      const Done steady = edge ? check_sessions(*edge, draw, own) : Done{};
+      if (!steady) {
+        errors[job] = steady.error();
+      } else if (edge) {
         study.variants[p].draws[d] = {
             .seed = draw.seed, .offered = own * draw.offered, .edge = std::move(*edge)};
       } else {

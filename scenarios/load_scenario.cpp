@@ -6,6 +6,7 @@
 #include "model/settings.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/check_case.hpp"
+#include "scenarios/check_edits.hpp"
 #include "scenarios/device_file.hpp"
 #include "scenarios/files.hpp"
 #include "scenarios/load_pools.hpp"
@@ -178,26 +179,6 @@ void read_variants(Reader& in, Scenario& s, const PoolContext& pools, bool judge
   }
 }
 
-/// A profile is of one device, one network and one plan.
-void refuse_unprofiled(const Scenario& s, Errors& errors) {
-  const auto refuse = [&](const std::string& what, const Location& where) {
-    errors.push_back({what + ": kernels that a profile: measured do not follow it", where});
-  };
-  for (const Variant& v : s.variants) {
-    for (const Edit& e : v.edits) {
-      if (!profile_follows(e.path)) refuse("variant \"" + v.name + "\": " + e.path, e.where);
-    }
-  }
-  for (const Variant& v : runs_of(s)) {
-    if (v.pools.empty()) continue;
-    refuse("pools", v.pools.front().where);
-    break;  // others have the same
-  }
-  for (const SweepAxis& axis : s.sweep) {
-    if (!profile_follows(axis.path)) refuse("sweep." + axis.path, axis.where);
-  }
-}
-
 }  // namespace
 
 Done set_field(Case& c, const Edit& edit) {
@@ -272,6 +253,7 @@ Result<Scenario> load_scenario(const fs::path& file, const Library& library) {
             {"sweep." + axis.path + ": pools: have their own; list pools: as variants", axis.where});
     }
   }
+  refuse_without_effect(s, traffic, errors);
   if (s.profile) refuse_unprofiled(s, errors);
   in.reject_unknown_keys();
   if (traffic && errors.empty()) {

@@ -131,6 +131,10 @@ Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed) {
   return make_traffic(spec, std::move(trace), seed);
 }
 
+bool is_drawn(const TrafficSpec& spec) {
+  return spec.file.empty() || spec.arrivals.process != ArrivalProcess::recorded || spec.prompt || spec.output;
+}
+
 ServiceLevel read_service_level(Reader in) {
   const ServiceLevel level{.ttft = in.maybe<Seconds>("ttft"),
                            .tpot = in.maybe<Seconds>("tpot"),
@@ -141,6 +145,7 @@ ServiceLevel read_service_level(Reader in) {
     if (limit && limit->count() <= 0) in.error(key, "must be longer than no time");
   }
   if (!(level.attainment > 0 && level.attainment <= 1)) in.error("attainment", "must be above 0, up to 1");
+  if (!level.limits()) in.error("attainment", "of what: ttft, tpot or e2el is needed");
   in.reject_unknown_keys();
   return level;
 }

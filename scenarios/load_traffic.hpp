@@ -19,6 +19,9 @@ namespace inferometer {
 /// Mistakes are in the reader's list afterwards.
 TrafficSpec read_traffic(Reader in, const std::filesystem::path& folder);
 
+/// Whether another seed gives other requests.
+bool is_drawn(const TrafficSpec& spec);
+
 /// Reads the file of a spec, where it has one, and draws the rest.
 [[nodiscard]] Result<Traffic> load_traffic(const TrafficSpec& spec, std::uint64_t seed);
 

@@ -87,8 +87,9 @@ ReplicaLoad ExpertGroup::load(std::int32_t request, bool prefixes) const {
     const ReplicaLoad one = rank->load(request, prefixes);
     sum.requests += one.requests;
     sum.outstanding_tokens += one.outstanding_tokens;
-    sum.cached_prefix = std::max(sum.cached_prefix, one.cached_prefix);
   }
+  // Where the request would go: ranks are not chosen by what they have cached.
+  sum.cached_prefix = ranks_[next_instance()]->load(request, prefixes).cached_prefix;
   return sum;
 }
 

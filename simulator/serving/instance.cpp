@@ -11,7 +11,8 @@ Instance::Instance(const InstanceSettings& settings, const Traffic& traffic,
                    .pool = KvPool(settings.kv_blocks,
                                   std::max<std::int64_t>(1, traffic.block_tokens / settings.block_tokens),
                                   settings.serving.prefix_caching)})) {
-  require(traffic.block_tokens % settings.block_tokens == 0, "identities are of part of a block");
+  require(!settings.serving.prefix_caching || traffic.block_tokens % settings.block_tokens == 0,
+          "identities are of part of a block");
 }
 
 Instance::Instance(const InstanceSettings& settings, const Traffic& traffic,

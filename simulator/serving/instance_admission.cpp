@@ -26,8 +26,8 @@ bool Instance::can_serve(std::int32_t request) const {
   const std::int64_t longest = r.prompt_tokens + (prefills ? 1 : r.output_tokens);
   const std::int64_t limit = settings_.serving.max_model_len;
   const bool reserved = settings_.serving.allocation == KvAllocation::preallocated;
-  // The cache of a prompt's first token is made where it is decoded.
-  const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : prefills ? r.prompt_tokens : longest);
+  // A token is cached by the step behind it: the last one is not.
+  const std::int64_t most = blocks_for(reserved && limit > 0 ? limit : reserved ? longest : longest - 1);
   // The memory of a step is planned for so many tokens.
   const bool fits = settings_.role == PoolRole::decode || policy_.chunked ||
                     r.prompt_tokens <= settings_.serving.max_num_batched_tokens;
@@ -107,9 +107,11 @@ bool Instance::admit(std::int32_t s, std::int64_t& budget, Nanoseconds now) {
   q.state = Sequence::State::prefilling;
   append_running(s);
   prefilling_.push_back(s);
-  run_.prefix_hit_tokens += hit;
   outstanding_ -= hit;
-  if (RequestRecord& record = record_of(q); record.admitted == RequestRecord::never) record.admitted = now;
+  if (RequestRecord& record = record_of(q); record.admitted == RequestRecord::never) {
+    record.admitted = now;
+    run_.prefix_hit_tokens += hit;  // what a preempted sequence finds again saved nothing
+  }
   const std::int64_t tokens = policy_.chunked ? std::min(left, budget) : left;
   add_chunk(s, tokens);
   budget -= tokens;

@@ -16,6 +16,7 @@ Errors check_limits(const Serving& s) {
   };
   in_range("max_num_seqs", s.max_num_seqs, 1, 1'000'000);
   in_range("max_num_batched_tokens", s.max_num_batched_tokens, 1, 100'000'000);
+  in_range("min_decodes", s.min_decodes, 1, 1'000'000);
   in_range("watermark_percent", s.watermark_percent, 0, 50);
   in_range("gpu_memory_utilization_percent", s.gpu_memory_utilization_percent, 1, 100);
   in_range("prediction_error_percent", s.prediction_error_percent, 0, 1000);
@@ -26,6 +27,11 @@ Errors check_limits(const Serving& s) {
         {fmt::format("serving.max_num_batched_tokens: {} leaves no token for some of {} sequences "
                      "(serving.max_num_seqs)",
                      s.max_num_batched_tokens, s.max_num_seqs)});
+  if (errors.empty() && s.policy == BatchingPolicy::decode_first && s.min_decodes > s.max_num_seqs)
+    errors.push_back(
+        {fmt::format("serving.min_decodes: {} sequences that decode are never reached with {} at once "
+                     "(serving.max_num_seqs), so that policy decode-first would be vllm-v1",
+                     s.min_decodes, s.max_num_seqs)});
   const double bandwidth = s.kv_link.bandwidth.value, latency = s.kv_link.latency.count();
   if (bandwidth != 0 && (bandwidth < 1e6 || bandwidth > 1e18))
     errors.push_back({"serving.kv_link.bandwidth: must be 1 MB/s to 1000000 TB/s, or 0 B/s"});

@@ -303,9 +303,11 @@ Result<ServingRun> simulate(const ServerSettings& settings, const Traffic& traff
 Result<ServingRun> simulate(const PooledServer& server, const Traffic& traffic,
                             std::span<BatchTimer* const> timers, const ServingProgress& progress) {
   for (const PoolSettings& pool : server.pools) {
-    if (traffic.block_tokens % pool.instance.block_tokens != 0)
-      return failure("the traffic's identities of prompts are of " + std::to_string(traffic.block_tokens) +
-                     " tokens, which is no multiple of kv.block_tokens, " +
+    const bool shares = pool.instance.serving.prefix_caching;
+    if (shares && traffic.block_tokens % pool.instance.block_tokens != 0)
+      return failure("serving.prefix_caching: prompts are told apart by blocks of " +
+                     std::to_string(traffic.block_tokens) +
+                     " tokens (traffic.block_tokens), which is no multiple of kv.block_tokens, " +
                      std::to_string(pool.instance.block_tokens));
   }
   return Server(server, traffic, timers, progress).serve();

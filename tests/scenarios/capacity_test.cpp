@@ -78,12 +78,23 @@ TEST_F(Capacity, ARecordedTraceIsOneDraw) {
 TEST_F(Capacity, OfTrafficWithoutARateThereIsNone) {
   says(served, "slo: {ttft: 2 ms, tpot: 1 ms}\n", "",
        "s.yaml: error: capacity is the rate up to which slo: is met; the scenario has none");
-  says(served, "{process: poisson, requests_per_second: 2000}", "{process: closed, concurrency: 4}",
-       "closed loop has none");
+  says(served_scenario(300, 640), "{process: poisson, requests_per_second: 2000}",
+       "{process: closed, concurrency: 4}", "closed loop has none");
   says(served, "requests: 300", "requests: 1", "arrive at once");
   says(right_scenario, "", "", "capacity is of traffic:");
   says(served, "tpot: 1 ms", "attainment: 1.5",
        "s.yaml:9:31: error: slo.attainment: must be above 0, up to 1");
+}
+
+TEST_F(Capacity, IsNotToldOfSessionsThatOutliveTheirArrivals) {
+  std::string text = served_scenario(300, 640);
+  const std::string arrivals = "  arrivals: ";
+  text.insert(text.find(arrivals), "  sessions: {turns: 3, think_time: 10 s}\n");
+  const Result<CapacityStudy> study = capacities(text);
+  ASSERT_TRUE(study) << told(study.error());
+  EXPECT_NE(study->variants[0].not_served.find("sessions go on long after the last one has begun"),
+            std::string::npos)
+      << study->variants[0].not_served;
 }
 
 }  // namespace

@@ -275,12 +275,13 @@ TEST(Disaggregation, ReplicasOfAttentionSendAndReceiveByThemselves) {
 TEST(Disaggregation, ARequestThatNoDecodeInstanceCanHoldIsRejectedWhenItArrives) {
   PooledServer s = disaggregated(1, 1);
   s.pools[1].instance.kv_blocks = 7;
-  const ServingRun run = run_of(s, lone(100, 13));  // 113 tokens are 8 blocks
+  EXPECT_FALSE(run_of(s, lone(100, 13)).requests[0].rejected);  // the last of 113 tokens is not cached
+  const ServingRun run = run_of(s, lone(100, 14));              // 113 that are cached are 8 blocks
   EXPECT_TRUE(run.requests[0].rejected);
   EXPECT_EQ(run.steps, 0);
   // A pool that can takes it.
   s.pools.push_back(pool(PoolRole::decode, 1));
-  EXPECT_EQ(run_of(s, lone(100, 13)).pools[2].output_tokens, 12);
+  EXPECT_EQ(run_of(s, lone(100, 14)).pools[2].output_tokens, 13);
 }
 
 TEST(Disaggregation, DecodesBesidePromptsAreSlowerThanByThemselves) {

@@ -98,7 +98,8 @@ std::vector<RequestRecord> plain_vllm_v1(const ServerSettings& s, const Traffic&
     for (; next < traffic.requests.size() && traffic.requests[next].arrival <= until; ++next) {
       const Request& r = traffic.requests[next];
       records[next].arrival = r.arrival;
-      records[next].rejected = (r.prompt_tokens + r.output_tokens + block - 1) / block > s.instance.kv_blocks;
+      records[next].rejected =
+          (r.prompt_tokens + r.output_tokens - 1 + block - 1) / block > s.instance.kv_blocks;
       if (!records[next].rejected) waiting.push_back({static_cast<std::int32_t>(next), r.prompt_tokens});
     }
   };
@@ -288,6 +289,35 @@ TEST(Serving, PrefixesThatAreCachedAreNotComputedAgain) {
   // The last token of a prompt is always computed, and so is the block it lies in.
   EXPECT_EQ(run.prefix_hit_tokens, 2 * 96);
   EXPECT_EQ(run.prompt_tokens, 128 + 2 * 32);
+}
+
+TEST(Serving, WhatAPreemptedSequenceFindsAgainIsNoPrefixHit) {
+  Traffic traffic = random_traffic(3, 300, 2'000);
+  traffic.blocks.clear();
+  for (Request& r : traffic.requests) {  // no two prompts share anything
+    r.first_block = static_cast<decltype(r.first_block)>(traffic.blocks.size());
+    for (std::int32_t b = 0; b < r.blocks; ++b) traffic.blocks.push_back(traffic.blocks.size());
+  }
+  ServerSettings s = server(BatchingPolicy::vllm_v1, 40);
+  s.instance.serving.prefix_caching = true;
+  LinearTimer timer;
+  const ServingRun run = *simulate(s, traffic, timer);
+  std::int64_t preemptions = 0;
+  for (const RequestRecord& r : run.requests) preemptions += r.preemptions;
+  EXPECT_GT(preemptions, 0);
+  EXPECT_EQ(run.prefix_hit_tokens, 0);
+}
+
+TEST(Serving, BlocksOfPromptsThatAreNotCachedNeedNotFitTheCaches) {
+  Traffic traffic = random_traffic(3, 5, 2'000);
+  traffic.block_tokens = 8;
+  ServerSettings s = server(BatchingPolicy::vllm_v1);
+  LinearTimer timer;
+  EXPECT_TRUE(simulate(s, traffic, timer));
+  s.instance.serving.prefix_caching = true;
+  const Result<ServingRun> refused = simulate(s, traffic, timer);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().front().message.find("traffic.block_tokens"), std::string::npos);
 }
 
 TEST(Serving, TheNextTurnOfASessionFindsWhatWasSaid) {
