@@ -84,7 +84,7 @@ void ExpertGroup::finish(Nanoseconds end, BatchTimer& timer, std::vector<std::in
 ReplicaLoad ExpertGroup::load(std::int32_t request, bool prefixes) const {
   ReplicaLoad sum{.requests = 0};
   for (const auto& rank : ranks_) {
-    const ReplicaLoad one = rank->load(request, prefixes);
+    const ReplicaLoad one = rank->load(request, false);
     sum.requests += one.requests;
     sum.outstanding_tokens += one.outstanding_tokens;
   }
