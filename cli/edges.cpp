@@ -160,7 +160,7 @@ Result<Device> device_or_calibrate(const Context& context, const std::string& na
           : "no calibration of this host yet: making a quick one (inferometer calibrate makes a better "
             "one)\n",
       stderr);
-  if (const int code = calibrate_command(Context{context.library, false}, {.backend = "cpu", .repeats = 3});
+  if (const int code = calibrate_command(Context{context.library, false}, {.backend = "cpu", .seconds = 4});
       code != done) {
     return failure("device host: the quick calibration failed; see above");
   }

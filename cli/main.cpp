@@ -84,14 +84,15 @@ int main(int argc, char** argv) {
   auto* backend = calibrate_app->add_option("--backend", calibrate.backend,
                                             "what to measure: cpu, or cuda:N with its --device");
   backend->capture_default_str();
-  auto* repeats = calibrate_app->add_option("--repeats", calibrate.repeats, "runs of each step of a CPU");
-  repeats->capture_default_str();
+  auto* seconds = calibrate_app->add_option("--seconds", calibrate.seconds,
+                                            "for which a CPU runs steps over and over; longer averages more");
+  seconds->capture_default_str();
   auto* from = calibrate_app->add_option(
       "--from", calibrate.from,
       "instead, fit to measured kernels, CSV files as `validate kernels` reads, or to what --points wrote");
   auto* measured_on =
       calibrate_app->add_option("--device", calibrate.device, "what it is: preset or device file");
-  from->needs(measured_on)->excludes(backend)->excludes(repeats);
+  from->needs(measured_on)->excludes(backend)->excludes(seconds);
   calibrate_app->add_option("--out", calibrate.out, "file to write; a CPU's is kept as device host")
       ->capture_default_str()
       ->needs(measured_on);

@@ -1,17 +1,21 @@
 #include "roofline/calibrate.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
+#include <numeric>
 
-#include "model/nearest_rank.hpp"
 #include "model/seeded.hpp"
 
 namespace inferometer {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// A Llama-shaped network whose sizes are no published model's, but multiples of 64 as theirs are: layers of
-/// 1.4 + 4.5 million weights. (Of a vocabulary of 20011, oneDNN 2.6 multiplied several rows 1.7 times slower.)
+/// 1.4 + 4.5 million weights. (Of a vocabulary of 20011, oneDNN 2.6 multiplied several rows 1.7 times
+/// slower.)
 Architecture calibration_network(std::int64_t layers) {
   Architecture a;
   a.name = "calibration";
@@ -35,6 +39,7 @@ std::int64_t layers_beyond_cache(const Device& device) {
   return std::clamp(static_cast<std::int64_t>(std::ceil(beyond / layer)), fewest, most);
 }
 
+/// `sequences` of `fresh` new tokens behind `cached` ones.
 struct Size {
   std::int64_t sequences, fresh, cached;
 };
@@ -73,14 +78,15 @@ std::vector<Probe> probes() {
           {"int8", plan_of(DType::int8, InputFormat::int8, AttentionKernel::tiled)}};
 }
 
-/// `sequences` of `fresh` new tokens behind `cached` ones.
-Step step_of(std::int64_t sequences, std::int64_t fresh, std::int64_t cached, std::int64_t vocab,
-             std::int64_t block, std::int64_t capacity) {
+/// Tokens of the longest sequence, with some to spare.
+constexpr std::int64_t capacity = 460;
+
+Step step_of(const Size& size, std::int64_t vocab, std::int64_t block) {
   Step step;
   const std::int64_t blocks = (capacity + block - 1) / block;
-  for (std::int64_t s = 0; s < sequences; ++s) {
-    Slice slice{.sequence = s, .fresh = fresh, .cached = cached};
-    for (std::int64_t t = 0; t < fresh; ++t) {
+  for (std::int64_t s = 0; s < size.sequences; ++s) {
+    Slice slice{.sequence = s, .fresh = size.fresh, .cached = size.cached};
+    for (std::int64_t t = 0; t < size.fresh; ++t) {
       slice.tokens.push_back(static_cast<std::int32_t>(mix(static_cast<std::uint64_t>(s * 1009 + t)) %
                                                        static_cast<std::uint64_t>(vocab)));
     }
@@ -119,57 +125,75 @@ void collect(const Timeline& run, const Graph& graph, const Structure& structure
   }
 }
 
+/// Each step of `sizes` once to warm up and twice for `samples`, in rounds over the steps.
+Done run_sizes(Backend& backend, const Case& c, const Sizes& sizes, const std::string& probe,
+               std::map<std::string, Sample>& samples) {
+  Result<Structure> structure = compile(c.model(), c.plan);
+  if (!structure) return failure(structure.error());
+  if (Result<MemoryUse> used = backend.prepare(c, *structure); !used) return failure(used.error());
+  for (int round = 0; round <= 2; ++round) {
+    for (const Size& size : sizes.steps) {
+      const Step step = step_of(size, c.model().vocab, c.plan.kv.block_tokens);
+      const Graph graph = bind(*structure, features(step));
+      const Surroundings surroundings{.persistent = persistent_bytes(graph, c.cluster.device)};
+      const std::string name =
+          probe + "/" + std::to_string(size.sequences) + "x" + std::to_string(size.fresh);
+      const Result<Timeline> run = backend.run(graph, step);
+      if (!run) return failure(run.error());
+      if (round > 0) collect(*run, graph, *structure, surroundings, name, samples);
+    }
+  }
+  return {};
+}
+
+/// Mean of what lies between the deciles: the machine as it is on average, as a served run meets it, but for
+/// the single interruption.
+double usual(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  const auto cut = static_cast<std::ptrdiff_t>(seconds.size() / 10);
+  const double sum = std::accumulate(seconds.begin() + cut, seconds.end() - cut, 0.0);
+  return sum / static_cast<double>(static_cast<std::ptrdiff_t>(seconds.size()) - 2 * cut);
+}
+
 }  // namespace
 
 std::vector<std::string> host_parameters() {
   return {"memory_efficiency",      "cache_efficiency",
           "matrix_efficiency.f32",  "matrix_efficiency.bf16",
           "matrix_efficiency.int8", "half_rows",
-          "half_rows.int8",         "attention_efficiency",
+          "half_rows.int8",         "attention_half_rows",
           "vector_efficiency",      "launch"};
 }
 
 Result<std::vector<CalibrationPoint>> measure_points(
-    Backend& backend, const Device& device, std::int64_t repeats,
-    const std::function<void(const std::string&)>& progress) {
+    Backend& backend, const Device& device, Seconds duration,
+    const std::function<void(double, const std::string&)>& progress) {
   Case c;
   c.cluster.device = device;
-  // Capacity for the widest step: 7 sequences of 451 tokens.
-  constexpr std::int64_t capacity = 460;
   c.workload = {.batch = 7, .prompt_tokens = capacity - 20, .output_tokens = 20};
   std::map<std::string, Sample> samples;
-  for (const Probe& probe : probes()) {
-    progress(probe.what);
-    c.plan = probe.plan;
-    for (const Sizes& sizes : sizes_on(device)) {
-      c.models["model"] = calibration_network(sizes.layers);
-      Result<Structure> structure = compile(c.model(), c.plan);
-      if (!structure) return failure(structure.error());
-      if (Result<MemoryUse> used = backend.prepare(c, *structure); !used) return failure(used.error());
-      // Rounds over all sizes, not one size after another: what disturbs the machine for a second then
-      // touches one sample of each, which the median drops. The first round warms up.
-      for (std::int64_t round = 0; round <= repeats; ++round) {
-        for (const Size& size : sizes.steps) {
-          const Step step = step_of(size.sequences, size.fresh, size.cached, c.model().vocab,
-                                    c.plan.kv.block_tokens, capacity);
-          const Graph graph = bind(*structure, features(step));
-          const Surroundings surroundings{.persistent = persistent_bytes(graph, device)};
-          const std::string name =
-              probe.what + "/" + std::to_string(size.sequences) + "x" + std::to_string(size.fresh);
-          const Result<Timeline> run = backend.run(graph, step);
-          if (!run) return failure(run.error());
-          if (round > 0) collect(*run, graph, *structure, surroundings, name, samples);
-        }
+  // Passes over all networks, not one network after another: a neighbour on a shared machine slows it for
+  // seconds or minutes, which then touches all points alike instead of telling one format from another.
+  const Clock::time_point start = Clock::now();
+  const auto part = [&] { return Seconds{Clock::now() - start} / duration; };
+  do {
+    for (const Probe& probe : probes()) {
+      progress(std::min(part(), 1.0), probe.what);
+      c.plan = probe.plan;
+      for (const Sizes& sizes : sizes_on(device)) {
+        c.models["model"] = calibration_network(sizes.layers);
+        if (const Done ran = run_sizes(backend, c, sizes, probe.what, samples); !ran)
+          return failure(ran.error());
       }
     }
-  }
+  } while (part() < 1);
   std::vector<CalibrationPoint> points;
   // Each step counts the same, and each node in it by its share of the step's time: whole steps are to come
   // out right.
   std::map<std::string, double> step_seconds;
   for (auto& [name, sample] : samples) {
     sample.point.name = name;
-    sample.point.time = Seconds{nearest_rank(sample.seconds, 0.5)};
+    sample.point.time = Seconds{usual(sample.seconds)};
     sample.point.weight = static_cast<double>(sample.seconds.size()) * sample.point.time.count();
     step_seconds[sample.step] += sample.point.weight;
   }

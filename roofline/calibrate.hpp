@@ -13,10 +13,11 @@ std::vector<std::string> host_parameters();
 /// of the kernel models are fitted to.
 ///
 /// device    the peaks that efficiencies refer to
-/// repeats   runs of each step, of which a point is the median
-/// progress  told what is being run
+/// duration  that passes over all steps are begun within, at least one; each step runs twice in a pass, and a
+///           point is the mean between the deciles of its runs
+/// progress  told the part that is done (0 to 1) and what is being run
 [[nodiscard]] Result<std::vector<CalibrationPoint>> measure_points(
-    Backend& backend, const Device& device, std::int64_t repeats,
-    const std::function<void(const std::string&)>& progress);
+    Backend& backend, const Device& device, Seconds duration,
+    const std::function<void(double, const std::string&)>& progress);
 
 }  // namespace inferometer

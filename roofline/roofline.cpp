@@ -22,8 +22,9 @@ double resident(Bytes bytes, const Device& device) {
   return std::clamp((none * c - static_cast<double>(bytes.value)) / ((none - 0.6) * c), 0.0, 1.0);
 }
 
-/// Vector instructions' worth of a range reduction and a polynomial of degree 5 to 6, a division included.
-constexpr std::int64_t flops_per_exponential = 20;
+/// A range reduction, a polynomial of degree 5 to 6 and a division are some 20 vector instructions; in the
+/// time of each, a multiply-add does 2 FLOPs.
+constexpr std::int64_t flops_per_exponential = 40;
 
 struct ComputeTime {
   Seconds full{0};   ///< at the rate of large products
@@ -33,10 +34,10 @@ struct ComputeTime {
 ComputeTime compute_time(const Work& work, const Device& device, const Calibration& c) {
   if (work.flops.value == 0) return {};
   if (!work.product) {
-    const bool attention = work.state.value > 0;
-    const double reached = parameter(c, attention ? "attention_efficiency" : "vector_efficiency");
+    const FlopsPerSecond rate = parameter(c, "vector_efficiency") * device.vector.value;
     const Flops all = work.flops + Flops{work.special * flops_per_exponential};
-    return {all / (reached * device.vector.value), Seconds{0}};
+    // Each key that is loaded serves a block of new tokens: a single one pays for it alone.
+    return {all / rate, parameter(c, "attention_half_rows") * work.first_rows * (all / rate)};
   }
   const std::string_view dtype = name(work.dtype);
   const Seconds full =
@@ -45,15 +46,30 @@ ComputeTime compute_time(const Work& work, const Device& device, const Calibrati
   return {full, full * (parameter(c, "half_rows", dtype) / static_cast<double>(work.m))};
 }
 
-Seconds memory_time(const Work& work, const Device& device, const Calibration& c, const Surroundings& s) {
-  const BytesPerSecond memory = parameter(c, "memory_efficiency") * device.memory_bandwidth.value;
-  const BytesPerSecond cache = parameter(c, "cache_efficiency") * device.cache_bandwidth.value;
-  const auto moved = [&](Bytes bytes, double in_cache) {
+/// Rates at which bytes move, of which a share is found in the cache.
+struct Traffic {
+  BytesPerSecond memory, cache;
+
+  Traffic(const Device& device, const Calibration& c)
+      : memory(parameter(c, "memory_efficiency") * device.memory_bandwidth.value),
+        cache(parameter(c, "cache_efficiency") * device.cache_bandwidth.value) {}
+  Seconds time(Bytes bytes, double in_cache) const {
     return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / cache);
-  };
-  return moved(kept_weights(work, device) + work.state, resident(s.persistent, device)) +
-         moved(work.activations, resident(work.activations, device)) +
-         moved(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
+  }
+};
+
+Seconds memory_time(const Work& work, const Device& device, const Traffic& traffic, const Surroundings& s) {
+  return traffic.time(kept_weights(work, device) + work.state, resident(s.persistent, device)) +
+         traffic.time(work.activations, resident(work.activations, device)) +
+         traffic.time(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
+}
+
+/// Where bf16 is kept and multiplied as f32, a pass before the product widens its inputs and one behind it
+/// narrows its outputs: each reads and writes, two bytes and four an element.
+Seconds conversion_time(const Work& work, const Device& device, const Traffic& traffic) {
+  if (!device.widens_bf16 || !work.product || work.dtype != DType::bf16) return Seconds{0};
+  const Bytes moved = 3 * work.activations;
+  return 2 * device.launch.value + traffic.time(moved, resident(moved, device));
 }
 
 }  // namespace
@@ -91,7 +107,8 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
     return e;
   }
   const ComputeTime compute = compute_time(work, device, calibration);
-  const Seconds memory = memory_time(work, device, calibration, surroundings);
+  const Traffic traffic(device, calibration);
+  const Seconds memory = memory_time(work, device, traffic, surroundings);
   e.compute = compute.full + compute.extra;
   e.memory = memory;
   if (e.compute >= e.memory) {
@@ -102,6 +119,7 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
     e.parts.bytes = memory;
     e.bound = Bound::memory;
   }
+  e.parts.bytes += conversion_time(work, device, traffic);
   if (e.parts.launch > e.parts.total() - e.parts.launch) e.bound = Bound::launch;
   return e;
 }

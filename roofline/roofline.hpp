@@ -14,9 +14,12 @@ struct Surroundings {
 
 /// Time of one node alone on a processor:  launch + max(flops / rate, bytes / bandwidth), with
 ///   rate       matrix peak * matrix_efficiency * m / (m + half_rows), of one row without half_rows: its
-///              kernel streams weights; vector peak * vector_efficiency for work outside products
+///              kernel streams weights; vector peak * vector_efficiency for work outside products, times
+///              t / (t + attention_half_rows) for attention of t new tokens of a sequence, each sequence's
+///              work at its own rate; an exponential counts as 40 FLOPs there
 ///   bandwidth  memory's for weights and state, the cache's for activations that fit into it; weights and
 ///              state that fit into the cache together are found there from the step before
+/// and, where a processor keeps bf16 weights as f32, the passes that convert a product's inputs and outputs.
 /// GPUs have models for each kernel (roofline/kernels).
 ///
 /// requires a matrix or vector rate on the device for the node's dtype
@@ -25,8 +28,8 @@ struct Surroundings {
 Estimate estimate(const AnyOperator& op, const Device& device, const Calibration& calibration,
                   const Surroundings& surroundings);
 
-/// What starting one kernel takes: of products as calibrated, otherwise the device file's. A library's product
-/// looks up and prepares its kernel; other nodes start as fast as an empty one does.
+/// What starting one kernel takes: of products as calibrated, otherwise the device file's. A library's
+/// product looks up and prepares its kernel; other nodes start as fast as an empty one does.
 Seconds launch_time(const Work& work, const Device& device, const Calibration& calibration);
 
 /// The rate that `dtype` products are multiplied at on this device: its matrix peak, or the vector peak for

@@ -29,6 +29,11 @@ struct Describe {
     work.unfused = o.unfused_traffic();
     work.special = o.heads * o.pairs();
     work.dtype = o.dtype;
+    double pairs = 0;  // of one new token of each sequence
+    for (const AttentionSlice& s : o.slices) {
+      if (s.fresh > 0) pairs += static_cast<double>(s.pairs(o.window)) / static_cast<double>(s.fresh);
+    }
+    work.first_rows = pairs / static_cast<double>(std::max<std::int64_t>(1, o.pairs()));
   }
   void operator()(const GatedActivation& o) const { work.special = o.tokens * o.width; }
   void operator()(const AllReduce& o) const {

@@ -154,4 +154,11 @@ struct AttentionArguments {
   std::int64_t threads = 1;      ///< among which long sequences are split (tiled only)
 };
 
+/// What the rate of a core is measured with; `sum` keeps the work alive.
+struct MultiplyAddArguments {
+  std::int64_t iterations = 0;
+  std::int64_t flops = 0;
+  float sum = 0;
+};
+
 }  // namespace inferometer::cpu

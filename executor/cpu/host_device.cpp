@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "executor/cpu/kernels.hpp"
 #include "executor/cpu/matrix_rate.hpp"
 #include "executor/cpu/products.hpp"
 
@@ -82,28 +83,19 @@ BytesPerSecond triad(std::size_t count, int threads, int passes, int runs) {
 }
 
 /// FLOP/s of independent multiply-adds in registers.
-[[gnu::target_clones("avx512f", "avx2,fma", "default"), gnu::noinline]] float multiply_add_chain(
-    std::int64_t iterations) {
-  constexpr int lanes = 256;  // enough independent chains for any width and latency
-  float x[lanes];
-  for (int l = 0; l < lanes; ++l) x[l] = 1.0F + static_cast<float>(l);
-  for (std::int64_t i = 0; i < iterations; ++i) {
-    for (int l = 0; l < lanes; ++l) x[l] = x[l] * 0.999F + 0.001F;
-  }
-  float sum = 0;
-  for (float v : x) sum += v;
-  return sum;
-}
-
 FlopsPerSecond vector_rate(int threads) {
-  constexpr std::int64_t iterations = 400'000;
-  float sink = 0;
+  constexpr std::int64_t iterations = 1'000'000;
+  std::int64_t flops = 0;
   const Seconds time = best_of(5, [&] {
-#pragma omp parallel num_threads(threads) reduction(+ : sink)
-    sink += multiply_add_chain(iterations);
+    flops = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : flops)
+    {
+      MultiplyAddArguments each{.iterations = iterations};
+      kernels().multiply_adds(each);
+      flops += each.flops;
+    }
   });
-  // The sum keeps the work alive; adding zero of it keeps the result honest.
-  return FlopsPerSecond{2.0 * 256 * iterations * threads / time.count() + 0.0 * static_cast<double>(sink)};
+  return FlopsPerSecond{static_cast<double>(flops) / time.count()};
 }
 
 Seconds empty_region(int threads) {

@@ -25,6 +25,7 @@ struct Kernels {
   void (*kv_write)(const KvWriteArguments&);
   void (*attention_tiled)(const AttentionArguments&);
   void (*attention_naive)(const AttentionArguments&);
+  void (*multiply_adds)(MultiplyAddArguments&);
 };
 
 /// The kernels as compiled for one instruction set.

@@ -45,15 +45,43 @@ TEST(UnitSpeed, HalfRowsHalvesTheRateAtThatManyRows) {
 TEST(UnitSpeed, ANormTakesItsBytesAndAGateItsExponentials) {
   // x and y of 3 x 8 x 2 bytes, w of 8 x 2; 102 FLOPs hide behind them.
   EXPECT_DOUBLE_EQ(at_unit_speed(RmsNorm{.tokens = 3, .width = 8}).time().count(), 48 + 48 + 16);
-  // silu: 2 FLOPs by the field's count and an exponential of 20.
-  EXPECT_DOUBLE_EQ(at_unit_speed(GatedActivation{.tokens = 3, .width = 8}).time().count(), 3 * 8 * (2 + 20));
+  // silu: 2 FLOPs by the field's count and an exponential of 40.
+  EXPECT_DOUBLE_EQ(at_unit_speed(GatedActivation{.tokens = 3, .width = 8}).time().count(), 3 * 8 * (2 + 40));
 }
 
 TEST(UnitSpeed, AttentionCountsVisiblePairsOnly) {
   const Attention op{.slices = {{2, 3}}, .heads = 4, .kv_heads = 4, .head_dim = 4, .v_dim = 4};
   // 4 + 5 pairs a head, 2 * 4 + 2 * 4 + 3 FLOPs and an exponential each; 2 tokens' outputs of 4 normalised.
   EXPECT_EQ(op.pairs(), 9);
-  EXPECT_DOUBLE_EQ(at_unit_speed(op).time().count(), 4 * (9 * (19 + 20) + 2 * 4));
+  EXPECT_DOUBLE_EQ(at_unit_speed(op).time().count(), 4 * (9 * (19 + 40) + 2 * 4));
+}
+
+TEST(UnitSpeed, EachSequencesAttentionPaysForItsFirstToken) {
+  Calibration c = perfect();
+  set(c, "attention_half_rows", 3);
+  const auto attend = [&](std::vector<AttentionSlice> slices) {
+    return at_unit_speed(
+        Attention{.slices = std::move(slices), .heads = 4, .kv_heads = 4, .head_dim = 4, .v_dim = 4},
+        unit_device(), c);
+  };
+  const Estimate single = attend({{1, 40}}), prompt = attend({{8, 0}});
+  EXPECT_DOUBLE_EQ(single.parts.wave.count(), 3 * single.parts.flops.count());
+  EXPECT_DOUBLE_EQ(prompt.parts.wave.count(), 3.0 / 8 * prompt.parts.flops.count());
+  // A single token beside a prompt is as slow as alone, whatever their mean is.
+  const Estimate both = attend({{1, 40}, {8, 0}});
+  EXPECT_NEAR(both.time().count(), single.time().count() + prompt.time().count(),
+              0.01 * both.time().count());  // outputs are counted with the pairs
+}
+
+TEST(UnitSpeed, WhereBf16IsWidenedAProductPaysForTwoPasses) {
+  Device d = unit_device();
+  const Linear product{.tokens = 3, .in = 8, .out = 5};
+  const double native = at_unit_speed(product, d).time().count();
+  d.widens_bf16 = true;
+  // Inputs and outputs of 2 bytes an element: read and written as 4, and the other way round.
+  EXPECT_DOUBLE_EQ(at_unit_speed(product, d).time().count() - native, 3 * (3 * 8 + 3 * 5) * 2);
+  const Linear f32{.tokens = 3, .in = 8, .out = 5, .x = DType::f32, .y = DType::f32, .w = {DType::f32}};
+  EXPECT_DOUBLE_EQ(at_unit_speed(f32, d).time().count(), at_unit_speed(f32).time().count());
 }
 
 TEST(UnitSpeed, ProductsStartAsCalibratedAndOtherNodesAsTheDeviceSays) {

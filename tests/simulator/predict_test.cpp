@@ -100,8 +100,8 @@ struct Beside {
 };
 Beside beside(const Case& c, const CopyBeside& copy) {
   Calibration perfect;
-  for (const char* name : {"memory_efficiency", "cache_efficiency", "vector_efficiency",
-                           "attention_efficiency", "copy_efficiency", "host_link_efficiency"})
+  for (const char* name : {"memory_efficiency", "cache_efficiency", "vector_efficiency", "copy_efficiency",
+                           "host_link_efficiency"})
     perfect.parameters.push_back({name, 1, "1", ""});
   Features f{.tokens = 1, .sequences = 1, .logit_rows = 1, .slices = {{1, 5}}};
   const Structure structure = *compile(c.model(), c.plan);

@@ -2,6 +2,7 @@
 #include "executor/cpu/isa/attention_naive.hpp"
 #include "executor/cpu/isa/integer_product.hpp"
 #include "executor/cpu/isa/movement.hpp"
+#include "executor/cpu/isa/multiply_adds.hpp"
 #include "executor/cpu/kernels.hpp"
 
 namespace inferometer::cpu::INFEROMETER_ISA {
@@ -23,6 +24,7 @@ inline constexpr Kernels table{
     .kv_write = &kv_write,
     .attention_tiled = &attention_tiled,
     .attention_naive = &attention_naive,
+    .multiply_adds = &multiply_adds,
 };
 
 }  // namespace inferometer::cpu::INFEROMETER_ISA
