@@ -36,6 +36,12 @@ std::size_t bytes_of(std::int64_t elements, DType dtype) {
   return static_cast<std::size_t>(size_of(elements, dtype).value);
 }
 
+/// Grows only: what a vector gains it fills with zeros, which products of changing widths would pay for each
+/// time.
+void make_room(std::vector<char>& buffer, std::size_t bytes) {
+  if (buffer.size() < bytes) buffer.resize(bytes);
+}
+
 }  // namespace
 
 Bytes PackedWeights::bytes() const {
@@ -81,7 +87,7 @@ const void* Products::dense_input(const PackedWeights& w, const ProductInput& x)
   const std::int64_t apart = x.matrix_stride == 0 ? w.in : x.matrix_stride;
   const bool in_place = (x.rows == 1 && apart == w.in) || (w.matrices == 1 && x.stride == w.in);
   if (in_place && x.dtype == w.stored) return x.data;
-  x_copy_.resize(bytes_of(w.matrices * x.rows * w.in, w.stored));
+  make_room(x_copy_, bytes_of(w.matrices * x.rows * w.in, w.stored));
   for (std::int64_t m = 0; m < w.matrices; ++m) {
     move_rows({at(x.data, x.dtype, m * apart), x.stride}, x.dtype,
               {at(x_copy_.data(), w.stored, m * x.rows * w.in), w.in}, w.stored, x.rows, w.in);
@@ -124,7 +130,7 @@ void Products::multiply(const PackedWeights& w, const ProductInput& x, const Pro
       written == y.dtype && ((x.rows == 1 && apart == w.out) || (w.matrices == 1 && y.stride == w.out));
   void* target = y.data;
   if (!in_place) {
-    y_copy_.resize(bytes_of(w.matrices * x.rows * w.out, written));
+    make_room(y_copy_, bytes_of(w.matrices * x.rows * w.out, written));
     target = y_copy_.data();
   }
   multiply_dense(w, dense_input(w, x), x.rows, target, written, integer ? nullptr : bias);
