@@ -98,6 +98,12 @@ std::string OneDnn::version() {
          std::to_string(v->patch);
 }
 
+std::int64_t OneDnn::tile_rows() {
+  const auto here = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // sets of features, as bits
+  const auto amx = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_amx);
+  return (here & amx) == amx ? 16 : 1;
+}
+
 bool OneDnn::native(DType dtype) {
   if (dtype == DType::f32) return true;
   constexpr std::int64_t size = 64;

@@ -50,6 +50,8 @@ class OneDnn {
   /// Whether oneDNN multiplies `dtype` on this CPU, exactly where it is an integer and with a compiled
   /// kernel: bf16 needs AVX-512, int8 needs VNNI (without it, sums of two products saturate at 16 bits).
   bool native(DType dtype);
+  /// Rows of the tiles that bf16 and int8 products are made of on this CPU: 16 with AMX, otherwise 1.
+  static std::int64_t tile_rows();
   static std::string version();
 
  private:

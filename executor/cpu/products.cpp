@@ -49,7 +49,10 @@ Bytes PackedWeights::bytes() const {
          (onednn ? onednn->bytes() : Bytes{0});
 }
 
-Products::Products() : native_bf16_(onednn_.native(DType::bf16)), native_int8_(onednn_.native(DType::int8)) {}
+Products::Products()
+    : tile_rows_(OneDnn::tile_rows()),
+      native_bf16_(onednn_.native(DType::bf16)),
+      native_int8_(onednn_.native(DType::int8)) {}
 
 bool Products::native(DType dtype) const {
   return dtype == DType::f32 || dtype == DType::int8 || (dtype == DType::bf16 && native_bf16_);
@@ -82,15 +85,25 @@ Result<PackedWeights> Products::pack(const WeightSource& s) {
   return w;
 }
 
-/// x as it is multiplied: [matrices, rows, in] without gaps, in the dtype of the stored weights.
-const void* Products::dense_input(const PackedWeights& w, const ProductInput& x) {
+/// The rows that a product of `rows` is multiplied with. oneDNN blocks rows by their divisors: on AMX 53, 59
+/// or 118 take three times as long as 64 or 128, up to 48 rows and multiples of 16 do not (measured with 3.1,
+/// 16 threads). A tile has 16 rows anyway: the rows that fill the last one cost next to nothing.
+std::int64_t Products::filled_rows(const PackedWeights& w, std::int64_t rows) const {
+  constexpr std::int64_t smooth = 48;
+  if (!w.onednn || w.stored == DType::f32 || rows <= smooth) return rows;
+  return (rows + tile_rows_ - 1) / tile_rows_ * tile_rows_;
+}
+
+/// x as it is multiplied: [matrices, rows, in] without gaps, in the dtype of the stored weights. Rows beyond
+/// those of x hold anything: each row of the product is of its own row of x.
+const void* Products::dense_input(const PackedWeights& w, const ProductInput& x, std::int64_t rows) {
   const std::int64_t apart = x.matrix_stride == 0 ? w.in : x.matrix_stride;
-  const bool in_place = (x.rows == 1 && apart == w.in) || (w.matrices == 1 && x.stride == w.in);
-  if (in_place && x.dtype == w.stored) return x.data;
-  make_room(x_copy_, bytes_of(w.matrices * x.rows * w.in, w.stored));
+  const bool dense = (rows == 1 && apart == w.in) || (w.matrices == 1 && x.stride == w.in);
+  if (dense && rows == x.rows && x.dtype == w.stored) return x.data;
+  make_room(x_copy_, bytes_of(w.matrices * rows * w.in, w.stored));
   for (std::int64_t m = 0; m < w.matrices; ++m) {
     move_rows({at(x.data, x.dtype, m * apart), x.stride}, x.dtype,
-              {at(x_copy_.data(), w.stored, m * x.rows * w.in), w.in}, w.stored, x.rows, w.in);
+              {at(x_copy_.data(), w.stored, m * rows * w.in), w.in}, w.stored, x.rows, w.in);
   }
   return x_copy_.data();
 }
@@ -126,17 +139,18 @@ void Products::multiply(const PackedWeights& w, const ProductInput& x, const Pro
   }
   const DType written = integer ? DType::i32 : w.stored == DType::f32 ? DType::f32 : y.dtype;
   const std::int64_t apart = y.matrix_stride == 0 ? w.out : y.matrix_stride;
-  const bool in_place =
-      written == y.dtype && ((x.rows == 1 && apart == w.out) || (w.matrices == 1 && y.stride == w.out));
+  const std::int64_t rows = filled_rows(w, x.rows);
+  const bool dense = (rows == 1 && apart == w.out) || (w.matrices == 1 && y.stride == w.out);
+  const bool in_place = written == y.dtype && dense && rows == x.rows;
   void* target = y.data;
   if (!in_place) {
-    make_room(y_copy_, bytes_of(w.matrices * x.rows * w.out, written));
+    make_room(y_copy_, bytes_of(w.matrices * rows * w.out, written));
     target = y_copy_.data();
   }
-  multiply_dense(w, dense_input(w, x), x.rows, target, written, integer ? nullptr : bias);
+  multiply_dense(w, dense_input(w, x, rows), rows, target, written, integer ? nullptr : bias);
   if (in_place) return;
   for (std::int64_t m = 0; m < w.matrices; ++m) {
-    const void* from = at(target, written, m * x.rows * w.out);
+    const void* from = at(target, written, m * rows * w.out);
     const Out to{at(y.data, y.dtype, m * apart), y.stride};
     if (integer) {
       kernels().dequantize({.sums = static_cast<const std::int32_t*>(from),

@@ -59,11 +59,13 @@ class Products {
   bool native(DType dtype) const;
 
  private:
-  const void* dense_input(const PackedWeights& w, const ProductInput& x);
+  std::int64_t filled_rows(const PackedWeights& w, std::int64_t rows) const;
+  const void* dense_input(const PackedWeights& w, const ProductInput& x, std::int64_t rows);
   void multiply_dense(const PackedWeights& w, const void* x, std::int64_t rows, void* y, DType y_dtype,
                       const float* bias);
 
   OneDnn onednn_;
+  std::int64_t tile_rows_;
   bool native_bf16_, native_int8_;
   std::vector<char> x_copy_, y_copy_;  ///< inputs and outputs that do not lie in memory as oneDNN wants them
 };

@@ -14,7 +14,8 @@ struct ProductSize {
 constexpr std::array sizes{ProductSize{1, 1, 1},      ProductSize{1, 64, 64},     ProductSize{1, 576, 576},
                            ProductSize{3, 17, 33},    ProductSize{5, 192, 80},    ProductSize{16, 100, 576},
                            ProductSize{33, 257, 129}, ProductSize{70, 1536, 576}, ProductSize{1, 24, 40, 3},
-                           ProductSize{7, 48, 33, 4}, ProductSize{5, 256, 64, 3}, ProductSize{40, 512, 96}};
+                           ProductSize{7, 48, 33, 4}, ProductSize{5, 256, 64, 3}, ProductSize{40, 512, 96},
+                           ProductSize{53, 96, 128},  ProductSize{59, 72, 40, 2}};
 
 std::vector<double> product(const ProductSize& s, const std::vector<double>& x, const std::vector<double>& w,
                             const std::vector<double>& bias) {
