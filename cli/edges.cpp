@@ -152,7 +152,11 @@ Result<Device> device_or_calibrate(const Context& context, const std::string& na
   if (name != "host") return load_device(name, context.library);
   const bool there = fs::exists(context.library.calibration / "host.yaml");
   const Result<DeviceFile> file = find_device(name, context.library);
-  if (there && !file) return failure(file.error());
+  if (there && !file) {
+    Errors why = file.error();
+    why.push_back({"device host: `inferometer calibrate` measures this machine anew"});
+    return failure(std::move(why));
+  }
   if (there && file->quality.median_error <= poor_fit) return file->device;
   std::fputs(
       there

@@ -102,6 +102,10 @@ int main(int argc, char** argv) {
   calibrate_app->callback([&] {
     const bool steps = calibrate.from.empty() ? cuda_device(calibrate.backend).has_value()
                                               : calibrate.from.front().ends_with(".yaml");
+    if (steps && seconds->count() > 0) {
+      code = tell({{"--seconds: a GPU executes its steps once"}}, wrong_input);
+      return;
+    }
     code = steps                    ? calibrate_steps_command(context, calibrate)
            : calibrate.from.empty() ? calibrate_command(context, calibrate)
                                     : calibrate_from_command(context, calibrate);

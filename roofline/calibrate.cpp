@@ -1,17 +1,15 @@
 #include "roofline/calibrate.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <numeric>
 
+#include "model/nearest_rank.hpp"
 #include "model/seeded.hpp"
 
 namespace inferometer {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// A Llama-shaped network whose sizes are no published model's, but multiples of 64 as theirs are: layers of
 /// 1.4 + 4.5 million weights. (Of a vocabulary of 20011, oneDNN 2.6 multiplied several rows 1.7 times
@@ -43,8 +41,7 @@ std::int64_t layers_beyond_cache(const Device& device) {
 struct Size {
   std::int64_t sequences, fresh, cached;
 };
-/// Prompts are bound by arithmetic and run through few layers; decode steps by memory. (Not of 290 or 310
-/// rows, which oneDNN 2.6 and 3.1 multiply in bf16 three to six times slower than their neighbours on AMX.)
+/// Prompts are bound by arithmetic and run through few layers; decode steps by memory.
 struct Sizes {
   std::int64_t layers;
   std::vector<Size> steps;
@@ -147,11 +144,11 @@ Done run_sizes(Backend& backend, const Case& c, const Sizes& sizes, const std::s
   return {};
 }
 
-/// Mean of what lies between the deciles: the machine as it is on average, as a served run meets it, but for
-/// the single interruption.
+/// The mean between the deciles, which one interruption does not move; of a few samples the median.
 double usual(std::vector<double> seconds) {
-  std::sort(seconds.begin(), seconds.end());
   const auto cut = static_cast<std::ptrdiff_t>(seconds.size() / 10);
+  if (cut == 0) return nearest_rank(seconds, 0.5);
+  std::sort(seconds.begin(), seconds.end());
   const double sum = std::accumulate(seconds.begin() + cut, seconds.end() - cut, 0.0);
   return sum / static_cast<double>(static_cast<std::ptrdiff_t>(seconds.size()) - 2 * cut);
 }
@@ -166,20 +163,18 @@ std::vector<std::string> host_parameters() {
           "vector_efficiency",      "launch"};
 }
 
-Result<std::vector<CalibrationPoint>> measure_points(
-    Backend& backend, const Device& device, Seconds duration,
-    const std::function<void(double, const std::string&)>& progress) {
+Result<std::vector<CalibrationPoint>> measure_points(Backend& backend, const Device& device,
+                                                     const std::function<void(const std::string&)>& progress,
+                                                     const std::function<bool()>& another_pass) {
   Case c;
   c.cluster.device = device;
   c.workload = {.batch = 7, .prompt_tokens = capacity - 20, .output_tokens = 20};
   std::map<std::string, Sample> samples;
   // Passes over all networks, not one network after another: a neighbour on a shared machine slows it for
   // seconds or minutes, which then touches all points alike instead of telling one format from another.
-  const Clock::time_point start = Clock::now();
-  const auto part = [&] { return Seconds{Clock::now() - start} / duration; };
   do {
     for (const Probe& probe : probes()) {
-      progress(std::min(part(), 1.0), probe.what);
+      progress(probe.what);
       c.plan = probe.plan;
       for (const Sizes& sizes : sizes_on(device)) {
         c.models["model"] = calibration_network(sizes.layers);
@@ -187,7 +182,7 @@ Result<std::vector<CalibrationPoint>> measure_points(
           return failure(ran.error());
       }
     }
-  } while (part() < 1);
+  } while (another_pass());
   std::vector<CalibrationPoint> points;
   // Each step counts the same, and each node in it by its share of the step's time: whole steps are to come
   // out right.

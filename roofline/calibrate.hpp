@@ -12,12 +12,12 @@ std::vector<std::string> host_parameters();
 /// Runs small networks of shapes that no shipped scenario has on `backend`, node by node: what the parameters
 /// of the kernel models are fitted to.
 ///
-/// device    the peaks that efficiencies refer to
-/// duration  that passes over all steps are begun within, at least one; each step runs twice in a pass, and a
-///           point is the mean between the deciles of its runs
-/// progress  told the part that is done (0 to 1) and what is being run
+/// device        the peaks that efficiencies refer to
+/// progress      told what is being run
+/// another_pass  asked after each pass over all steps, in which each step runs twice; a point is the mean
+///               between the deciles of its runs
 [[nodiscard]] Result<std::vector<CalibrationPoint>> measure_points(
-    Backend& backend, const Device& device, Seconds duration,
-    const std::function<void(double, const std::string&)>& progress);
+    Backend& backend, const Device& device, const std::function<void(const std::string&)>& progress,
+    const std::function<bool()>& another_pass);
 
 }  // namespace inferometer

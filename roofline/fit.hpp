@@ -10,9 +10,9 @@ namespace inferometer {
 
 /// One measured node.
 struct CalibrationPoint {
-  std::string name;  ///< such as "bf16/1x290/down"
+  std::string name;  ///< such as "bf16/1x300/down"
   AnyOperator op;
-  Seconds time{0};  ///< median of repeats
+  Seconds time{0};  ///< as it usually is
   Surroundings surroundings;
   double weight = 1;  ///< how much this point's misfit counts
 };

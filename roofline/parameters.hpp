@@ -25,12 +25,14 @@ inline constexpr std::array parameter_infos{
                   1.5, 0.78, "774 of 989 TFLOP/s, the median of bf16 products of at least 4096 on an H200"},
     ParameterInfo{"half_rows", "rows", "rows of a product at which half of its rate is reached, beyond one",
                   0, 256, 0, "matrix units are fed by tiles, whose filling is counted apart"},
-    ParameterInfo{"attention_half_rows", "tokens",
-                  "new tokens of a sequence at which attention reaches half of its rate, beyond one", 0, 64,
-                  0, "matrix units are fed by tiles, whose filling is counted apart"},
+    ParameterInfo{
+        "attention_half_rows", "rows",
+        "rows, new tokens of a sequence by heads of a group, at which attention reaches half of its "
+        "rate, beyond none",
+        0, 128, 0, "assumed: no data sheet states it"},
     ParameterInfo{"vector_efficiency", "1",
                   "attention, gates and other work outside products reaches this fraction of the vector peak",
-                  0.005, 1.5, 0.5, "assumed: such nodes are bound by memory on any device with a data sheet"},
+                  0.005, 1.5, 0.5, "assumed"},
     ParameterInfo{"copy_efficiency", "1",
                   "copies within a device's memory reach this fraction of its bandwidth, read and written",
                   0.2, 1.5, 0.89, "4.27 of 4.8 TB/s on an H200, driver 580"},

@@ -22,8 +22,8 @@ double resident(Bytes bytes, const Device& device) {
   return std::clamp((none * c - static_cast<double>(bytes.value)) / ((none - 0.6) * c), 0.0, 1.0);
 }
 
-/// A range reduction, a polynomial of degree 5 to 6 and a division are some 20 vector instructions; in the
-/// time of each, a multiply-add does 2 FLOPs.
+/// A range reduction and a polynomial of degree 7 to 8, with a division where a gate needs one, are some 20
+/// vector instructions; in the time of each, a multiply-add does 2 FLOPs.
 constexpr std::int64_t flops_per_exponential = 40;
 
 struct ComputeTime {
@@ -36,7 +36,8 @@ ComputeTime compute_time(const Work& work, const Device& device, const Calibrati
   if (!work.product) {
     const FlopsPerSecond rate = parameter(c, "vector_efficiency") * device.vector.value;
     const Flops all = work.flops + Flops{work.special * flops_per_exponential};
-    // Each key that is loaded serves a block of new tokens: a single one pays for it alone.
+    // Each key that is loaded serves a block of rows, new tokens by heads of its group: few rows pay for it
+    // alone.
     return {all / rate, parameter(c, "attention_half_rows") * work.first_rows * (all / rate)};
   }
   const std::string_view dtype = name(work.dtype);
@@ -64,12 +65,16 @@ Seconds memory_time(const Work& work, const Device& device, const Traffic& traff
          traffic.time(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
 }
 
-/// Where bf16 is kept and multiplied as f32, a pass before the product widens its inputs and one behind it
-/// narrows its outputs: each reads and writes, two bytes and four an element.
-Seconds conversion_time(const Work& work, const Device& device, const Traffic& traffic) {
-  if (!device.widens_bf16 || !work.product || work.dtype != DType::bf16) return Seconds{0};
-  const Bytes moved = 3 * work.activations;
-  return 2 * device.launch.value + traffic.time(moved, resident(moved, device));
+/// Where bf16 is kept and multiplied as f32, a pass before each matrix widens its inputs and one behind it
+/// narrows its outputs, unless those are wanted in f32: each reads and writes, two bytes and four an element.
+struct Conversion {
+  Seconds launch{0}, bytes{0};
+};
+Conversion conversion(const Work& work, const Device& device, const Traffic& traffic) {
+  if (!device.widens_bf16 || !work.product || work.dtype != DType::bf16) return {};
+  const Bytes moved = 3 * work.bf16_operands;
+  return {static_cast<double>(work.bf16_sides * work.batch) * device.launch.value,
+          traffic.time(moved, resident(moved, device))};
 }
 
 }  // namespace
@@ -119,7 +124,9 @@ Estimate estimate(const AnyOperator& op, const Device& device, const Calibration
     e.parts.bytes = memory;
     e.bound = Bound::memory;
   }
-  e.parts.bytes += conversion_time(work, device, traffic);
+  const Conversion converted = conversion(work, device, traffic);
+  e.parts.launch += converted.launch;
+  e.parts.bytes += converted.bytes;
   if (e.parts.launch > e.parts.total() - e.parts.launch) e.bound = Bound::launch;
   return e;
 }

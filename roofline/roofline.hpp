@@ -15,8 +15,8 @@ struct Surroundings {
 /// Time of one node alone on a processor:  launch + max(flops / rate, bytes / bandwidth), with
 ///   rate       matrix peak * matrix_efficiency * m / (m + half_rows), of one row without half_rows: its
 ///              kernel streams weights; vector peak * vector_efficiency for work outside products, times
-///              t / (t + attention_half_rows) for attention of t new tokens of a sequence, each sequence's
-///              work at its own rate; an exponential counts as 40 FLOPs there
+///              r / (r + attention_half_rows) for attention of r rows, new tokens of a sequence by heads of
+///              a group, each sequence's work at its own rate; an exponential counts as 40 FLOPs there
 ///   bandwidth  memory's for weights and state, the cache's for activations that fit into it; weights and
 ///              state that fit into the cache together are found there from the step before
 /// and, where a processor keeps bf16 weights as f32, the passes that convert a product's inputs and outputs.

@@ -33,7 +33,8 @@ struct Describe {
     for (const AttentionSlice& s : o.slices) {
       if (s.fresh > 0) pairs += static_cast<double>(s.pairs(o.window)) / static_cast<double>(s.fresh);
     }
-    work.first_rows = pairs / static_cast<double>(std::max<std::int64_t>(1, o.pairs()));
+    const std::int64_t group = o.heads / std::max<std::int64_t>(1, o.kv_heads);
+    work.first_rows = pairs / static_cast<double>(std::max<std::int64_t>(1, group * o.pairs()));
   }
   void operator()(const GatedActivation& o) const { work.special = o.tokens * o.width; }
   void operator()(const AllReduce& o) const {
@@ -59,7 +60,12 @@ Work work_of(const AnyOperator& op) {
       (o.use == Use::weight  ? work.weights
        : o.use == Use::state ? work.state
                              : work.activations) += o.compulsory();
-      if (o.use == Use::weight && o.dtype == DType::bf16) work.bf16_weights += o.compulsory();
+      if (o.dtype != DType::bf16) continue;
+      if (o.use == Use::weight) work.bf16_weights += o.compulsory();
+      if (o.use == Use::activation) {
+        work.bf16_operands += o.compulsory();
+        ++work.bf16_sides;
+      }
     }
   }
   std::visit(Describe{work}, op);

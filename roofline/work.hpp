@@ -12,13 +12,16 @@ struct Work {
   Bytes bf16_weights{0};             ///< those of them in bf16
   Bytes state{0};                    ///< cached state read and written
   Bytes activations{0};              ///< what nodes of the step pass on to each other, and indices
+  Bytes bf16_operands{0};            ///< those of a product's inputs and outputs that are in bf16
+  std::int64_t bf16_sides = 0;       ///< how many of the two are
   Bytes unfused{0};                  ///< traffic of the chosen kernel beyond the compulsory
   bool product = false;              ///< runs on matrix units
   DType dtype = DType::f32;          ///< that the multiplications are done in
   std::int64_t m = 0, n = 0, k = 0;  ///< of products: rows, columns and depth of one of `batch` products
   std::int64_t batch = 1;
-  double first_rows = 0;  ///< of attention: share of its pairs that are one new token's of each sequence
-  Bytes link{0};          ///< message of a collective, on each rank
+  double first_rows =
+      0;          ///< of attention: share of its work that is one row's, a token and a head of the group
+  Bytes link{0};  ///< message of a collective, on each rank
   std::int64_t ranks = 1;
   bool sums = false;  ///< whether a collective adds up what it moves
 

@@ -9,7 +9,7 @@
 namespace inferometer::cpu {
 
 FlopsPerSecond matrix_rate(DType dtype, int threads) {
-  constexpr std::int64_t rows = 1500, in = 1700, out = 1900;
+  constexpr std::int64_t rows = 1504, in = 1700, out = 1900;
   const auto zeros = [](std::int64_t elements, DType d) {
     return std::vector<char>(static_cast<std::size_t>(size_of(elements, d).value));
   };

@@ -86,8 +86,8 @@ Result<PackedWeights> Products::pack(const WeightSource& s) {
 }
 
 /// The rows that a product of `rows` is multiplied with. oneDNN blocks rows by their divisors: on AMX 53, 59
-/// or 118 take three times as long as 64 or 128, up to 48 rows and multiples of 16 do not (measured with 3.1,
-/// 16 threads). A tile has 16 rows anyway: the rows that fill the last one cost next to nothing.
+/// or 118 take up to 3.5 times as long as 64 or 128, up to 48 rows and multiples of 16 do not (measured
+/// with 3.1, 16 threads). A tile has 16 rows anyway: the rows that fill the last one cost next to nothing.
 std::int64_t Products::filled_rows(const PackedWeights& w, std::int64_t rows) const {
   constexpr std::int64_t smooth = 48;
   if (!w.onednn || w.stored == DType::f32 || rows <= smooth) return rows;

@@ -142,6 +142,8 @@ TEST(Malformed, CommandLinesEndWithTwo) {
         "explain nothing-that-exists",
         "graph --model nobody",
         "calibrate --backend tpu",
+        "calibrate --backend cpu --seconds 0",
+        "calibrate --backend cuda:0 --device h200-sxm --seconds 5",
         "tune",
         "tune none.yaml",
         "tune " INFEROMETER_SOURCE "/scenarios/h200-llama-8b.yaml --backend cpu",

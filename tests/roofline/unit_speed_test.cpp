@@ -67,6 +67,10 @@ TEST(UnitSpeed, EachSequencesAttentionPaysForItsFirstToken) {
   const Estimate single = attend({{1, 40}}), prompt = attend({{8, 0}});
   EXPECT_DOUBLE_EQ(single.parts.wave.count(), 3 * single.parts.flops.count());
   EXPECT_DOUBLE_EQ(prompt.parts.wave.count(), 3.0 / 8 * prompt.parts.flops.count());
+  // Three heads that share a key are three rows.
+  const Estimate grouped = at_unit_speed(
+      Attention{.slices = {{1, 40}}, .heads = 6, .kv_heads = 2, .head_dim = 4, .v_dim = 4}, unit_device(), c);
+  EXPECT_DOUBLE_EQ(grouped.parts.wave.count(), grouped.parts.flops.count());
   // A single token beside a prompt is as slow as alone, whatever their mean is.
   const Estimate both = attend({{1, 40}, {8, 0}});
   EXPECT_NEAR(both.time().count(), single.time().count() + prompt.time().count(),
@@ -80,6 +84,9 @@ TEST(UnitSpeed, WhereBf16IsWidenedAProductPaysForTwoPasses) {
   d.widens_bf16 = true;
   // Inputs and outputs of 2 bytes an element: read and written as 4, and the other way round.
   EXPECT_DOUBLE_EQ(at_unit_speed(product, d).time().count() - native, 3 * (3 * 8 + 3 * 5) * 2);
+  const Linear logits{.tokens = 6, .in = 8, .out = 5, .y = DType::f32};
+  EXPECT_DOUBLE_EQ(at_unit_speed(logits, d).time().count() - at_unit_speed(logits).time().count(),
+                   3 * (6 * 8) * 2);
   const Linear f32{.tokens = 3, .in = 8, .out = 5, .x = DType::f32, .y = DType::f32, .w = {DType::f32}};
   EXPECT_DOUBLE_EQ(at_unit_speed(f32, d).time().count(), at_unit_speed(f32).time().count());
 }
