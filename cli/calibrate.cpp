@@ -58,13 +58,11 @@ int calibrate_command([[maybe_unused]] const Context& context, const CalibrateOp
   if (const auto written = write_calibrated_device(file, made->device, fitted); !written)
     return tell(written.error(), failed);
   fmt::print(stderr,
-             "calibrated host on {}: median error of its own points {:.1f} %, "
-             "p90 {:.1f} %; written to {}\n",
+             "calibrated host on {}: median error of its own points {:.1f} %, p90 {:.1f} %; written to {}\n",
              how.machine, 100 * fitted.quality.median_error, 100 * fitted.quality.p90_error, file.string());
   if (fitted.quality.median_error > poor_fit)
     fmt::print(stderr,
-               "that is a poor fit: something else uses this machine; "
-               "calibrate again when it is idle\n");
+               "that is a poor fit: something else uses this machine; calibrate again when it is idle\n");
 #endif
   return done;
 }

@@ -32,7 +32,7 @@ struct PredictOptions {
 };
 struct CalibrateOptions {
   std::string backend = "cpu";
-  double seconds = 40;  ///< that a CPU runs steps for
+  double seconds = 40;            ///< that a CPU runs steps for
   std::vector<std::string> from;  ///< files of measured kernels, or of steps, to fit to; empty: measure
   std::string device;             ///< that they were measured on
   std::string out = "calibration.yaml";

@@ -19,9 +19,8 @@ struct Work {
   DType dtype = DType::f32;          ///< that the multiplications are done in
   std::int64_t m = 0, n = 0, k = 0;  ///< of products: rows, columns and depth of one of `batch` products
   std::int64_t batch = 1;
-  double first_rows =
-      0;          ///< of attention: share of its work that is one row's, a token and a head of the group
-  Bytes link{0};  ///< message of a collective, on each rank
+  double first_rows = 0;  ///< of attention: share of its work that is one row's, a token by a head of a group
+  Bytes link{0};          ///< message of a collective, on each rank
   std::int64_t ranks = 1;
   bool sums = false;  ///< whether a collective adds up what it moves
 

@@ -27,7 +27,7 @@ inline Calibration perfect() {
   for (const char* name : {"memory_efficiency", "cache_efficiency", "matrix_efficiency", "vector_efficiency"})
     c.parameters.push_back({name, 1.0, "1", ""});
   c.parameters.push_back({"half_rows", 0.0, "rows", ""});
-  c.parameters.push_back({"attention_half_rows", 0.0, "tokens", ""});
+  c.parameters.push_back({"attention_half_rows", 0.0, "rows", ""});
   c.parameters.push_back({"launch", 0.0, "us", ""});
   return c;
 }
