@@ -44,7 +44,8 @@ NodeRange kernel_of(const Structure& structure, std::size_t index, const Feature
   const auto joins = [&](std::size_t i) {
     if (i >= structure.nodes.size() || features.tokens == 0) return false;
     const StructureNode& node = structure.nodes[i];
-    return node.joins_up_to >= features.tokens || (node.joins_tiles && full) || (node.joins_decode && decode);
+    const bool few = node.joins_from <= features.tokens && features.tokens <= node.joins_up_to;
+    return few || (node.joins_tiles && full) || (node.joins_decode && decode);
   };
   NodeRange range{index, index};
   while (range.first > 0 && joins(range.first)) --range.first;

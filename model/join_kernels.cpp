@@ -61,6 +61,19 @@ std::int64_t most_gated(const Linear& product) {
   return product.in % few_int4_columns == 0 ? few_int4_tokens : 1;
 }
 
+bool streams_int4(const AnyOperator& op) {
+  const auto* product = std::get_if<Linear>(&op);
+  return product != nullptr && product->w.dtype == DType::int4 && plain_product(op) &&
+         product->in % few_int4_columns == 0;
+}
+/// Whether residual norm `i` lies between int4 products of few tokens, of which nothing else reads what it
+/// leaves unscaled.
+bool normed_between(const Structure& s, std::size_t i) {
+  return std::holds_alternative<AddRmsNorm>(s.nodes[i].op) && streams_int4(s.nodes[i - 1].op) &&
+         feeds_only(s, i) && i + 1 < s.nodes.size() && streams_int4(s.nodes[i + 1].op) &&
+         feeds_only(s, i + 1);
+}
+
 /// Whether node `i` chooses experts by the product, by the router's weights, of the rows of the norm before.
 bool chooses_for_norm(const Structure& s, std::size_t i) {
   if (i < 2 || !std::holds_alternative<Router>(s.nodes[i].op) || !normed(s.nodes[i - 2].op)) return false;
@@ -119,6 +132,10 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
     if (plan.fusion.quantize && static_quantization(node.op) && (normed(before) || gated(before)) &&
         feeds_only(s, i))
       node.joins_up_to = any;
+    if (plan.fusion.norm_epilogue && normed_between(s, i)) {
+      node.joins_from = 2;
+      node.joins_up_to = few_int4_tokens;
+    }
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i)) {
       const auto& product = std::get<Linear>(before);

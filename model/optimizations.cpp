@@ -43,6 +43,14 @@ std::string needs_grouped_heads(const Case& c) {
   if (const std::string why = needs_plain_attention(c); !why.empty()) return why;
   return c.model().kv_heads < c.model().heads ? "" : "the model has a key head for each query head already";
 }
+std::string needs_whole_products_on_gpu(const Case& c) {
+  const std::string why = needs_gpu(c);
+  return !why.empty() || c.plan.parallel.tensor == 1 ? why : "products are summed over devices first";
+}
+std::string needs_dense_last_layer(const Case& c) {
+  return c.model().is_sparse(c.model().layers - 1) ? "the last layer's experts take the rows of all tokens"
+                                                   : "";
+}
 std::string needs_experts(const Case& c) { return c.model().moe ? "" : "the model has no experts"; }
 std::string needs_experts_on_gpu(const Case& c) {
   const std::string why = needs_gpu(c);
@@ -141,6 +149,22 @@ const std::array list{
                    return Edits{{"fusion.residual_norm", "true"}};
                  },
                  &always},
+    Optimization{"fused-residual-product", "6.1 operator fusion",
+                 "residual addition inside the product before it, but for products of int4 weights",
+                 "saves long steps a pass over the product's outputs; little in steps of few tokens, nothing "
+                 "where devices share the product or experts give the sum",
+                 [](const Case&) {
+                   return Edits{{"fusion.residual_product", "true"}};
+                 },
+                 &needs_whole_products_on_gpu},
+    Optimization{"early-gather", "beside the survey",
+                 "behind the last attention only rows whose logits are wanted are computed",
+                 "saves prompts most of the last layer's products; in steps of one token a sequence all rows "
+                 "are wanted, and gathering them twice costs a launch",
+                 [](const Case&) {
+                   return Edits{{"fusion.early_gather", "true"}};
+                 },
+                 &needs_dense_last_layer},
     Optimization{"naive-attention", "6.1 attention (O1), undone",
                  "attention that writes its scores to memory",
                  "the baseline that tiled attention is measured against",
@@ -203,6 +227,15 @@ const std::array list{
                  "saves a launch; each multiprocessor norms the row for itself",
                  [](const Case&) {
                    return Edits{{"fusion.norm_product", "true"}};
+                 },
+                 &needs_gpu},
+    Optimization{"fused-norm-epilogue", "6.1 operator fusion",
+                 "steps of 2 to 32 tokens: a residual norm inside the int4 product before it",
+                 "saves a launch and a wait; the product behind it scales its own outputs by what the rows' "
+                 "squares add "
+                 "up to",
+                 [](const Case&) {
+                   return Edits{{"fusion.residual_norm", "true"}, {"fusion.norm_epilogue", "true"}};
                  },
                  &needs_gpu},
     Optimization{

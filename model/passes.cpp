@@ -6,6 +6,29 @@
 
 namespace inferometer {
 
+Errors fuse_residual_product(Structure& s, const Architecture&, const Plan& plan) {
+  if (!plan.fusion.residual_product) return {};
+  if (plan.parallel.tensor > 1)
+    return {
+        {"fusion.residual_product: the products before residual additions are summed over parallel.tensor "
+         "devices first"}};
+  std::vector<StructureNode> kept;
+  for (StructureNode& node : s.nodes) {
+    auto* product = kept.empty() ? nullptr : std::get_if<Linear>(&kept.back().op);
+    const bool joins = product != nullptr && product->w.dtype != DType::int4 &&
+                       std::holds_alternative<Add>(node.op) && node.reads[0] == kept.back().writes[0];
+    if (!joins) {
+      kept.push_back(std::move(node));
+      continue;
+    }
+    product->residual = true;
+    kept.back().reads.push_back(node.reads[1]);
+    kept.back().writes = std::move(node.writes);
+  }
+  s.nodes = std::move(kept);
+  return {};
+}
+
 Errors fuse_residual_norm(Structure& s, const Architecture&, const Plan& plan) {
   if (!plan.fusion.residual_norm) return {};
   std::vector<StructureNode> kept;
@@ -92,7 +115,7 @@ Errors quantize_inputs(Structure& s, const Architecture&, const Plan& plan) {
     }
     *input.x = to;
     node.reads[0] = done[key].values;
-    if (to == DType::int8) node.reads.push_back(done[key].scale);
+    if (to == DType::int8) node.reads.insert(node.reads.begin() + 1, done[key].scale);
     kept.push_back(std::move(node));
   }
   s.nodes = std::move(kept);

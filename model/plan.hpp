@@ -33,14 +33,17 @@ struct Plan {
     bool qkv = false;
     bool gate_up = false;
     bool residual_norm = false;
+    bool residual_product = false;
     bool rope_kv = false;
     bool rope_attention = false;
     bool norm_product = false;
+    bool norm_epilogue = false;
     bool gated_product = false;
     bool gated_epilogue = false;
     bool quantize = false;
     bool norm_router = false;
     bool experts = false;
+    bool early_gather = false;
   } fusion;
   struct Kernels {
     AttentionKernel attention = AttentionKernel::tiled;
@@ -83,11 +86,16 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.gate_up", plan.fusion.gate_up, "gate and up projections as one product");
   visit("fusion.residual_norm", plan.fusion.residual_norm,
         "residual addition inside the norm that follows it");
+  visit("fusion.residual_product", plan.fusion.residual_product,
+        "residual addition inside the product before it, but for products of int4 weights");
   visit("fusion.rope_kv", plan.fusion.rope_kv, "rotary embedding and cache write in one kernel");
   visit("fusion.rope_attention", plan.fusion.rope_attention,
         "steps of one token a sequence: rotary embedding and cache write inside the attention kernel");
   visit("fusion.norm_product", plan.fusion.norm_product,
         "steps of one token: a norm inside the one product that reads it");
+  visit("fusion.norm_epilogue", plan.fusion.norm_epilogue,
+        "steps of 2 to 32 tokens: a residual norm inside the int4 product before it, whose rows the int4 "
+        "product behind it scales");
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
   visit("fusion.gated_epilogue", plan.fusion.gated_epilogue,
@@ -102,6 +110,10 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.experts", plan.fusion.experts,
         "steps of one token: the products of a mixture's experts, what is between and their sum in one "
         "kernel");
+  visit(
+      "fusion.early_gather", plan.fusion.early_gather,
+      "rows whose logits are wanted are gathered behind the last attention instead of the last layer, which "
+      "does not compute what nobody reads of the others");
   visit("kernels.attention", plan.kernels.attention,
         "attention with scores in memory (naive), tiled online softmax (tiled), or cuDNN's for prompts "
         "without history (cudnn)");

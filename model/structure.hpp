@@ -69,6 +69,8 @@ struct StructureNode {
       weights;  ///< into Structure::weights, in the order of operands(), scales not counted apart
   /// In steps of at most so many tokens this runs in the kernel of the node before it; 0: in none for that.
   std::int64_t joins_up_to = 0;
+  /// Of those not in steps of fewer than so many.
+  std::int64_t joins_from = 1;
   /// Where it does, it does in steps of more tokens too that fill tiles (fills_tiles()).
   bool joins_tiles = false;
   /// So it does in steps in which each sequence has one new token, however many there are.

@@ -57,7 +57,10 @@ std::size_t StepPredictor::ShapeHash::operator()(const ShapeKey& k) const {
 
 StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Calibration& calibration)
     : case_(c), structure_(structure), calibration_(calibration), classes_(c, structure, calibration) {
-  for (const StructureNode& node : structure.nodes) joins_.push_back(node.joins_up_to);
+  for (const StructureNode& node : structure.nodes) {
+    joins_.push_back(node.joins_up_to);
+    joins_.push_back(node.joins_from - 1);
+  }
   std::sort(joins_.begin(), joins_.end());
   joins_.erase(std::unique(joins_.begin(), joins_.end()), joins_.end());
 }

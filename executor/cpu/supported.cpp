@@ -47,9 +47,10 @@ Errors not_executed(const Case& c, const Structure& structure) {
   for (const StructureNode& node : structure.nodes) {
     if (node.joins_up_to > 0 || node.joins_decode)
       refuse(
-          "fusion.rope_kv, rope_attention, norm_product, gated_product, gated_epilogue, quantize, "
-          "norm_router, "
-          "experts: kernels that join operators are not executed");
+          "fusion.rope_kv, rope_attention, norm_product, norm_epilogue, gated_product, gated_epilogue, "
+          "quantize, norm_router, experts: kernels that join operators are not executed");
+    if (const auto* linear = std::get_if<Linear>(&node.op); linear != nullptr && linear->residual)
+      refuse("fusion.residual_product: products do not take the residual along here");
     const auto formats = formats_of(node.op);
     const bool runs =
         !formats ||

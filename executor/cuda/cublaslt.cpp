@@ -47,7 +47,7 @@ LibraryAlgorithm configuration(const cublasLtMatmulAlgo_t& algorithm) {
 /// Row-major y = x Wᵀ is column-major yᵀ = W x ᵀ: cuBLASLt's A is W, transposed, and its B is x.
 struct CublasLt::Plan {
   cublasLtMatmulDesc_t operation = nullptr;
-  cublasLtMatrixLayout_t w = nullptr, x = nullptr, y = nullptr;
+  cublasLtMatrixLayout_t w = nullptr, x = nullptr, r = nullptr, y = nullptr;
   cublasLtMatmulAlgo_t algorithm{};
 
   explicit Plan(const Product& p) {
@@ -62,6 +62,8 @@ struct CublasLt::Plan {
     }
     cublasLtMatrixLayoutCreate(&w, values_of(p), size(p.in), size(p.out), p.in);
     cublasLtMatrixLayoutCreate(&x, values_of(p), size(p.in), size(p.tokens), p.x_stride);
+    cublasLtMatrixLayoutCreate(&r, sums_of(p), size(p.out), size(p.tokens),
+                               p.residual != nullptr ? p.residual_stride : p.y_stride);
     cublasLtMatrixLayoutCreate(&y, sums_of(p), size(p.out), size(p.tokens), p.y_stride);
   }
   Plan(const Plan&) = delete;
@@ -75,7 +77,7 @@ struct CublasLt::Plan {
   }
   ~Plan() {
     if (operation != nullptr) cublasLtMatmulDescDestroy(operation);
-    for (const cublasLtMatrixLayout_t layout : {w, x, y}) {
+    for (const cublasLtMatrixLayout_t layout : {w, x, r, y}) {
       if (layout != nullptr) cublasLtMatrixLayoutDestroy(layout);
     }
   }
@@ -114,12 +116,13 @@ Result<std::vector<cublasLtMatmulAlgo_t>> CublasLt::proposed(const Product& p, c
   const std::int64_t value = p.fp8() ? 1 : 2, sum = p.y_f32 ? 4 : 2;
   align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.in, value);
   align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.x_stride, value);
-  align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.y_stride, sum);
+  align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.residual != nullptr ? p.residual_stride : p.y_stride,
+        sum);
   align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, p.y_stride, sum);
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<std::size_t>(most));
   int found = 0;
   const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle_.get(), plan.operation, plan.w, plan.x, plan.y, plan.y,
+      cublasLtMatmulAlgoGetHeuristic(handle_.get(), plan.operation, plan.w, plan.x, plan.r, plan.y,
                                      preference, most, results.data(), &found);
   cublasLtMatmulPreferenceDestroy(preference);
   if (status != CUBLAS_STATUS_SUCCESS || found == 0)
@@ -144,7 +147,7 @@ Result<cublasLtMatmulAlgo_t> CublasLt::rebuilt(const Product& p, const Plan& pla
     cublasLtMatmulHeuristicResult_t result{};
     // Not every algorithm has every attribute: what counts is that all are as they were.
     if (configuration(algorithm) == *p.algorithm &&
-        cublasLtMatmulAlgoCheck(handle_.get(), plan.operation, plan.w, plan.x, plan.y, plan.y, &algorithm,
+        cublasLtMatmulAlgoCheck(handle_.get(), plan.operation, plan.w, plan.x, plan.r, plan.y, &algorithm,
                                 &result) == CUBLAS_STATUS_SUCCESS &&
         result.workspaceSize <= static_cast<std::size_t>(workspace_size.value))
       return algorithm;
@@ -154,7 +157,8 @@ Result<cublasLtMatmulAlgo_t> CublasLt::rebuilt(const Product& p, const Plan& pla
 
 Result<const CublasLt::Plan*> CublasLt::plan_of(const Product& p) {
   std::shared_ptr<const Plan>& known =
-      plans_[{p.tokens, p.in, p.out, p.x_stride, p.y_stride, p.y_f32, p.fp8(), p.algorithm}];
+      plans_[{p.tokens, p.in, p.out, p.x_stride, p.y_stride, p.residual != nullptr ? p.residual_stride : 0,
+              p.y_f32, p.fp8(), p.algorithm}];
   if (known) return known.get();
   auto plan = std::make_shared<Plan>(p);
   if (p.algorithm) {
@@ -185,10 +189,12 @@ Done CublasLt::multiply(const Product& p, cudaStream_t stream) {
   if (!plan) return failure(plan.error());
   const Plan& q = **plan;
   if (p.fp8()) q.scale_by(p);
-  const float one = 1, zero = 0;
+  require(p.residual == nullptr || !p.y_f32, "a residual in bf16");
+  const float one = 1, residual = p.residual != nullptr ? 1.0F : 0.0F;
   const cublasStatus_t status =
-      cublasLtMatmul(handle_.get(), q.operation, &one, p.w, q.w, p.x, q.x, &zero, p.y, q.y, p.y, q.y,
-                     &q.algorithm, workspace_.data(), static_cast<std::size_t>(workspace_size.value), stream);
+      cublasLtMatmul(handle_.get(), q.operation, &one, p.w, q.w, p.x, q.x, &residual,
+                     p.residual != nullptr ? p.residual : p.y, q.r, p.y, q.y, &q.algorithm, workspace_.data(),
+                     static_cast<std::size_t>(workspace_size.value), stream);
   if (status != CUBLAS_STATUS_SUCCESS)
     return failure("cuda: cublasLtMatmul: " + std::string{cublasLtGetStatusString(status)});
   return std::monostate{};

@@ -14,7 +14,8 @@
 
 namespace inferometer::cuda {
 
-/// y = x Wᵀ   x [tokens, in], W [out, in] bf16; y [tokens, out] bf16 or f32; f32 sums
+/// y = x Wᵀ (+ r)   x [tokens, in], W [out, in] bf16; y [tokens, out] bf16 or f32; r, where there is
+/// one, like y in bf16; f32 sums
 /// With scales (f32 [1], on the device, 16-byte aligned) y = x_scale w_scale x Wᵀ of e4m3 values; in and out
 /// are multiples of 16.
 struct Product {
@@ -22,6 +23,8 @@ struct Product {
   void* y = nullptr;
   std::int64_t tokens = 0, in = 0, out = 0, x_stride = 0, y_stride = 0;
   bool y_f32 = false;
+  const void* residual = nullptr;
+  std::int64_t residual_stride = 0;
   const float *x_scale = nullptr, *w_scale = nullptr;
   std::optional<LibraryAlgorithm> algorithm = {};  ///< none: the one that heuristics rank first
 
@@ -48,8 +51,8 @@ class CublasLt {
   struct Close {
     void operator()(cublasLtHandle_t handle) const { cublasLtDestroy(handle); }
   };
-  using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool, bool,
-                         std::optional<LibraryAlgorithm>>;
+  using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         bool, bool, std::optional<LibraryAlgorithm>>;
   Result<const Plan*> plan_of(const Product& p);
   Result<std::vector<cublasLtMatmulAlgo_t>> proposed(const Product& p, const Plan& plan, int most) const;
   Result<cublasLtMatmulAlgo_t> rebuilt(const Product& p, const Plan& plan) const;

@@ -91,7 +91,12 @@ struct Launch : NodeViews {
     const StructureNode& last = gated ? joined.back() : to;
     const View& y = last.writes[0];
     const bool quantized = gated && std::holds_alternative<Quantize>(last.op);
-    const Epilogue epilogue{.gated = gated, .y_scale = quantized ? c.scales.scale(y.buffer) : nullptr};
+    const View& last_read = to.reads.back();
+    const Epilogue epilogue{
+        .residual = o.residual ? reinterpret_cast<const Bf16*>(address(last_read)) : nullptr,
+        .residual_stride = o.residual ? buffer(last_read).columns : 0,
+        .gated = gated,
+        .y_scale = quantized ? c.scales.scale(y.buffer) : nullptr};
     const Constant& w = c.constants.all[static_cast<std::size_t>(to.weights[0])];
     const bool fp8 = o.w.dtype == DType::fp8;
     const Product p{.x = in(0).data,
@@ -105,9 +110,10 @@ struct Launch : NodeViews {
                     .y_f32 = o.y == DType::f32,
                     .x_scale = fp8 ? c.scales.scale(to.reads[0].buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(w.scales) : nullptr};
-    if (tokens > 1) {
+    const Norms norms{.out = {}, .in = norm_before()};
+    if (tokens > 1 || norms.in.squares != nullptr) {
       require(prologue.kind == Prologue::Kind::none, "a product of several tokens as they are");
-      if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, int4_weight(w), c.queue);
+      if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, norms, int4_weight(w), c.queue);
       if (tokens > few_tokens) return gated_product(p, epilogue, c.queue);
       require(w.map.has_value(), "a map of the weights of a streamed product");
       return stream_product(p, epilogue, *w.map, c.queue);
@@ -158,6 +164,7 @@ struct Launch : NodeViews {
     return {};
   }
   Done operator()(const Linear& o) const {
+    if (!joined.empty() && std::holds_alternative<AddRmsNorm>(joined[0].op)) return product_and_norm(o);
     if (!joined.empty()) return multiply({}, o.tokens);
     Done done = o.w.dtype == DType::int4 ? int4_product(o) : product(o);
     if (o.bias) {
@@ -184,6 +191,8 @@ struct Launch : NodeViews {
                     .x_stride = buffer(x).columns,
                     .y_stride = buffer(y).columns,
                     .y_f32 = o.y == DType::f32,
+                    .residual = o.residual ? address(node.reads.back()) : nullptr,
+                    .residual_stride = o.residual ? buffer(node.reads.back()).columns : 0,
                     .x_scale = fp8 ? c.scales.scale(x.buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(constant(0).scales) : nullptr};
     const ProductLimits limits{.hopper = c.gpu.hopper(),
@@ -192,6 +201,34 @@ struct Launch : NodeViews {
     Done done = launch_product(p, choice, constant(0).map, c.products, c.queue);
     if (done || !choice.algorithm) return done;
     return failure(c.tuning.source + ": " + done.error().front().message + "; run `inferometer tune` again");
+  }
+  /// A product of few tokens by int4 weights, with the residual norm that is joined behind it.
+  Done product_and_norm(const Linear& o) const {
+    const Launch norm{{c, joined[0], {}}};
+    const In x = in(0), residual = norm.in(1);
+    const Out sum = norm.out(0), y = norm.out(1);
+    const Product p{.x = x.data,
+                    .y = y.data,
+                    .tokens = o.tokens,
+                    .in = o.in,
+                    .out = o.out,
+                    .x_stride = x.stride,
+                    .y_stride = y.stride};
+    const NormOut out{.residual = residual.data,
+                      .weight = norm.halves(0),
+                      .residual_stride = residual.stride,
+                      .sum = sum.data,
+                      .sum_stride = sum.stride,
+                      .squares = c.scratch.squares};
+    return stream_int4_product(p, {}, {.out = out, .in = norm_before()}, int4_weight(constant(0)), c.queue);
+  }
+  /// Where the norm before this product ran in the one before that, which left its rows to be scaled.
+  NormIn norm_before() const {
+    const std::vector<StructureNode>& all = c.structure.nodes;
+    const auto i = static_cast<std::size_t>(&node - all.data());
+    const auto* norm = i > 0 ? std::get_if<AddRmsNorm>(&all[i - 1].op) : nullptr;
+    if (norm == nullptr || kernel_of(c.structure, i - 1, c.pass.features).first == i - 1) return {};
+    return {.squares = c.scratch.squares, .eps = static_cast<float>(norm->eps)};
   }
   Int4Split int4_split() const { return {.partial = c.scratch.partial, .flags = c.scratch.flags}; }
   Done int4_product(const Linear& o) const {
@@ -212,11 +249,13 @@ struct Launch : NodeViews {
       p.w = c.scratch.unpacked;
       return c.products.multiply(p, c.queue.stream);
     }
+    const Norms norms{.out = {}, .in = norm_before()};
+    if (kernel == Int4Kernel::streamed || norms.in.squares != nullptr)
+      return stream_int4_product(p, {}, norms, w, c.queue);
     if (kernel == Int4Kernel::one_token) {
       product_int4_one_token(in_bf16(p), w, {}, {}, c.queue);
       return {};
     }
-    if (kernel == Int4Kernel::streamed) return stream_int4_product(p, {}, w, c.queue);
     const Result<CUtensorMap> map = tensor_map({.data = p.x,
                                                 .rows = p.tokens,
                                                 .columns = p.in,
@@ -318,7 +357,8 @@ struct Launch : NodeViews {
             .ids = reinterpret_cast<std::int32_t*>(address(node.writes[0])),
             .tokens = o.tokens,
             .width = o.vocab,
-            .workspace = c.scratch.largest},
+            .largest = c.scratch.largest,
+            .ended = c.scratch.ended},
            c.queue);
     return {};
   }

@@ -67,7 +67,7 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMa
 
 Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue) {
   require(!p.y_f32, "gated activations in 16 bits or e4m3");
-  require(epilogue.gated, "a product of many tokens with a gated activation");
+  require(epilogue.gated && epilogue.residual == nullptr, "a product of many tokens with a gated activation");
   const GatedTiles tiles = gated_tiles(p.tokens, p.out, queue.processors);
   const std::int32_t bytes = p.fp8() ? 1 : 2;
   const Result<CUtensorMap> w = tensor_map({.data = p.w,
@@ -103,33 +103,37 @@ Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens, std
                      .runs = 2});
 }
 
-Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w, const Queue& queue) {
+Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Int4Unit* w,
+                         const Queue& queue) {
   static_assert(few_int4_tokens == most_int4_streamed_tokens && few_int4_columns % int4_streamed_columns == 0,
                 "what is joined up to few tokens has a kernel");
   require(p.tokens <= most_int4_streamed_tokens && p.in % int4_streamed_columns == 0,
           "few tokens of whole runs for a streamed product");
-  require(epilogue.y_scale == nullptr && (!epilogue.gated || p.out % 32 == 0),
+  require(p.residual == nullptr && epilogue.y_scale == nullptr && (!epilogue.gated || p.out % 32 == 0),
           "an epilogue that int4 products have");
+  require(norms.out.squares == nullptr || (!epilogue.gated && !p.y_f32), "a norm of plain sums");
   const Result<CUtensorMap> x = streamed_int4_inputs(p.x, p.tokens, p.in, p.x_stride);
   if (!x) return failure(x.error());
-  product_int4_streamed(in_bf16(p), w, epilogue, *x, queue);
+  product_int4_streamed(in_bf16(p), w, epilogue, norms, *x, queue);
   return {};
 }
 
 Done launch_product(Product p, const ProductChoice& choice, const std::optional<CUtensorMap>& w_map,
                     CublasLt& library, const Queue& queue) {
+  const Epilogue epilogue{.residual = static_cast<const std::uint16_t*>(p.residual),
+                          .residual_stride = p.residual_stride};
   switch (choice.kernel) {
     case ProductKernel::cublaslt:
       p.algorithm = choice.algorithm;
       return library.multiply(p, queue.stream);
     case ProductKernel::streamed:
       require(w_map.has_value(), "a map of the weights of a streamed product");
-      return stream_product(p, {}, *w_map, queue);
+      return stream_product(p, epilogue, *w_map, queue);
     case ProductKernel::one_token:
       if (p.fp8()) {
-        product_one_token_fp8(in_fp8(p), {}, queue);
+        product_one_token_fp8(in_fp8(p), epilogue, queue);
       } else {
-        product_one_token(in_bf16(p), {}, {}, queue);
+        product_one_token(in_bf16(p), {}, epilogue, queue);
       }
       return {};
   }

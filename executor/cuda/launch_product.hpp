@@ -37,8 +37,8 @@ Fp8Product in_fp8(const Product& p);
 /// Of many tokens with the gated activation.   requires epilogue.gated; W [2 p.out, p.in]
 [[nodiscard]] Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue);
 /// By our kernel for few tokens of int4 weights.   requires p.in % int4_streamed_columns == 0; no y_scale;
-/// where gated p.out % 32 == 0
-[[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Int4Unit* w,
-                                       const Queue& queue);
+/// where gated p.out % 32 == 0 and no norms.out
+[[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms& norms,
+                                       const Int4Unit* w, const Queue& queue);
 
 }  // namespace inferometer::cuda

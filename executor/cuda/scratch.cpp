@@ -17,15 +17,18 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   for (const std::int64_t b : c.plan.launch.batch_buckets) widest = std::max(widest, b);
   // Rows of logits are few unless a prompt is scored as a whole.
   const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
-  std::int64_t largest_int4 = 0;
+  std::int64_t largest_int4 = 0, widest_int4 = 0;
   for (const WeightSpec& w : structure.weights) {
-    if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
+    if (w.format.dtype != DType::int4) continue;
+    largest_int4 = std::max(largest_int4, w.rows * w.columns);
+    widest_int4 = std::max(widest_int4, w.rows);
   }
   Bytes total{0};
   const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
-                     largest = place(most_rows * 8), zeroed = total.value,
+                     largest = place(most_rows * 8), ended = place(most_rows * 4), zeroed = total.value,
                      partial = place(largest_int4 > 0 ? int4_partials(gpu.processors) * 4 : 0),
+                     squares = place(most_int4_streamed_tokens * norm_parts(widest_int4) * 4),
                      unpacked = place(largest_int4 * 2),
                      decode = place(
                          decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
@@ -40,7 +43,9 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   scratch.flags = reinterpret_cast<std::uint32_t*>(at + flags);
   scratch.tickets = reinterpret_cast<std::uint32_t*>(at + tickets);
   scratch.largest = reinterpret_cast<std::uint64_t*>(at + largest);
+  scratch.ended = reinterpret_cast<std::uint32_t*>(at + ended);
   scratch.partial = reinterpret_cast<float*>(at + partial);
+  scratch.squares = reinterpret_cast<float*>(at + squares);
   scratch.unpacked = reinterpret_cast<std::uint16_t*>(at + unpacked);
   scratch.decode = reinterpret_cast<float*>(at + decode);
   scratch.scores = reinterpret_cast<float*>(at + scores);

@@ -12,12 +12,14 @@ struct Scratch {
   std::int64_t sequences = 0, logit_rows = 0;  ///< of the largest step that there is room for
   Bytes score_bytes{0};
   float* partial = nullptr;           ///< int4_partials() floats, where there are int4 weights
+  float* squares = nullptr;           ///< norm_parts() of the widest rows, of few tokens
   std::uint16_t* unpacked = nullptr;  ///< the largest int4 matrix in bf16
   float* decode = nullptr;            ///< decode_partials() floats of the largest batch
   float* scores = nullptr;            ///< of naive attention
   std::uint32_t* flags = nullptr;     ///< [processors], zero between kernels
   std::uint32_t* tickets = nullptr;   ///< [sequences * kv_heads], zero between kernels
   std::uint64_t* largest = nullptr;   ///< [logit rows], zero between kernels
+  std::uint32_t* ended = nullptr;     ///< the same
 };
 
 /// For the workload and the batch buckets of a Case.

@@ -104,9 +104,11 @@ std::string why_not_joined(const Attention& o, const RopeApply& rope, std::int64
                                                  " rotated elements are not joined; multiples of 8 are";
 }
 
-/// Why a node of a mixture of experts, which the plan joins, is not.
+/// Why a residual norm, or a node of a mixture of experts, which the plan joins, is not.
 std::string why_not_joined(const Structure& s, std::size_t i, const Gpu& gpu) {
   const AnyOperator& op = s.nodes[i].op;
+  if (std::holds_alternative<AddRmsNorm>(op))
+    return gpu.hopper() ? "" : "fusion.norm_epilogue: needs compute capability 9.0";
   if (std::holds_alternative<Router>(op)) {
     if (!gpu.hopper()) return "fusion.norm_router: needs compute capability 9.0";
     const std::int64_t width = std::get<Linear>(s.nodes[i - 1].op).in;

@@ -3,17 +3,19 @@
 
 namespace inferometer {
 
-/// y = x Wᵀ (+ b).   x [tokens, in]   W [out, in]   y [tokens, out]
-/// FLOPs: one multiply and one add per weight and token; dequantisation, scales and bias counted where they
-/// occur. Bytes: each operand once (compulsory traffic).
+/// y = x Wᵀ (+ b) (+ r).   x [tokens, in]   W [out, in]   y, r [tokens, out]
+/// FLOPs: one multiply and one add per weight and token; dequantisation, scales, bias and residual counted
+/// where they occur. Bytes: each operand once (compulsory traffic).
 struct Linear {
   static constexpr std::string_view name = "linear";
   static constexpr std::string_view flops_formula =
-      "2 * tokens * in * out + in * out * dequantize + tokens * out * (x_scaled + w_scaled + bias)";
+      "2 * tokens * in * out + in * out * dequantize + tokens * out * (x_scaled + w_scaled + bias + "
+      "residual)";
   std::int64_t tokens = 0, in = 0, out = 0;
   DType x = DType::bf16, y = DType::bf16;
   WeightFormat w{};
   bool bias = false;
+  bool residual = false;  ///< r is added, in the dtype of y
 
   Operands operands() const {
     Operands all{.reads = {{"x", {tokens, in}, x}}, .writes = {{"y", {tokens, out}, y}}};
@@ -23,10 +25,11 @@ struct Linear {
     }
     w.append(all.reads, 1, out, in);
     if (bias) all.reads.push_back({"b", {out}, DType::f32, Use::weight});
+    if (residual) all.reads.push_back({"r", {tokens, out}, y});
     return all;
   }
   Flops flops() const {
-    const std::int64_t extra = (input_scales(x, tokens) > 0) + w.scaled() + bias;
+    const std::int64_t extra = (input_scales(x, tokens) > 0) + w.scaled() + bias + residual;
     return Flops{2 * tokens * in * out + in * out * w.dequantize_flops() + tokens * out * extra};
   }
   template <class Scalar>
@@ -42,7 +45,8 @@ struct Linear {
         }
         if (x_scaled) sum = sum * reads[1][static_cast<std::size_t>(x == DType::int8 ? t : 0)];
         if (w.scaled()) sum = sum * w.scale(reads, first, out, 0, o);
-        if (bias) sum = sum + reads.back()[static_cast<std::size_t>(o)];
+        if (bias) sum = sum + reads[reads.size() - (residual ? 2 : 1)][static_cast<std::size_t>(o)];
+        if (residual) sum = sum + reads.back()[static_cast<std::size_t>(t * out + o)];
         writes[0][static_cast<std::size_t>(t * out + o)] = sum;
       }
     }

@@ -162,10 +162,13 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
                    .rope_kv = true,
                    .rope_attention = true,
                    .norm_product = true,
+                   .norm_epilogue = true,
                    .gated_epilogue = true,
                    .quantize = true,
                    .norm_router = true,
                    .experts = true};
+  c.plan.fusion.residual_product = true;
+  c.plan.fusion.early_gather = !decode && !model.is_sparse(model.layers - 1);
   c.plan.kv.block_tokens = decode ? 16 : 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};
   if (row.format != "bf16") {

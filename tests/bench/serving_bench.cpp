@@ -79,8 +79,8 @@ BENCHMARK(predicted)
     ->Args({10'000'000, 64})
     ->Unit(benchmark::kMillisecond);
 
-/// The Mooncake conversation trace on eight replicas, as scenarios/serve-mooncake.yaml has it, a cold predictor
-/// each time; skipped without INFEROMETER_DATA.
+/// The Mooncake conversation trace on eight replicas, as scenarios/serve-mooncake.yaml has it, a cold
+/// predictor each time; skipped without INFEROMETER_DATA.
 void mooncake(benchmark::State& state) {
   const Library library{.root = std::filesystem::path{INFEROMETER_SOURCE} / "scenarios", .calibration = {}};
   const Result<Scenario> scenario = load_scenario(library.root / "serve-mooncake.yaml", library);

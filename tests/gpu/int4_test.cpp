@@ -74,7 +74,7 @@ struct GpuInt4 : OnGpu {
                          : tensor_map({x.data(), tokens, w.in, x.in().stride, int4_tiled_tile(tokens)});
     ASSERT_TRUE(map);
     if (few) {
-      product_int4_streamed(a, w.units.data(), {}, *map, queue);
+      product_int4_streamed(a, w.units.data(), {}, {}, *map, queue);
     } else {
       product_int4_tiled(a, w.units.data(), *map, split(), queue);
     }
@@ -241,10 +241,72 @@ TEST_F(GpuInt4, FewTokensWithAGatedEpilogueEqualTheOperatorsOneByOne) {
                              .tokens = static_cast<std::int32_t>(tokens),
                              .in = static_cast<std::int32_t>(in),
                              .out = static_cast<std::int32_t>(out)},
-                            w.units.data(), {.gated = true}, *map, queue);
+                            w.units.data(), {.gated = true}, {}, *map, queue);
       // Other tiles add in another order, which rounds a few sums the other way.
       EXPECT_LE(distance(y.values(), right.values()), 2e-3) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
+    }
+  }
+}
+
+/// Two products with a residual norm between them, held to the three operators one by one: of one turn and of
+/// several, rows and columns that fill no tile, the second plain and gated.
+TEST_F(GpuInt4, ANormIsSharedByTheProductsAroundIt) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  for (const auto& [in, width, out] :
+       {std::tuple{64, 64, 64}, {256, 192, 96}, {512, 4096, 6144}, {1024, 2112, 20032}, {4096, 8256, 320}}) {
+    const Packed first(width, in, 2, false), second(out, width, 3, false);
+    const Matrix weight = Matrix::random(1, width, 5, 1.0F, 0);
+    for (const std::int64_t tokens : {2, 3, 8, 13, 16, 31, 32}) {
+      const Matrix x = Matrix::random(tokens, in, 1), residual = Matrix::random(tokens, width, 4);
+      const Matrix product{tokens, width}, sum_apart{tokens, width}, normed{tokens, width};
+      const Matrix sum{tokens, width}, unscaled{tokens, width};
+      const float eps = 1e-5F;
+      const auto run = [&](const Packed& w, const Matrix& from, const Matrix& to, std::int64_t outputs,
+                           bool gated, const Norms& norms) {
+        const auto map = streamed_int4_inputs(from.data(), tokens, w.in, from.in().stride);
+        ASSERT_TRUE(map);
+        product_int4_streamed({.x = from.data(),
+                               .x_stride = from.in().stride,
+                               .y = to.out().data,
+                               .y_stride = to.out().stride,
+                               .tokens = static_cast<std::int32_t>(tokens),
+                               .in = static_cast<std::int32_t>(w.in),
+                               .out = static_cast<std::int32_t>(outputs)},
+                              w.units.data(), {.gated = gated}, norms, *map, queue);
+      };
+      run(first, x, product, width, false, {});
+      add_rms_norm({.x = product.in(),
+                    .residual = residual.in(),
+                    .w = weight.data(),
+                    .sum = sum_apart.out(),
+                    .y = normed.out(),
+                    .tokens = tokens,
+                    .width = width,
+                    .eps = eps},
+                   queue);
+      const std::int64_t parts = norm_parts(width);
+      const Array<float> squares(std::vector<float>(static_cast<std::size_t>(tokens * parts), NAN));
+      run(first, x, unscaled, width, false,
+          {.out = {.residual = residual.data(),
+                   .weight = weight.data(),
+                   .residual_stride = residual.in().stride,
+                   .sum = sum.out().data,
+                   .sum_stride = sum.out().stride,
+                   .squares = squares.data()},
+           .in = {}});
+      EXPECT_EQ(sum.values(), sum_apart.values()) << tokens << ": " << width;
+      EXPECT_TRUE(sum.gaps_untouched() && unscaled.gaps_untouched());
+      for (const bool gated : {false, true}) {
+        const std::int64_t outputs = gated ? out / 2 : out;
+        const Matrix right{tokens, outputs}, y{tokens, outputs};
+        run(second, normed, right, outputs, gated, {});
+        run(second, unscaled, y, outputs, gated, {.out = {}, .in = {squares.data(), eps}});
+        // Rows are rounded before they are scaled, or behind; gates and ups both are of such rows.
+        EXPECT_LE(distance(y.values(), right.values()), (gated ? 2 : 1) * bf16_tolerance)
+            << tokens << ": " << in << " x " << width << " x " << out << (gated ? ", gated" : "");
+        EXPECT_TRUE(y.gaps_untouched());
+      }
     }
   }
 }

@@ -118,6 +118,7 @@ class GpuWays : public cuda::OnGpu {
 Plan all_joined(bool graphs, bool overlap) {
   Plan plan = bf16_plan(true, graphs, overlap);
   plan.fusion.rope_attention = true;
+  plan.fusion.norm_epilogue = true;
   plan.fusion.gated_product = false;
   plan.fusion.gated_epilogue = true;
   return plan;
@@ -152,6 +153,30 @@ TEST_F(GpuWays, GiveTheSameLogits) {
     for (const Plan& plan :
          {bf16_plan(false, false, false), bf16_plan(true, false, true), bf16_plan(true, true, false),
           bf16_plan(true, true, true), all_joined(false, false), all_joined(true, true)}) {
+      for (const std::int64_t pieces : {1, 2}) {
+        RelativeError error;
+        error.add(logits_of(plan, batch, 45, pieces), expected);
+        EXPECT_LE(error.value(), 1.5e-2) << batch << " sequences, prompt in " << pieces;
+      }
+    }
+  }
+}
+
+/// Prompts of 40 and 70 sequences whose last layer is of so many rows, by the kernels of few tokens and of
+/// many; residuals in the products of all.
+TEST_F(GpuWays, GiveTheSameLogitsWithEarlyRowsAndResidualsInProducts) {
+  for (const std::int64_t batch : {1, 3, 40, 70}) {
+    const std::vector<float> expected = logits_of(bf16_plan(false, false, false), batch, 45, 1);
+    std::vector<Plan> plans;
+    for (const Plan& plan :
+         {bf16_plan(false, false, false), bf16_plan(true, true, true), all_joined(true, true)}) {
+      for (const auto& [early, residual] : {std::pair{true, false}, {false, true}, {true, true}}) {
+        plans.push_back(plan);
+        plans.back().fusion.early_gather = early;
+        plans.back().fusion.residual_product = residual;
+      }
+    }
+    for (const Plan& plan : plans) {
       for (const std::int64_t pieces : {1, 2}) {
         RelativeError error;
         error.add(logits_of(plan, batch, 45, pieces), expected);
@@ -218,8 +243,10 @@ TEST_F(GpuWays, GiveTheSameLogitsOfInt4Weights) {
   };
   for (const std::int64_t batch : {1, 3, 9, 20, 40, 70}) {
     const std::vector<float> expected = logits_of(int4(bf16_plan(false, false, false)), batch, 45, 1);
+    Plan early = all_joined(true, true);
+    early.fusion.early_gather = true;
     for (const Plan& plan :
-         {bf16_plan(true, false, true), bf16_plan(true, true, true), all_joined(true, true)}) {
+         {bf16_plan(true, false, true), bf16_plan(true, true, true), all_joined(true, true), early}) {
       for (const std::int64_t pieces : {1, 2}) {
         RelativeError error;
         error.add(logits_of(int4(plan), batch, 45, pieces), expected);

@@ -131,7 +131,7 @@ TEST_F(GpuKernels, RopeTurnsPairs) {
 
 TEST_F(GpuKernels, ArgmaxNamesTheFirstOfTheLargest) {
   constexpr std::int64_t rows = 3;
-  for (const std::int64_t width : {1, 9, 2048, 2049, 128256}) {
+  for (const std::int64_t width : {1, 9, 2048, 8193, 8196, 16388, 128256, 128258}) {
     std::vector<float> x;
     for (std::int64_t i = 0; i < rows * width; ++i) {
       const float noise = seeded_uniform(5, static_cast<std::uint64_t>(i));
@@ -140,7 +140,8 @@ TEST_F(GpuKernels, ArgmaxNamesTheFirstOfTheLargest) {
     }
     const Array<float> there(x);
     const Array<std::int32_t> ids(std::vector<std::int32_t>(rows, -1));
-    const Array<std::uint64_t> workspace(std::vector<std::uint64_t>(rows, 0));
+    const Array<std::uint64_t> largest(std::vector<std::uint64_t>(rows, 0));
+    const Array<std::uint32_t> ended(std::vector<std::uint32_t>(rows, 0));
     const Argmax op{.tokens = rows, .vocab = width};
     const auto expected = reference(op, {std::vector<double>(x.begin(), x.end())})[0];
     for (int again = 0; again < 2; ++again) {
@@ -149,7 +150,8 @@ TEST_F(GpuKernels, ArgmaxNamesTheFirstOfTheLargest) {
               .ids = ids.data(),
               .tokens = rows,
               .width = width,
-              .workspace = workspace.data()},
+              .largest = largest.data(),
+              .ended = ended.data()},
              queue);
       const auto found = ids.values();
       EXPECT_EQ(std::vector<double>(found.begin(), found.end()), expected) << width;

@@ -309,5 +309,42 @@ TEST_F(GpuProducts, CublasLtEqualsTheReference) {
   }
 }
 
+TEST_F(GpuProducts, AddAResidual) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  auto lt = CublasLt::open();
+  ASSERT_TRUE(lt) << to_string(lt.error());
+  for (const auto& [in, out] : {std::pair{72, 200}, {256, 1}, {2048, 129}, {4104, 333}, {64, 8192}}) {
+    for (const std::int64_t tokens : {1, 3, 33, 64, 80}) {
+      const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0),
+                   r = Matrix::random(tokens, out, 3), y{tokens, out};
+      auto right = expected(x, w, tokens, in, out);
+      const std::vector<double> residual = r.values();
+      for (std::size_t i = 0; i < right.size(); ++i) right[i] += residual[i];
+      const auto map = streamed_weights(w.data(), out, in, 2, gpu.processors);
+      ASSERT_TRUE(map);
+      const auto check = [&](ProductKernel kernel) {
+        const Done done = launch_product({.x = x.data(),
+                                          .w = w.data(),
+                                          .y = y.out().data,
+                                          .tokens = tokens,
+                                          .in = in,
+                                          .out = out,
+                                          .x_stride = x.in().stride,
+                                          .y_stride = y.out().stride,
+                                          .residual = r.data(),
+                                          .residual_stride = r.in().stride},
+                                         {kernel, std::nullopt}, *map, *lt, queue);
+        ASSERT_TRUE(done) << to_string(done.error());
+        EXPECT_LE(distance(y.values(), right), bf16_tolerance)
+            << name(kernel) << " of " << tokens << ": " << in << " x " << out;
+        EXPECT_TRUE(y.gaps_untouched());
+      };
+      check(ProductKernel::cublaslt);
+      if (tokens <= most_streamed_tokens) check(ProductKernel::streamed);
+      if (tokens == 1) check(ProductKernel::one_token);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace inferometer::cuda

@@ -60,6 +60,90 @@ TEST(Compile, FusionMergesProductsAndKeepsTheWork) {
   EXPECT_EQ(weight_bytes(plain), weight_bytes(merged));
 }
 
+TEST(Compile, ResidualsJoinTheProductsBeforeThem) {
+  Plan plan;
+  plan.fusion.residual_product = true;
+  for (const bool norms : {false, true}) {
+    plan.fusion.residual_norm = norms;
+    for (const DType inputs : {DType::bf16, DType::int8}) {
+      Plan of = plan;
+      if (inputs == DType::int8) {
+        of.precision.weights = Selected<DType>{inputs};
+        of.precision.inputs = InputFormat::int8;
+      }
+      const Structure joined = compiled(tiny_llama(), of);
+      EXPECT_FALSE(roles(joined).contains(Role::add)) << "nothing is left for norms to add";
+      of.fusion.residual_product = false;
+      EXPECT_EQ(total_flops(joined, prefill(7)), total_flops(compiled(tiny_llama(), of), prefill(7)));
+      std::int32_t before = 0;  // where the residual of a block comes from: the embedding first
+      for (const StructureNode& node : joined.nodes) {
+        if (node.role != Role::o && node.role != Role::down) continue;
+        EXPECT_TRUE(std::get<Linear>(node.op).residual);
+        // The order of operands(): inputs, their scales, what is added.
+        EXPECT_EQ(node.reads.size(), inputs == DType::int8 ? 3U : 2U);
+        EXPECT_EQ(node.reads.back().buffer, before) << node.name;
+        before = node.writes[0].buffer;
+      }
+    }
+  }
+  plan.parallel.tensor = 2;
+  const Result<Structure> s = compile(tiny_llama(), plan);
+  ASSERT_FALSE(s);
+  EXPECT_NE(to_string(s.error()).find("fusion.residual_product"), std::string::npos);
+}
+
+TEST(Compile, ResidualsAreAddedApartFromInt4Products) {
+  Plan plan;
+  plan.precision.weights = Selected<DType>{DType::int4};
+  const Structure apart = compiled(tiny_llama(), plan);
+  plan.fusion.residual_product = true;
+  EXPECT_EQ(roles(compiled(tiny_llama(), plan)), roles(apart));
+}
+
+/// Of a mixture, attention's alone: experts are combined, not multiplied, last.
+TEST(Compile, ResidualsOfExpertsAreAddedApart) {
+  Plan plan;
+  plan.fusion.residual_product = true;
+  EXPECT_EQ(roles(compiled(tiny_mixtral(), plan)).at(Role::add), 2);
+}
+
+/// Behind the last attention of a prompt of 7 tokens one row is left.
+TEST(Compile, EarlyGatheringLeavesTheLastLayerTheRowsThatAreWanted) {
+  for (const Plan::Fusion& fusion : {Plan::Fusion{}, Plan::Fusion{.gate_up = true, .residual_norm = true}}) {
+    Plan late, early;
+    late.fusion = early.fusion = fusion;
+    early.fusion.early_gather = true;
+    for (Architecture a : {tiny_llama(), tiny_deepseek()}) {
+      a.moe.reset();
+      const Structure all = compiled(a, late), wanted = compiled(a, early);
+      EXPECT_EQ(roles(wanted).at(Role::gather), 2) << "of attention and of the residual";
+      // Nothing lies between the last addition and the last norm any more.
+      EXPECT_EQ(wanted.nodes.size(), all.nodes.size() + (fusion.residual_norm ? 0 : 1));
+      EXPECT_EQ(weight_bytes(wanted), weight_bytes(all));
+      EXPECT_EQ(total_flops(wanted, prefill(1)), total_flops(all, prefill(1)));
+      // 6 tokens less of the output projection, three products and what adds, norms and gates their results.
+      std::int64_t saved = 0;
+      const Graph seven = bind(all, prefill(7)), one = bind(all, prefill(1));
+      bool behind = false;
+      for (std::size_t v = 0; v < num_vertices(seven); ++v) {
+        const StructureNode& node = all.nodes[v];
+        if (behind) saved += flops(seven[v].op).value - flops(one[v].op).value;
+        behind = node.layer == 1 && (behind || node.role == Role::attention);
+      }
+      EXPECT_EQ(total_flops(all, prefill(7)).value - total_flops(wanted, prefill(7)).value, saved);
+    }
+  }
+}
+
+TEST(Compile, EarlyGatheringOfExpertsIsRefused) {
+  Plan plan;
+  plan.fusion.early_gather = true;
+  const Result<Structure> s = compile(tiny_mixtral(), plan);
+  ASSERT_FALSE(s);
+  EXPECT_EQ(s.error()[0].message,
+            "fusion.early_gather: the last layer's experts take the rows of all tokens");
+}
+
 TEST(Compile, FusedProductsOfDifferentFormatsAreRefused) {
   Plan plan;
   plan.fusion.qkv = true;

@@ -219,6 +219,39 @@ TEST(JoinKernels, TheGatedActivationInTheProductThatMakesItsGateAndUp) {
                                       "o", "norm quantize", "gate_up activation quantize", "down"}));
 }
 
+TEST(JoinKernels, ResidualNormsRunInTheInt4ProductsBeforeThemInStepsOfFewTokens) {
+  const auto of = [](std::int64_t hidden, DType weights, bool residual_norm) {
+    Architecture a = tiny_llama();
+    a.hidden = hidden;
+    a.heads = hidden / a.head_dim;
+    a.intermediate = 128;
+    Plan plan;
+    plan.fusion = {.qkv = true,
+                   .gate_up = true,
+                   .residual_norm = residual_norm,
+                   .norm_product = true,
+                   .norm_epilogue = true,
+                   .gated_epilogue = true};
+    plan.precision.weights = weights;
+    const auto s = compile(a, plan);
+    EXPECT_TRUE(s) << to_string(s.error());
+    return *s;
+  };
+  const Structure s = of(128, DType::int4, true);
+  EXPECT_EQ(kernels(s, 1), (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",
+                                                     "norm gate_up activation", "down"}));
+  // The first layer's first norm has no product before it; its last product takes the next layer's along.
+  for (const std::int64_t tokens : {2, 32})
+    EXPECT_EQ(kernels(s, tokens), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention",
+                                                            "o norm", "gate_up activation", "down norm"}));
+  EXPECT_EQ(kernels(s, 33), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention", "o",
+                                                      "norm", "gate_up", "activation", "down"}));
+  for (const Structure& apart :
+       {of(128, DType::bf16, true), of(96, DType::int4, true), of(128, DType::int4, false)}) {
+    for (const std::string& kernel : kernels(apart, 2)) EXPECT_EQ(kernel.find(" norm"), std::string::npos);
+  }
+}
+
 TEST(JoinKernels, TheGatedActivationRunsInOneOfTheProductsAroundIt) {
   Plan plan;
   plan.fusion = {.gate_up = true, .gated_product = true, .gated_epilogue = true};

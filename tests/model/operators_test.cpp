@@ -75,10 +75,14 @@ TYPED_TEST(EveryOperator, CompulsoryBytesAreTheSumOfItsOperands) {
 }
 
 TEST(Linear, CountsEachWeightFormat) {
-  for (const DType w : {DType::f32, DType::bf16, DType::int8, DType::fp8, DType::int4, DType::mxfp4, DType::nvfp4}) {
+  for (const DType w :
+       {DType::f32, DType::bf16, DType::int8, DType::fp8, DType::int4, DType::mxfp4, DType::nvfp4}) {
     for (const DType x : {DType::bf16, DType::int8, DType::fp8}) {
       for (const bool bias : {false, true}) {
-        expect_formula_counts(Linear{.tokens = 3, .in = 8, .out = 5, .x = x, .w = {w}, .bias = bias}, 1);
+        for (const bool residual : {false, true})
+          expect_formula_counts(
+              Linear{.tokens = 3, .in = 8, .out = 5, .x = x, .w = {w}, .bias = bias, .residual = residual},
+              1);
       }
     }
   }

@@ -97,9 +97,10 @@ const std::vector<Malformed> table{
     {with("plan: {workload.batch: 2}\n"),
      "s.yaml:5:8: error: plan: unknown key \"workload.batch\"; expected one of precision, precision.weights, "
      "precision.activations, precision.inputs, precision.kv, fusion, fusion.qkv, fusion.gate_up, "
-     "fusion.residual_norm, fusion.rope_kv, fusion.rope_attention, fusion.norm_product, "
+     "fusion.residual_norm, fusion.residual_product, fusion.rope_kv, fusion.rope_attention, "
+     "fusion.norm_product, fusion.norm_epilogue, "
      "fusion.gated_product, fusion.gated_epilogue, fusion.quantize, fusion.norm_router, fusion.experts, "
-     "kernels, kernels.attention, kernels.experts, launch, launch.graphs, "
+     "fusion.early_gather, kernels, kernels.attention, kernels.experts, launch, launch.graphs, "
      "launch.batch_buckets, launch.overlap, kv, kv.block_tokens, parallel, parallel.tensor, "
      "parallel.pipeline, parallel.data, parallel.experts\n"},
     {with("plan: {precision: {weights: int8 lm_haed=bf16}}\n"),

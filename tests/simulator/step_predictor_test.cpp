@@ -56,8 +56,14 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
   for (const Plan::Launch& launch :
        {Plan::Launch{}, Plan::Launch{.graphs = true}, Plan::Launch{.graphs = true, .batch_buckets = {8, 32}},
         Plan::Launch{.graphs = true, .overlap = true}, Plan::Launch{.overlap = true}}) {
-    for (const bool fused : {false, true}) {
-      const Case c = on_a_gpu(launch, fused);
+    for (const auto& [fused, early] : {std::pair{false, false}, {true, false}, {true, true}}) {
+      Architecture model = tiny_llama();
+      model.hidden = 64;  // wide enough for norms to join int4 products
+      Case c = on_a_gpu(launch, fused, model);
+      if (early) {
+        c.plan.precision.weights = DType::int4;
+        c.plan.fusion.early_gather = c.plan.fusion.norm_epilogue = true;
+      }
       const Structure structure = *compile(c.model(), c.plan);
       const Calibration calibration;
       StepPredictor predictor(c, structure, calibration);

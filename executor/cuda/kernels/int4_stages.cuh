@@ -41,6 +41,7 @@ struct alignas(1024) Shared {
   Int4Rows w[S::w_depth][P];
   float sums[S::sets][S::pieces][4][32];
   float2 received[2][S::pieces][32];  ///< of a tile and the next
+  float row_scale[N];                 ///< of tokens
   Barriers<S::w_depth> of_w;
   Barriers<S::x_depth> of_x;
   std::uint64_t arrived[2];
@@ -50,6 +51,7 @@ struct Arguments {
   Bf16Product product;
   const Int4Unit* w;
   bool gated;
+  Norms norms;
 };
 
 /// Tiles, dealt out to the pairs of blocks in turns, and of each tile the groups that are this block's.

@@ -104,7 +104,9 @@ struct ArgmaxArguments {
   std::int64_t stride = 0;
   std::int32_t* ids = nullptr;
   std::int64_t tokens = 0, width = 0;
-  std::uint64_t* workspace = nullptr;  ///< [tokens]; zero before the first call, left zero by each
+  /// [tokens]; zero before the first call, left zero by each.
+  std::uint64_t* largest = nullptr;
+  std::uint32_t* ended = nullptr;
 };
 void argmax(const ArgmaxArguments& a, const Queue& queue);
 

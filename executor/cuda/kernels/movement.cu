@@ -1,3 +1,5 @@
+#include <climits>
+
 #include "executor/cuda/kernels/device.cuh"
 #include "model/seeded.hpp"
 
@@ -5,6 +7,7 @@ namespace inferometer::cuda {
 namespace {
 
 constexpr int threads = 256;
+constexpr int largest_run = 8192;  ///< elements of a row that a block looks through
 
 /// The row that is looked up is x's, or (Scatter) y's.
 template <int Each, bool Scatter>
@@ -55,33 +58,69 @@ __global__ void __launch_bounds__(threads) fill(SeededArguments a) {
   }
 }
 
-/// A block per run of 2048 elements of a row; the row's best is kept as (ordered value, ~index), so that the
-/// largest key is the first of the largest elements.
-__global__ void __launch_bounds__(threads) find_largest(ArgmaxArguments a) {
-  take_turn();
-  const std::int64_t row = blockIdx.x, from = static_cast<std::int64_t>(blockIdx.y) * 2048;
-  const float* x = a.x + row * a.stride;
-  std::uint64_t best = 0;
-  for (std::int64_t i = from + threadIdx.x; i < from + 2048 && i < a.width; i += threads) {
-    const unsigned bits = __float_as_uint(x[i]);
-    const unsigned ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-    const std::uint64_t key =
-        static_cast<std::uint64_t>(ordered) << 32 | (0xffffffffU - static_cast<unsigned>(i));
-    best = key > best ? key : best;
+/// What a thread has seen the most of so far, in the order of its elements.
+struct Largest {
+  unsigned ordered = 0;
+  int at = 0;
+
+  __device__ __forceinline__ void see(float x, int i) {
+    const int bits = __float_as_int(x);
+    const unsigned value = static_cast<unsigned>(bits ^ (bits >> 31 | INT_MIN));  // compares as x does
+    if (value <= ordered) return;
+    ordered = value;
+    at = i;
   }
+  /// Of the keys the largest is that of the first of the largest elements.
+  __device__ __forceinline__ std::uint64_t key() const {
+    return static_cast<std::uint64_t>(ordered) << 32 | (0xffffffffU - static_cast<unsigned>(at));
+  }
+};
+__device__ __forceinline__ std::uint64_t warp_largest(std::uint64_t key) {
 #pragma unroll
   for (int d = 16; d > 0; d /= 2) {
-    const std::uint64_t other = __shfl_xor_sync(~0U, best, d);
-    best = other > best ? other : best;
+    const std::uint64_t other = __shfl_xor_sync(~0U, key, d);
+    key = other > key ? other : key;
   }
-  if (threadIdx.x % 32 == 0) atomicMax(reinterpret_cast<unsigned long long*>(a.workspace + row), best);
+  return key;
 }
-__global__ void __launch_bounds__(threads) name_largest(ArgmaxArguments a) {
+
+/// A block per run of a row; the one that ends last names the row's best.
+template <bool Vectors>
+__global__ void __launch_bounds__(threads) find_largest(ArgmaxArguments a) {
   take_turn();
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (row >= a.tokens) return;
-  a.ids[row] = static_cast<std::int32_t>(0xffffffffU - static_cast<unsigned>(a.workspace[row]));
-  a.workspace[row] = 0;
+  const std::int64_t row = blockIdx.x;
+  const int from = static_cast<int>(blockIdx.y) * largest_run,
+            to = min(from + largest_run, static_cast<int>(a.width));
+  const float* x = a.x + row * a.stride;
+  Largest mine;
+  if constexpr (Vectors) {
+#pragma unroll
+    for (int p = 0; p < largest_run / threads / 4; ++p) {
+      const int i = from + (p * threads + static_cast<int>(threadIdx.x)) * 4;
+      if (i >= to) continue;
+      const float4 four = *reinterpret_cast<const float4*>(x + i);
+      mine.see(four.x, i);
+      mine.see(four.y, i + 1);
+      mine.see(four.z, i + 2);
+      mine.see(four.w, i + 3);
+    }
+  } else {
+    for (int i = from + static_cast<int>(threadIdx.x); i < to; i += threads) mine.see(x[i], i);
+  }
+  __shared__ std::uint64_t best[threads / 32];
+  const std::uint64_t of_warp = warp_largest(mine.key());
+  if (threadIdx.x % 32 == 0) best[threadIdx.x / 32] = of_warp;
+  __syncthreads();
+  if (threadIdx.x >= 32) return;
+  const std::uint64_t of_block = warp_largest(threadIdx.x < threads / 32 ? best[threadIdx.x] : 0);
+  if (threadIdx.x != 0) return;
+  auto* largest = reinterpret_cast<unsigned long long*>(a.largest + row);
+  atomicMax(largest, of_block);
+  __threadfence();
+  if (atomicAdd(a.ended + row, 1U) + 1 < gridDim.y) return;
+  __threadfence();
+  a.ids[row] = static_cast<std::int32_t>(0xffffffffU - static_cast<unsigned>(atomicExch(largest, 0ULL)));
+  a.ended[row] = 0;
 }
 
 }  // namespace
@@ -97,9 +136,10 @@ void fill_seeded(const SeededArguments& a, const Queue& queue) {
 }
 
 void argmax(const ArgmaxArguments& a, const Queue& queue) {
-  launch(queue, &find_largest, dim3(static_cast<unsigned>(a.tokens), blocks_for(a.width, 2048)), threads, 0,
-         a);
-  launch(queue, &name_largest, blocks_for(a.tokens, threads), threads, 0, a);
+  const bool vectors =
+      reinterpret_cast<std::uintptr_t>(a.x) % 16 == 0 && a.stride % 4 == 0 && a.width % 4 == 0;
+  launch(queue, vectors ? &find_largest<true> : &find_largest<false>,
+         dim3(static_cast<unsigned>(a.tokens), blocks_for(a.width, largest_run)), threads, 0, a);
 }
 
 }  // namespace inferometer::cuda

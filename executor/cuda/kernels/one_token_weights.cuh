@@ -35,6 +35,27 @@ struct Share {
   __device__ __forceinline__ int of(int unit) const { return first + unit * step; }
 };
 
+/// What an Epilogue adds to the rows of W that a warp has, Rows to a unit: each lane fetches that of a unit,
+/// of 32 units at a time, long before it is needed.
+template <int Rows>
+struct Residuals {
+  float mine[Rows] = {};
+
+  __device__ __forceinline__ void fetch(const Epilogue& epilogue, const Share& own, int first, int out) {
+    const int unit = first + static_cast<int>(threadIdx.x) % 32;
+    if (epilogue.residual == nullptr || unit >= own.count) return;
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) {
+      const int row = own.of(unit) * Rows + r;
+      if (row < out) mine[r] = to_float(epilogue.residual[row]);
+    }
+  }
+  /// All lanes.
+  __device__ __forceinline__ float of(int unit, int row = 0) const {
+    return __shfl_sync(~0U, mine[row], unit % 32);
+  }
+};
+
 /// y[at] = sum
 template <class Product>
 __device__ __forceinline__ void store_sum(const Product& a, int at, float sum) {

@@ -97,37 +97,134 @@ struct Kept {
   float2 own[2];
   int tile = -1;
 };
+/// Scales of the rows of sums, each by one warp. Nobody reads them before the warps next meet.
 template <int N, int P>
+__device__ __forceinline__ void find_row_scales(Shared<N, P>& shared, const Arguments& a) {
+  constexpr int warps = Shape<N, P>::warps, each = (N + warps - 1) / warps;
+  const int lane = threadIdx.x % 32, warp = static_cast<int>(threadIdx.x) / 32,
+            parts = static_cast<int>(norm_parts(a.product.in));
+  float sum[each] = {};
+  if (a.norms.in.squares != nullptr) {
+    const auto four_of = [&](int token, int i) {
+      if (token >= a.product.tokens || i >= parts) return 0.0F;
+      const float4 four = *reinterpret_cast<const float4*>(a.norms.in.squares + token * parts + i);
+      return four.x + four.y + four.z + four.w;
+    };
+    // All on their way before one is added: with up to 8192 inputs one wait.
+    constexpr int runs = 3;
+    for (int i = lane * 4; i < parts; i += runs * 128) {
+      float fours[each][runs];
+#pragma unroll
+      for (int t = 0; t < each; ++t) {
+#pragma unroll
+        for (int r = 0; r < runs; ++r) fours[t][r] = four_of(warp + t * warps, i + r * 128);
+      }
+#pragma unroll
+      for (int t = 0; t < each; ++t) {
+#pragma unroll
+        for (int r = 0; r < runs; ++r) sum[t] += fours[t][r];
+      }
+    }
+  }
+#pragma unroll
+  for (int t = 0; t < each; ++t) {
+    const float mean = warp_sum(sum[t]) / static_cast<float>(a.product.in);
+    if (lane == 0 && warp + t * warps < N)
+      shared.row_scale[warp + t * warps] =
+          a.norms.in.squares != nullptr ? rsqrtf(mean + a.norms.in.eps) : 1.0F;
+  }
+}
+/// Parts behind those of the tiles.
+template <int N, int P>
+__device__ __forceinline__ void clear_parts(const Arguments& a, int tiles) {
+  const int parts = static_cast<int>(norm_parts(a.product.out)), used = tiles * P;
+  for (int i = threadIdx.x; i < a.product.tokens * (parts - used); i += Shape<N, P>::consumers)
+    a.norms.out.squares[i / (parts - used) * parts + used + i % (parts - used)] = 0;
+}
+
+/// Rows `row` and `row` + 8 of the token become its norm's, but for the scale.
+struct NormedPair {
+  float residual[2] = {}, weight[2] = {};
+
+  __device__ __forceinline__ void fetch(const Arguments& a, std::int64_t row, int token) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const std::int64_t at = row + 8 * i;
+      if (at >= a.product.out || token >= a.product.tokens) continue;
+      residual[i] = to_float(a.norms.out.residual[token * a.norms.out.residual_stride + at]);
+      weight[i] = to_float(a.norms.out.weight[at]);
+    }
+  }
+  /// returns the sum of their squares
+  __device__ __forceinline__ float store_both(const Arguments& a, std::int64_t row, int token,
+                                              float2 y) const {
+    float squares = 0;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const std::int64_t at = row + 8 * i;
+      if (at >= a.product.out || token >= a.product.tokens) continue;
+      const Bf16 sum = to_bf16(to_float(to_bf16(i == 0 ? y.x : y.y)) + residual[i]);
+      a.norms.out.sum[token * a.norms.out.sum_stride + at] = sum;
+      store(a.product, at, token, to_float(sum) * weight[i]);
+      squares += to_float(sum) * to_float(sum);
+    }
+    return squares;
+  }
+};
+
+/// Over the lanes of a token, which are four apart.
+__device__ __forceinline__ float sum_of_rows(float x) {
+#pragma unroll
+  for (int apart = 4; apart < 32; apart *= 2) x += __shfl_xor_sync(~0U, x, apart);
+  return x;
+}
+
+/// Normed: a residual norm runs in the product.
+template <bool Normed, int N, int P>
 __device__ __forceinline__ void end(Shared<N, P>& shared, const Arguments& a, const Kept& kept, int piece,
                                     unsigned turn) {
   using S = Shape<N, P>;
   const int lane = threadIdx.x % 32;
+  const int token = piece % S::tiles * 8 + lane % 4 * 2 + static_cast<int>(blockIdx.x % pair);
+  const std::int64_t row = kept.tile * (a.gated ? 16 * P : 32 * P) + piece / S::tiles * 16 + lane / 4;
+  NormedPair pairs[2];
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    if constexpr (Normed) pairs[i].fetch(a, row + i * P * 16, token);
+  }
   wait_for_neighbours(shared.arrived + turn % 2, turn / 2 % 2);
+  const float scale = shared.row_scale[token];
   float2 y[2];
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     const float2 other = shared.received[turn % 2][piece + i * (S::pieces / 2)][lane];
-    y[i] = {kept.own[i].x + other.x, kept.own[i].y + other.y};
+    y[i] = {(kept.own[i].x + other.x) * scale, (kept.own[i].y + other.y) * scale};
   }
-  const int token = piece % S::tiles * 8 + lane % 4 * 2 + static_cast<int>(blockIdx.x % pair);
-  const std::int64_t row = kept.tile * (a.gated ? 16 * P : 32 * P) + piece / S::tiles * 16 + lane / 4;
+  const auto store_pair = [&](std::int64_t at, float2 both) {
+    store(a.product, at, token, both.x);
+    store(a.product, at + 8, token, both.y);
+  };
   if (a.gated) {
     const auto both = [](float gate, float up) {
       return gate_silu(to_float(to_bf16(gate)), to_float(to_bf16(up)));
     };
-    store(a.product, row, token, both(y[0].x, y[1].x));
-    store(a.product, row + 8, token, both(y[0].y, y[1].y));
+    store_pair(row, {both(y[0].x, y[1].x), both(y[0].y, y[1].y)});
     return;
   }
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    store(a.product, row + i * P * 16, token, y[i].x);
-    store(a.product, row + i * P * 16 + 8, token, y[i].y);
+  if constexpr (Normed) {
+    const float squares = sum_of_rows(pairs[0].store_both(a, row, token, y[0]) +
+                                      pairs[1].store_both(a, row + P * 16, token, y[1]));
+    const std::int64_t part = kept.tile * P + piece / S::tiles;
+    if (lane < 4 && token < a.product.tokens)
+      a.norms.out.squares[token * norm_parts(a.product.out) + part] = squares;
+  } else {
+    store_pair(row, y[0]);
+    store_pair(row + P * 16, y[1]);
   }
 }
 #endif
 
-template <int N, int P>
+template <bool Normed, int N, int P>
 __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
     stream(const __grid_constant__ CUtensorMap map, const __grid_constant__ Arguments a) {
 #ifdef INFEROMETER_HOPPER
@@ -153,6 +250,8 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
     return;
   }
   wait_for_earlier();
+  find_row_scales(shared, a);
+  if (Normed && blockIdx.x == 0) clear_parts<N, P>(a, work.tiles);
   wait_for_cluster();
   const unsigned rank = blockIdx.x % pair;
   const int set = warp / P, part = warp % P;
@@ -164,7 +263,7 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
   const auto end_kept = [&] {
 #pragma unroll
     for (int t = 0; t < S::tasks; ++t) {
-      if (kept[t].tile >= 0) end(shared, a, kept[t], warp + t * S::warps, turn - 1);
+      if (kept[t].tile >= 0) end<Normed>(shared, a, kept[t], warp + t * S::warps, turn - 1);
     }
   };
   for (int tile = static_cast<int>(blockIdx.x) / pair; tile < work.tiles; tile += gridDim.x / pair, ++turn) {
@@ -210,8 +309,8 @@ void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
   static_assert(sizeof(Shared<N, P>) + 1024 <= 227 * 1024);
   const int tiles = Work<P>::count(a.product, a.gated), pairs = queue.processors / pair;
   const auto blocks = static_cast<unsigned>(pair * (tiles < pairs ? tiles : pairs));
-  launch_clusters(queue, pair, &stream<N, P>, blocks, Shape<N, P>::threads, sizeof(Shared<N, P>) + 1024, map,
-                  a);
+  launch_clusters(queue, pair, a.norms.out.squares != nullptr ? &stream<true, N, P> : &stream<false, N, P>,
+                  blocks, Shape<N, P>::threads, sizeof(Shared<N, P>) + 1024, map, a);
 }
 
 /// The tile whose turns are done first. W comes from memory; a multiprocessor takes it and x in at 2.2 times
@@ -244,8 +343,8 @@ void start_for(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 }  // namespace
 
 void product_int4_streamed(const Bf16Product& product, const Int4Unit* w, const Epilogue& epilogue,
-                           const CUtensorMap& x, const Queue& queue) {
-  const Arguments a{product, w, epilogue.gated};
+                           const Norms& norms, const CUtensorMap& x, const Queue& queue) {
+  const Arguments a{product, w, epilogue.gated, norms};
   switch (int4_streamed_tile(product.tokens)) {
     case 8:
       return start_for<8, 14, 6, 3, 2, 1>(x, a, queue);

@@ -60,6 +60,8 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
   fetch_weight<K, threads>(prologue, a.in);
   take_turn();
   const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
+  Residuals<1> residuals;
+  residuals.fetch(epilogue, own, 0, a.out);
   __shared__ float parts[warps];
   stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
   float sum = 0, gate = 0;
@@ -75,7 +77,9 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
     if (!gated) {
+      sum += residuals.of(here.unit);
       if (lane == 0) store_sum(a, own.of(here.unit), sum);
+      if (here.unit % 32 == 31) residuals.fetch(epilogue, own, here.unit + 1, a.out);
     } else if (here.unit % 2 == 0) {
       gate = sum;
     } else if (lane == 0) {

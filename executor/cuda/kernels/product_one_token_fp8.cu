@@ -75,6 +75,8 @@ __global__ void __launch_bounds__(threads, 1)
   // All on their way before one is used.
   const float x_scale = *a.x_scale, w_scale = *a.w_scale;
   const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
+  Residuals<2> residuals;
+  residuals.fetch(epilogue, own, 0, a.out);
   if constexpr (Quantize) {
     __shared__ float parts[warps];
     const float factor = factor_of(&x_scale);
@@ -106,13 +108,15 @@ __global__ void __launch_bounds__(threads, 1)
     if (here.piece + 1 < layout.pieces) continue;
     const float scale = x_scale * w_scale;
     const float2 sum = sums.take();
+    const float2 residual{residuals.of(here.unit, 0), residuals.of(here.unit, 1)};
+    if (here.unit % 32 == 31) residuals.fetch(epilogue, own, here.unit + 1, a.out);
     if (lane == 0 && mine) {
       const int pair = own.of(here.unit);
       if (gated) {
         store_gated(a, epilogue, pair, sum.x * scale, sum.y * scale, y_factor);
       } else {
-        store_sum(a, 2 * pair, sum.x * scale);
-        if (2 * pair + 1 < a.out) store_sum(a, 2 * pair + 1, sum.y * scale);
+        store_sum(a, 2 * pair, sum.x * scale + residual.x);
+        if (2 * pair + 1 < a.out) store_sum(a, 2 * pair + 1, sum.y * scale + residual.y);
       }
     }
   }

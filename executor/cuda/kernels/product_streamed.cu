@@ -40,6 +40,9 @@ __global__ void __launch_bounds__(threads, 1)
   auto* handed = reinterpret_cast<float*>(stages_w + layout.w_depth * layout.w_stage) + in_group;
   Place at_w, at_x;
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
+    const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
+    Residuals<N> residuals;
+    residuals.fetch(a, epilogue, token, tile * work.outputs);
     float d[N / 2] = {};
     for (int i = 0; i < work.steps; ++i, at_w.next(layout.w_depth), at_x.next(layout.x_depth)) {
       const unsigned char *w = stages_w + at_w.stage * layout.w_stage,
@@ -81,8 +84,7 @@ __global__ void __launch_bounds__(threads, 1)
 #pragma unroll
     for (int j = 0; j < N / 4; ++j) sums[j] += handed[((1 - group) * (N / 4) + j) * group_threads];
     meet<consumers>(1);
-    const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
-    store_token<N>(sums, a, epilogue, token, tile * work.outputs);
+    store_token<N>(sums, a, epilogue, residuals, token, tile * work.outputs);
   }
 #endif
 }

@@ -25,11 +25,31 @@ __device__ __forceinline__ void store_two(const Product& a, int token, int at, f
   }
 }
 
+/// What is added to those, fetched before they are multiplied.
+template <int N>
+struct Residuals {
+  unsigned pairs[N / 8] = {};
+
+  template <class Product>
+  __device__ __forceinline__ void fetch(const Product& a, const Epilogue& epilogue, int token, int first) {
+    if (epilogue.residual == nullptr || token >= a.tokens) return;
+    const Bf16* row = epilogue.residual + token * epilogue.residual_stride;
+#pragma unroll
+    for (int j = 0; j < N / 8; ++j) {
+      const int at = first + threadIdx.x % 4 * 2 + 8 * j;
+      const unsigned low = at < a.out ? row[at] : 0, high = at + 1 < a.out ? row[at + 1] : 0;
+      pairs[j] = low | high << 16;
+    }
+  }
+  __device__ __forceinline__ float low(int j) const { return __uint_as_float(pairs[j] << 16); }
+  __device__ __forceinline__ float high(int j) const { return __uint_as_float(pairs[j] & 0xffff0000U); }
+};
+
 /// The outputs from `first` on of a token, by four threads: sums[2 j + i] is of row 8 j + 2 (lane % 4) + i of
 /// the tile's rows of W.
 template <int N, class Product>
-__device__ void store_token(const float (&sums)[N / 4], const Product& a, const Epilogue& epilogue, int token,
-                            int first) {
+__device__ void store_token(const float (&sums)[N / 4], const Product& a, const Epilogue& epilogue,
+                            const Residuals<N>& residuals, int token, int first) {
   if (token >= a.tokens) return;
   float scale = 1;
   if constexpr (of_fp8<Product>) scale = *a.x_scale * *a.w_scale;
@@ -38,7 +58,8 @@ __device__ void store_token(const float (&sums)[N / 4], const Product& a, const 
   if (!epilogue.gated) {
 #pragma unroll
     for (int j = 0; j < N / 8; ++j) {
-      if (first + 8 * j < a.out) store_two(a, token, first + 8 * j, sum(2 * j), sum(2 * j + 1));
+      if (first + 8 * j < a.out)
+        store_two(a, token, first + 8 * j, sum(2 * j) + residuals.low(j), sum(2 * j + 1) + residuals.high(j));
     }
     return;
   }

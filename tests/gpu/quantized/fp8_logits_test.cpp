@@ -28,6 +28,8 @@ std::vector<std::pair<std::string, Plan>> ways() {
   Plan::Fusion all = joined, epilogue = joined;
   all.gated_product = true;
   epilogue.gated_epilogue = true;
+  Plan::Fusion residual = epilogue;
+  residual.residual_product = true;
   return {{"eager", fp8_plan({}, false, false)},
           {"merged", fp8_plan(merged, false, false)},
           {"quantised inside, not merged", fp8_plan(apart, false, false)},
@@ -35,7 +37,8 @@ std::vector<std::pair<std::string, Plan>> ways() {
           {"norms inside products", fp8_plan(joined, false, true)},
           {"recorded", fp8_plan(all, true, false)},
           {"recorded, overlapped", fp8_plan(all, true, true)},
-          {"activations inside products", fp8_plan(epilogue, true, true)}};
+          {"activations inside products", fp8_plan(epilogue, true, true)},
+          {"residuals inside products", fp8_plan(residual, true, true)}};
 }
 
 void keep_fp8(const WeightSpec&, std::int64_t rows, std::int64_t columns, float* values) {
