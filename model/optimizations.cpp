@@ -149,14 +149,15 @@ const std::array list{
                    return Edits{{"fusion.residual_norm", "true"}};
                  },
                  &always},
-    Optimization{"fused-residual-product", "6.1 operator fusion",
-                 "residual addition inside the product before it, but for products of int4 weights",
-                 "saves long steps a pass over the product's outputs; little in steps of few tokens, nothing "
-                 "where devices share the product or experts give the sum",
-                 [](const Case&) {
-                   return Edits{{"fusion.residual_product", "true"}};
-                 },
-                 &needs_whole_products_on_gpu},
+    Optimization{
+        "fused-residual-product", "6.1 operator fusion",
+        "residual addition inside the product before it, but for products of int4 weights",
+        "saves prompts a pass over the product's outputs; nothing in steps of few tokens, of which those "
+        "of one take longer, and where experts give the sum",
+        [](const Case&) {
+          return Edits{{"fusion.residual_product", "true"}};
+        },
+        &needs_whole_products_on_gpu},
     Optimization{"early-gather", "beside the survey",
                  "behind the last attention only rows whose logits are wanted are computed",
                  "saves prompts most of the last layer's products; in steps of one token a sequence all rows "
@@ -231,7 +232,8 @@ const std::array list{
                  &needs_gpu},
     Optimization{"fused-norm-epilogue", "6.1 operator fusion",
                  "steps of 2 to 32 tokens: a residual norm inside the int4 product before it",
-                 "saves a launch and a wait; the product behind it scales its own outputs by what the rows' "
+                 "saves a launch and a wait where weights are int4, nothing elsewhere; the product behind it "
+                 "scales its own outputs by what the rows' "
                  "squares add "
                  "up to",
                  [](const Case&) {

@@ -15,7 +15,7 @@ Errors fuse_residual_product(Structure& s, const Architecture&, const Plan& plan
   std::vector<StructureNode> kept;
   for (StructureNode& node : s.nodes) {
     auto* product = kept.empty() ? nullptr : std::get_if<Linear>(&kept.back().op);
-    const bool joins = product != nullptr && product->w.dtype != DType::int4 &&
+    const bool joins = product != nullptr && !product->residual && product->w.dtype != DType::int4 &&
                        std::holds_alternative<Add>(node.op) && node.reads[0] == kept.back().writes[0];
     if (!joins) {
       kept.push_back(std::move(node));
@@ -115,7 +115,10 @@ Errors quantize_inputs(Structure& s, const Architecture&, const Plan& plan) {
     }
     *input.x = to;
     node.reads[0] = done[key].values;
-    if (to == DType::int8) node.reads.insert(node.reads.begin() + 1, done[key].scale);
+    // In the order of operands(): behind the inputs, or behind the experts that take them.
+    if (to == DType::int8)
+      node.reads.insert(node.reads.begin() + (std::holds_alternative<ExpertLinear>(node.op) ? 2 : 1),
+                        done[key].scale);
     kept.push_back(std::move(node));
   }
   s.nodes = std::move(kept);

@@ -81,7 +81,7 @@ class StepPredictor {
   const Calibration& calibration_;
   KernelClasses classes_;
   std::vector<std::int64_t>
-      joins_;  ///< numbers of tokens up to which a node joins another's kernel in any case, sorted
+      joins_;  ///< numbers of tokens up to which a node joins another's kernel, or does not yet, sorted
   std::map<std::tuple<std::size_t, bool, int>, Pattern> patterns_;
   std::unordered_map<ShapeKey, Shape, ShapeHash> shapes_;
   std::vector<Nanoseconds> attended_;

@@ -199,6 +199,8 @@ struct Launch : NodeViews {
                                .aligned = reinterpret_cast<std::uintptr_t>(p.x) % 16 == 0};
     const ProductChoice choice = choose(shape_of(o, p.x_stride, p.y_stride), limits, c.tuning);
     Done done = launch_product(p, choice, constant(0).map, c.products, c.queue);
+    if (!done && choice.algorithm && o.residual)  // algorithms are timed without one
+      done = launch_product(p, {choice.kernel, std::nullopt}, constant(0).map, c.products, c.queue);
     if (done || !choice.algorithm) return done;
     return failure(c.tuning.source + ": " + done.error().front().message + "; run `inferometer tune` again");
   }
@@ -220,10 +222,12 @@ struct Launch : NodeViews {
                       .sum = sum.data,
                       .sum_stride = sum.stride,
                       .squares = c.scratch.squares};
-    return stream_int4_product(p, {}, {.out = out, .in = norm_before()}, int4_weight(constant(0)), c.queue);
+    require(norm_before().squares == nullptr, "a product between two norms, whose squares lie in one place");
+    return stream_int4_product(p, {}, {.out = out, .in = {}}, int4_weight(constant(0)), c.queue);
   }
   /// Where the norm before this product ran in the one before that, which left its rows to be scaled.
   NormIn norm_before() const {
+    if (c.scales.wanted()) return {};  // every node runs by itself then
     const std::vector<StructureNode>& all = c.structure.nodes;
     const auto i = static_cast<std::size_t>(&node - all.data());
     const auto* norm = i > 0 ? std::get_if<AddRmsNorm>(&all[i - 1].op) : nullptr;

@@ -19,7 +19,7 @@ struct Scratch {
   std::uint32_t* flags = nullptr;     ///< [processors], zero between kernels
   std::uint32_t* tickets = nullptr;   ///< [sequences * kv_heads], zero between kernels
   std::uint64_t* largest = nullptr;   ///< [logit rows], zero between kernels
-  std::uint32_t* ended = nullptr;     ///< the same
+  std::uint32_t* ended = nullptr;     ///< blocks that have looked through a row: [logit rows], likewise
 };
 
 /// For the workload and the batch buckets of a Case.

@@ -167,7 +167,7 @@ Case case_of(const Row& row, const Architecture& model, const Device& device) {
                    .quantize = true,
                    .norm_router = true,
                    .experts = true};
-  c.plan.fusion.residual_product = true;
+  c.plan.fusion.residual_product = !decode;  // one token takes longer with it
   c.plan.fusion.early_gather = !decode && !model.is_sparse(model.layers - 1);
   c.plan.kv.block_tokens = decode ? 16 : 64;
   c.plan.launch = {.graphs = true, .batch_buckets = {}, .overlap = true};

@@ -104,11 +104,15 @@ class GpuWays : public cuda::OnGpu {
       EXPECT_TRUE(time) << to_string(time.error());
       cached += fresh;
     };
-    for (std::int64_t p = 0; p < pieces; ++p) run(prompt * (p + 1) / pieces - cached);
-    for (int d = 0; d < 3; ++d) {
-      run(1);
+    const auto keep = [&] {
       const auto& logits = (*backend)->output().logits;
       all.insert(all.end(), logits.begin(), logits.end());
+    };
+    for (std::int64_t p = 0; p < pieces; ++p) run(prompt * (p + 1) / pieces - cached);
+    keep();
+    for (int d = 0; d < 3; ++d) {
+      run(1);
+      keep();
     }
     return all;
   }

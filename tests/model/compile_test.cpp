@@ -100,11 +100,38 @@ TEST(Compile, ResidualsAreAddedApartFromInt4Products) {
   EXPECT_EQ(roles(compiled(tiny_llama(), plan)), roles(apart));
 }
 
-/// Of a mixture, attention's alone: experts are combined, not multiplied, last.
+/// Of a mixture, attention's alone: experts are combined, not multiplied, last. Shared experts take what the
+/// others give; that of the block is added to both.
 TEST(Compile, ResidualsOfExpertsAreAddedApart) {
   Plan plan;
   plan.fusion.residual_product = true;
   EXPECT_EQ(roles(compiled(tiny_mixtral(), plan)).at(Role::add), 2);
+  const Structure joined = compiled(tiny_deepseek(), plan), apart = compiled(tiny_deepseek(), {});
+  EXPECT_EQ(total_flops(joined, prefill(7)), total_flops(apart, prefill(7)));
+  EXPECT_EQ(roles(joined).at(Role::add), 1);
+  for (const StructureNode& node : joined.nodes) {
+    if (!std::holds_alternative<Linear>(node.op)) continue;
+    EXPECT_LE(node.reads.size(), 2U) << node.name;
+  }
+}
+
+/// The order of operands(): inputs, what experts take them, scales.
+TEST(Compile, ScalesOfInputsLieBehindTheExpertsThatTakeThem) {
+  Plan plan;
+  plan.precision.weights = Selected<DType>{DType::int8};
+  plan.precision.inputs = InputFormat::int8;
+  const Structure s = compiled(tiny_mixtral(), plan);
+  const auto dtype = [&](const View& v) { return s.buffers[static_cast<std::size_t>(v.buffer)].dtype; };
+  std::int64_t seen = 0;
+  for (const StructureNode& node : s.nodes) {
+    if (!std::holds_alternative<ExpertLinear>(node.op)) continue;
+    ASSERT_EQ(node.reads.size(), 3U);
+    EXPECT_EQ(dtype(node.reads[0]), DType::int8);
+    EXPECT_EQ(dtype(node.reads[1]), DType::i32);
+    EXPECT_EQ(dtype(node.reads[2]), DType::f32);
+    ++seen;
+  }
+  EXPECT_EQ(seen, 6) << "gate, up and down of two layers";
 }
 
 /// Behind the last attention of a prompt of 7 tokens one row is left.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -58,13 +59,17 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
         Plan::Launch{.graphs = true, .overlap = true}, Plan::Launch{.overlap = true}}) {
     for (const auto& [fused, early] : {std::pair{false, false}, {true, false}, {true, true}}) {
       Architecture model = tiny_llama();
-      model.hidden = 64;  // wide enough for norms to join int4 products
+      model.hidden = model.intermediate = 64;  // what norms join int4 products at
+      model.heads = 8;
       Case c = on_a_gpu(launch, fused, model);
       if (early) {
         c.plan.precision.weights = DType::int4;
         c.plan.fusion.early_gather = c.plan.fusion.norm_epilogue = true;
       }
       const Structure structure = *compile(c.model(), c.plan);
+      const bool from_two = std::any_of(structure.nodes.begin(), structure.nodes.end(),
+                                        [](const StructureNode& n) { return n.joins_from == 2; });
+      ASSERT_EQ(from_two, early);
       const Calibration calibration;
       StepPredictor predictor(c, structure, calibration);
       for (std::uint64_t seed = 0; seed < 60; ++seed) {

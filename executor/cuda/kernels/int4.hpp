@@ -87,7 +87,10 @@ struct Norms {
 };
 /// Of 32 columns each, as tiles divide them: what the last tile lacks has parts too, and those behind are
 /// zero.
-constexpr std::int64_t norm_parts(std::int64_t columns) { return ((columns + 31) / 32 + 16 + 3) / 4 * 4; }
+inline constexpr std::int64_t norm_spare_parts = 16;
+constexpr std::int64_t norm_parts(std::int64_t columns) {
+  return ((columns + 31) / 32 + norm_spare_parts + 3) / 4 * 4;
+}
 
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.

@@ -65,7 +65,8 @@ struct Largest {
 
   __device__ __forceinline__ void see(float x, int i) {
     const int bits = __float_as_int(x);
-    const unsigned value = static_cast<unsigned>(bits ^ (bits >> 31 | INT_MIN));  // compares as x does
+    const unsigned value = static_cast<unsigned>(
+        bits ^ (bits >> 31 | INT_MIN));  // as x compares, but that -0 < 0 and NaN is most
     if (value <= ordered) return;
     ordered = value;
     at = i;

@@ -307,6 +307,7 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
 template <int N, int P>
 void start(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
   static_assert(sizeof(Shared<N, P>) + 1024 <= 227 * 1024);
+  static_assert(P <= norm_spare_parts, "room for the parts of a last tile");
   const int tiles = Work<P>::count(a.product, a.gated), pairs = queue.processors / pair;
   const auto blocks = static_cast<unsigned>(pair * (tiles < pairs ? tiles : pairs));
   launch_clusters(queue, pair, a.norms.out.squares != nullptr ? &stream<true, N, P> : &stream<false, N, P>,

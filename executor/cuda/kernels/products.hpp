@@ -32,9 +32,9 @@ constexpr bool is_norm(Prologue::Kind k) {
   return k == Prologue::Kind::norm || k == Prologue::Kind::add_norm;
 }
 
-/// What becomes of a row of sums on the way out. residual [tokens, out]: is added. gated: W is [2 out, in], rows of gates and then rows of up,
-/// whose sums are rounded to bf16 as kernels of their own would store them; y = SiLU(gate) * up, in bf16 or,
-/// where y_scale [1] is given, in e4m3 of y / y_scale.
+/// What becomes of a row of sums on the way out. residual [tokens, out]: is added. gated: W is [2 out, in],
+/// rows of gates and then rows of up, whose sums are rounded to bf16 as kernels of their own would store
+/// them; y = SiLU(gate) * up, in bf16 or, where y_scale [1] is given, in e4m3 of y / y_scale.
 struct Epilogue {
   const std::uint16_t* residual = nullptr;
   std::int64_t residual_stride = 0;
