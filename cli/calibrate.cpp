@@ -32,6 +32,8 @@ Result<Calibrated> calibrate_host(Backend& backend, Seconds duration) {
   };
   const auto points = measure_points(backend, device, tell_part, [&] { return part() < 1; });
   if (!points) return failure(points.error());
+  if (const auto read = backend.memory_read())
+    device.memory_bandwidth = {*read, "reads of 128 MiB between the steps that were fitted to, mean"};
   FitResult fitted = fit(*points, host_parameters(), device);
   progress("", 1.0);
   return Calibrated{std::move(device), std::move(fitted)};

@@ -52,6 +52,9 @@ class Backend {
   virtual void keep_logits(bool keep) = 0;
   /// Times steps without looking inside them: what step times are reported from.
   virtual std::unique_ptr<StepTimer> timer() = 0;
+  /// The rate at which memory was read between the steps since this was last asked; nothing where the backend
+  /// does not look. On a machine shared with others it changes within minutes.
+  virtual std::optional<BytesPerSecond> memory_read() { return std::nullopt; }
   /// null: nothing is known of this backend's device. The watch refers to this backend.
   virtual std::unique_ptr<DeviceWatch> watch() { return nullptr; }
 };

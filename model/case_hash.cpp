@@ -77,12 +77,12 @@ class Hash {
         dtype);
   }
   void add(const Device& d) {
-    const auto& [name, description, kind, memory, bandwidth, cache, cache_bandwidth, processors, clock,
-                 matrix, widens, vector, launch, dispatch, link, latency, host_link, power, idle,
+    const auto& [name, description, kind, memory, bandwidth, cache, cache_bandwidth, retention, processors,
+                 clock, matrix, widens, vector, launch, dispatch, link, latency, host_link, power, idle,
                  memory_power, compute_power, price] = d;
     static_cast<void>(description);
-    all(name, kind, memory, bandwidth, cache, cache_bandwidth, processors, clock, matrix, widens, vector,
-        launch, dispatch, link, latency, host_link, power, idle, memory_power, compute_power, price);
+    all(name, kind, memory, bandwidth, cache, cache_bandwidth, retention, processors, clock, matrix, widens,
+        vector, launch, dispatch, link, latency, host_link, power, idle, memory_power, compute_power, price);
   }
   void add(const Engine& e) {
     const auto& [per_step, per_sequence, reserve, sampler, source] = e;

@@ -24,7 +24,10 @@ struct Device {
   Sourced<Bytes> memory_capacity;            ///< what the device really offers to a program
   Sourced<BytesPerSecond> memory_bandwidth;  ///< read bandwidth of the memory
   Sourced<Bytes> cache_capacity;             ///< last-level cache
-  Sourced<BytesPerSecond> cache_bandwidth;
+  Sourced<BytesPerSecond> cache_bandwidth;   ///< read bandwidth of it
+  /// What a stream wider than the cache, read over and over, finds of itself there, as a share of the cache; not
+  /// stated: nothing.
+  std::optional<Sourced<double>> cache_retention;
   Sourced<std::int64_t> processors;  ///< streaming multiprocessors, or cores
   Sourced<Hertz> clock;
   std::map<DType, Sourced<FlopsPerSecond>> matrix;  ///< matrix units, by the dtype that is multiplied

@@ -1,5 +1,7 @@
 #include "profiler/cuda_profiler.hpp"
 
+#include <utility>
+
 #include "model/launch.hpp"
 #include "profiler/attribute.hpp"
 #include "profiler/counters.hpp"
@@ -18,6 +20,7 @@ Result<std::unique_ptr<CudaProfiler>> CudaProfiler::open(const CudaOptions& opti
 Result<MemoryUse> CudaProfiler::prepare(const Case& c, const Structure& structure) {
   structure_ = structure;
   plan_ = c.plan;
+  counted_.clear();
   return backend_->prepare(c, structure);
 }
 
@@ -61,7 +64,10 @@ Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   if (!time) return failure(time.error());
   if (!trace) return failure(trace.error());
   Result<Timeline> timeline = attribute(*trace, structure_, padded(features(step), plan_));
-  if (timeline && counting_) add_counters(*timeline, step);
+  if (!timeline || !counting_) return timeline;
+  std::vector<std::pair<std::int64_t, std::int64_t>> shape;
+  for (const Slice& s : step.slices) shape.emplace_back(s.fresh, s.cached);
+  if (shape != std::exchange(counted_, shape)) add_counters(*timeline, step);
   return timeline;
 }
 

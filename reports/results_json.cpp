@@ -199,6 +199,10 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
     json["traffic"] = v.serving->traffic->source;
     json["client_delay_ms"] = 1e3 * v.serving->traffic->client_delay.count();
     json["predicted"] = served_json(v.serving->predicted);
+    json["predicted_as_found"] =
+        v.serving->as_found ? served_json(v.serving->as_found->predicted) : Json(nullptr);
+    json["memory_read_gb_per_s"] =
+        v.serving->as_found ? Json(1e-9 * v.serving->as_found->memory_read.value) : Json(nullptr);
     json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
     json["executed_durations"] = v.serving->executed ? Json(executed_by(*v.serving)) : Json(nullptr);
     json["executed_steps"] = executed_steps_json(*v.serving);

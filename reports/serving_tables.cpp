@@ -44,6 +44,7 @@ void for_each_served(const StudyResult& study, const VisitServed& visit) {
   for (const VariantResult& v : study.variants) {
     if (!v.serving) continue;
     visit(v, "predicted", v.serving->predicted);
+    if (v.serving->as_found) visit(v, "as found", v.serving->as_found->predicted);
     if (v.serving->executed) visit(v, executed_by(*v.serving), *v.serving->executed);
   }
 }
@@ -163,11 +164,32 @@ Table serving_capacity(const StudyResult& study) {
   return t;
 }
 
+namespace {
+
+void add_latency_errors(Table::Row& row, const Served& predicted, const Served& executed,
+                        const Traffic& traffic) {
+  const ServingMetrics &a = predicted.metrics, &b = executed.metrics;
+  const auto off = [&](Seconds x, Seconds y) {
+    row.cells.push_back(fmt::format("{:+.1f}", 100 * (x / y - 1)));
+  };
+  off(a.ttft.mean, b.ttft.mean);
+  off(a.ttft.p99, b.ttft.p99);
+  off(a.tpot.mean, b.tpot.mean);
+  off(a.tpot.p99, b.tpot.p99);
+  off(a.e2el.mean, b.e2el.mean);
+  const RequestLatencies x = latencies_of(predicted.run, traffic), y = latencies_of(executed.run, traffic);
+  row.cells.push_back(fmt::format("{:.3f}", distance(x.ttft, y.ttft)));
+  row.cells.push_back(fmt::format("{:.3f}", distance(x.tpot, y.tpot)));
+}
+
+}  // namespace
+
 Table serving_errors(const StudyResult& study) {
   Table t{.caption =
               "Predicted against executed, errors in percent of what was executed. Distance: the largest "
               "difference between the two distributions (Kolmogorov-Smirnov)",
           .columns = {{"variant", false},
+                      {"by", false},
                       {"steps"},
                       {"step median |error|"},
                       {"p90"},
@@ -191,18 +213,15 @@ Table serving_errors(const StudyResult& study) {
       errors.push_back(
           std::fabs(static_cast<double>(p.predicted.count()) / static_cast<double>(p.executed.count()) - 1));
     }
-    const ServingMetrics &a = s.predicted.metrics, &b = s.executed->metrics;
-    const auto off = [](Seconds x, Seconds y) { return fmt::format("{:+.1f}", 100 * (x / y - 1)); };
-    const RequestLatencies x = latencies_of(s.predicted.run, *s.traffic),
-                           y = latencies_of(s.executed->run, *s.traffic);
+    const bool any = !errors.empty();
     t.rows.push_back(
-        {.cells = {v.name, std::to_string(s.steps.size()),
-                   percent(errors.empty() ? 0 : quantile(errors, 0.5)),
-                   percent(errors.empty() ? 0 : quantile(errors, 0.9)),
-                   fmt::format("{:+.1f}", 100 * (predicted / executed - 1)), off(a.ttft.mean, b.ttft.mean),
-                   off(a.ttft.p99, b.ttft.p99), off(a.tpot.mean, b.tpot.mean), off(a.tpot.p99, b.tpot.p99),
-                   off(a.e2el.mean, b.e2el.mean), fmt::format("{:.3f}", distance(x.ttft, y.ttft)),
-                   fmt::format("{:.3f}", distance(x.tpot, y.tpot))}});
+        {.cells = {v.name, "predicted", std::to_string(s.steps.size()),
+                   percent(any ? quantile(errors, 0.5) : 0), percent(any ? quantile(errors, 0.9) : 0),
+                   fmt::format("{:+.1f}", 100 * (predicted / executed - 1))}});
+    add_latency_errors(t.rows.back(), s.predicted, *s.executed, *s.traffic);
+    if (!s.as_found) continue;
+    t.rows.push_back({.cells = {v.name, "as found", "", "", "", ""}});
+    add_latency_errors(t.rows.back(), s.as_found->predicted, *s.executed, *s.traffic);
   }
   return t;
 }
@@ -229,6 +248,13 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
             "is off by that",
             v.name, *slowest));
     }
+    if (v.serving && v.serving->as_found)
+      notes.push_back(
+          fmt::format("{}: as found: predicted for a memory that is read at {:.1f} GB/s, as it was between "
+                      "the executed steps; "
+                      "predicted: at {:.1f} GB/s, as when it was calibrated",
+                      v.name, 1e-9 * v.serving->as_found->memory_read.value,
+                      1e-9 * v.settings.cluster.device.memory_bandwidth.value.value));
     if (v.serving && v.serving->executed && v.serving->executed->metrics.swaps)
       notes.push_back(v.name +
                       ": executed: its steps; swapped blocks are not copied, that takes what the host "

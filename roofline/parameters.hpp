@@ -16,11 +16,13 @@ struct ParameterInfo {
 };
 
 inline constexpr std::array parameter_infos{
-    ParameterInfo{"memory_efficiency", "1", "long streams reach this fraction of the memory bandwidth", 0.2,
-                  1.5, 0.88, "4.2 of 4.8 TB/s read on an H200, driver 580"},
+    ParameterInfo{"memory_efficiency", "1",
+                  "long streams reach this fraction of the bandwidth of the memory, or of the cache, that "
+                  "they come from",
+                  0.2, 1.5, 0.88, "4.2 of 4.8 TB/s read on an H200, driver 580"},
     ParameterInfo{"cache_efficiency", "1",
-                  "operands in the last-level cache move at this fraction of its bandwidth", 0.02, 2, 0.7,
-                  "typical of streaming kernels; no data sheet states it"},
+                  "what kernels hand to each other through the cache moves at this fraction of its bandwidth",
+                  0.02, 2, 0.7, "typical of streaming kernels; no data sheet states it"},
     ParameterInfo{"matrix_efficiency", "1", "large products reach this fraction of the matrix peak", 0.05,
                   1.5, 0.78, "774 of 989 TFLOP/s, the median of bf16 products of at least 4096 on an H200"},
     ParameterInfo{"half_rows", "rows", "rows of a product at which half of its rate is reached, beyond one",

@@ -12,6 +12,7 @@
 namespace inferometer {
 namespace {
 
+double plain(double v) { return v; }
 double plain(std::int64_t v) { return static_cast<double>(v); }
 double plain(Seconds v) { return v.count(); }
 template <class Tag, class Rep>
@@ -19,7 +20,8 @@ double plain(Quantity<Tag, Rep> v) {
   return static_cast<double>(v.value);
 }
 
-/// {value: 4.8 TB/s, source: "data sheet"}. least: rates and sizes must be above 0, durations may be 0.
+/// {value: 4.8 TB/s, source: "data sheet"}. least: rates and sizes must be above 0, durations and shares may
+/// be 0.
 template <class T>
 Sourced<T> read_sourced(Reader& above, const std::string& key) {
   if (const Document* d = above.raw(key); d != nullptr && d->kind == Document::Kind::scalar) {
@@ -31,7 +33,7 @@ Sourced<T> read_sourced(Reader& above, const std::string& key) {
   if (missing) return {};
   const std::size_t before = in.errors().size();
   Sourced<T> number{in.required<T>("value"), in.required<std::string>("source")};
-  constexpr bool may_be_zero = std::is_same_v<T, Seconds>;
+  constexpr bool may_be_zero = std::is_same_v<T, Seconds> || std::is_same_v<T, double>;
   if (in.errors().size() == before && (may_be_zero ? plain(number.value) < 0 : plain(number.value) <= 0))
     in.error("value", "must be positive");
   in.reject_unknown_keys();
@@ -57,6 +59,12 @@ std::map<DType, Sourced<FlopsPerSecond>> read_matrix(Reader in) {
   return rates;
 }
 
+std::optional<Sourced<double>> maybe_share(Reader& in, const std::string& key) {
+  const auto share = maybe_sourced<double>(in, key);
+  if (share && share->value > 1) in.error(key, fmt::format("must be a share, 0 to 1, is {}", share->value));
+  return share;
+}
+
 Device read_device_keys(Reader& in) {
   return {.name = in.required<std::string>("name"),
           .description = in.required<std::string>("description"),
@@ -65,6 +73,7 @@ Device read_device_keys(Reader& in) {
           .memory_bandwidth = read_sourced<BytesPerSecond>(in, "memory_bandwidth"),
           .cache_capacity = read_sourced<Bytes>(in, "cache_capacity"),
           .cache_bandwidth = read_sourced<BytesPerSecond>(in, "cache_bandwidth"),
+          .cache_retention = maybe_share(in, "cache_retention"),
           .processors = read_sourced<std::int64_t>(in, "processors"),
           .clock = read_sourced<Hertz>(in, "clock"),
           .matrix = read_matrix(in.required_mapping("matrix")),

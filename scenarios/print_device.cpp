@@ -25,6 +25,7 @@ std::string text_of(Hertz v) { return fmt::format("{:.6g} GHz", v.value * 1e-9);
 std::string text_of(Watts v) { return fmt::format("{:.6g} W", v.value); }
 std::string text_of(DollarsPerHour v) { return fmt::format("{:.6g} $/h", v.value); }
 std::string text_of(Seconds v) { return fmt::format("{:.6g} us", v.count() * 1e6); }
+std::string text_of(double v) { return fmt::format("{:.6g}", v); }
 std::string text_of(std::int64_t v) { return std::to_string(v); }
 
 template <class T>
@@ -63,6 +64,7 @@ std::string print_device(const DeviceFile& file) {
   text += line("memory_bandwidth", d.memory_bandwidth);
   text += line("cache_capacity", d.cache_capacity);
   text += line("cache_bandwidth", d.cache_bandwidth);
+  text += line("cache_retention", d.cache_retention);
   text += line("processors", d.processors);
   text += line("clock", d.clock);
   text += d.matrix.empty() ? "matrix: {}\n" : "matrix:\n";

@@ -201,6 +201,7 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
   ExecutedTimer every(*steps, result.budget.blocks, c.plan.kv.block_tokens, c.model().vocab, c.draws.seed);
   ReusedTimer some(every);
   const bool reused = durations == StepDurations::reused;
+  backend.memory_read();  // from now on
   BatchTimer& timer = reused ? static_cast<BatchTimer&>(some) : every;
   const std::unique_ptr<DeviceWatch> watch = backend.watch();
   if (watch) watch->begin();
@@ -215,6 +216,14 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
   result.durations = durations;
   for (const ExecutedTimer::Executed& e : reused ? some.steps() : every.steps())
     result.steps.push_back({e.totals, predictor.time(e.totals), e.time});
+  const std::optional<BytesPerSecond> read = backend.memory_read();
+  if (!read) return std::monostate{};
+  Case found = c;
+  found.cluster.device.memory_bandwidth = {*read, "read between the steps that were executed"};
+  PredictedTimer as_found(found, structure, calibration);
+  Result<Served> again = serve(*server, *result.traffic, as_found, result.level, progress);
+  if (!again) return failure(again.error());
+  result.as_found = {*read, std::move(*again)};
   return std::monostate{};
 }
 

@@ -28,6 +28,12 @@ struct ServingResult {
   KvBudget budget;  ///< of an instance; with pools, of the first one's
   Served predicted;
   std::optional<Served> executed;
+  /// Predicted again, for a memory as fast as it was between the steps that were executed.
+  struct AsFound {
+    BytesPerSecond memory_read;
+    Served predicted;
+  };
+  std::optional<AsFound> as_found;
   struct StepPair {
     StepTotals totals;
     Nanoseconds predicted{0}, executed{0};

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "executor/cpu/host_device.hpp"
+#include "executor/cpu/reading.hpp"
 #include "executor/cpu/run_node.hpp"
 #include "executor/cpu/supported.hpp"
 #include "executor/weights/checkpoint.hpp"
@@ -27,6 +28,7 @@ struct CpuBackend::Impl {
   cpu::Scratch scratch;
   std::vector<float> rope_rows;
   Output output;
+  std::optional<cpu::MemoryProbe> memory;
   bool keep_logits = false;
 
   Done load(std::uint64_t seed);
@@ -115,6 +117,7 @@ CpuBackend::CpuBackend(CpuOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   impl_->threads = impl_->options.threads > 0 ? impl_->options.threads : cpu::available_threads();
   cpu::set_threads(impl_->threads);
+  impl_->memory.emplace(cpu::cache_bytes(), impl_->threads);
 }
 CpuBackend::~CpuBackend() = default;
 
@@ -178,9 +181,11 @@ Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
     timeline.end = now;
   });
   m.collect_output(*pass);
+  m.memory->after_step(timeline.end);
   return timeline;
 }
 
+std::optional<BytesPerSecond> CpuBackend::memory_read() { return impl_->memory->rate(); }
 const Output& CpuBackend::output() const { return impl_->output; }
 void CpuBackend::keep_logits(bool keep) { impl_->keep_logits = keep; }
 
@@ -194,6 +199,7 @@ std::unique_ptr<StepTimer> CpuBackend::timer() {
       impl.execute(*pass, [](std::int32_t) {});
       const Nanoseconds took = since(start);
       impl.collect_output(*pass);
+      impl.memory->after_step(took);
       return took;
     }
     Impl& impl;

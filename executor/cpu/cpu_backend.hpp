@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
   void keep_logits(bool keep) override;
   /// The timer refers to this backend.
   std::unique_ptr<StepTimer> timer() override;
+  std::optional<BytesPerSecond> memory_read() override;
 
  private:
   struct Impl;

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "executor/cpu/kernels.hpp"
 #include "executor/cpu/matrix_rate.hpp"
 #include "executor/cpu/products.hpp"
+#include "executor/cpu/reading.hpp"
 
 namespace inferometer::cpu {
 namespace {
@@ -32,20 +32,6 @@ Seconds best_of(int runs, const std::function<void()>& work) {
   return best;
 }
 
-/// The last level as the kernel describes it: the C library gets it wrong on some AMD processors (glibc 2.36
-/// says 320 MiB where there are 32).
-std::int64_t cache_bytes() {
-  std::int64_t bytes = 0;
-  for (int level = 0; level < 8; ++level) {
-    std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
-    std::int64_t number = 0;
-    char unit = ' ';
-    if (in >> number >> unit) bytes = std::max(bytes, number * (unit == 'M' ? 1 << 20 : 1 << 10));
-  }
-  if (bytes == 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return bytes > 0 ? bytes : 8 << 20;
-}
-
 /// A chain of additions, each of which takes one cycle.
 Hertz clock_rate() {
   constexpr std::int64_t iterations = 20'000'000;
@@ -54,32 +40,6 @@ Hertz clock_rate() {
     for (std::int64_t i = 0; i < iterations; ++i) asm volatile("" : "+r"(x += 1));
   });
   return Hertz{static_cast<double>(iterations) / time.count()};
-}
-
-/// Bytes per second of triads over three arrays of `count` floats, passes * 4 arrays of traffic (the written
-/// one is read first).
-BytesPerSecond triad(std::size_t count, int threads, int passes, int runs) {
-  // Default initialisation: the pages are first touched by the threads that use them.
-  const std::unique_ptr<float[]> a(new float[count]), b(new float[count]), c(new float[count]);
-  float* pa = a.get();
-  float* pb = b.get();
-  float* pc = c.get();
-  const auto n = static_cast<std::int64_t>(count);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::int64_t i = 0; i < n; ++i) {
-    pa[i] = 0;
-    pb[i] = 1;
-    pc[i] = 2;
-  }
-  const Seconds time = best_of(runs, [&] {
-#pragma omp parallel num_threads(threads)
-    for (int p = 0; p < passes; ++p) {
-      const float s = static_cast<float>(p);
-#pragma omp for simd schedule(static)
-      for (std::int64_t i = 0; i < n; ++i) pa[i] = pb[i] + s * pc[i];
-    }
-  });
-  return BytesPerSecond{4.0 * 4.0 * static_cast<double>(count) * passes / time.count()};
 }
 
 /// FLOP/s of independent multiply-adds in registers.
@@ -111,6 +71,20 @@ Seconds empty_region(int threads) {
 
 }  // namespace
 
+/// The last level as the kernel describes it: the C library gets it wrong on some AMD processors (glibc 2.36
+/// says 320 MiB where there are 32).
+std::int64_t cache_bytes() {
+  std::int64_t bytes = 0;
+  for (int level = 0; level < 8; ++level) {
+    std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
+    std::int64_t number = 0;
+    char unit = ' ';
+    if (in >> number >> unit) bytes = std::max(bytes, number * (unit == 'M' ? 1 << 20 : 1 << 10));
+  }
+  if (bytes == 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 8 << 20;
+}
+
 int available_threads() { return std::min(omp_get_max_threads(), omp_get_num_procs()); }
 
 Bytes available_memory() {
@@ -126,16 +100,17 @@ Bytes available_memory() {
 Device measure_host(int threads) {
   const std::string how = std::to_string(threads) + " threads, best of several runs on this machine";
   const std::int64_t cache = cache_bytes();
-  const auto large = static_cast<std::size_t>(std::max<std::int64_t>(4 * cache, 256 << 20)) / sizeof(float);
-  const auto small = static_cast<std::size_t>(cache / 4 / 3) / sizeof(float);
+  const ReadRates rates = read_rates(cache, threads);
   Device d;
   d.name = "host";
   d.description = "this machine's processor, measured";
   d.kind = DeviceKind::cpu;
   d.memory_capacity = {available_memory(), "MemAvailable of /proc/meminfo when this was measured"};
-  d.memory_bandwidth = {triad(large, threads, 1, 5), "triad over arrays beyond the cache, " + how};
+  d.memory_bandwidth = {rates.memory, "reads of 12 times the cache without what they find there, " +
+                                          std::to_string(threads) + " threads, median of several"};
   d.cache_capacity = {Bytes{cache}, "last-level cache as the C library reports it"};
-  d.cache_bandwidth = {triad(small, threads, 50, 5), "triad over a quarter of the cache, " + how};
+  d.cache_bandwidth = {rates.cache, "reads of a quarter of the cache, " + how};
+  d.cache_retention = {{rates.retention, "reads of 3 times the cache beside those of 12 times"}};
   d.processors = {threads, "threads used"};
   d.clock = {clock_rate(),
              "a chain of dependent additions on one core, best of several runs on this machine"};

@@ -212,6 +212,37 @@ TEST(UnitSpeed, MoreRowsNeverTakeLessOnAProcessor) {
   }
 }
 
+/// A token through 200 bytes of weights, some of `persistent` bytes that are read in turn.
+Seconds weights_time(const Device& d, std::int64_t persistent, const Calibration& c = perfect()) {
+  const Linear op{.tokens = 1, .in = 10, .out = 10};
+  return estimate(op, d, c, {.persistent = Bytes{persistent}}).memory;
+}
+
+TEST(UnitSpeed, WeightsThatACacheRetainsMoveAtItsRate) {
+  Device d = unit_device();
+  d.cache_capacity.value = Bytes{1000};
+  d.cache_bandwidth.value = BytesPerSecond{4};
+  const double all = weights_time(d, 3000).count(), activations = 20 * 2 / 4.0;
+  EXPECT_DOUBLE_EQ(all, 200 + activations) << "a stream 2.6 times as wide as the cache finds nothing";
+  d.cache_retention = {{0.6, "test"}};
+  // A fifth of 3000 bytes is found, a tenth of 6000.
+  EXPECT_DOUBLE_EQ(weights_time(d, 3000).count(), 0.8 * 200 + 0.2 * 200 / 4 + activations);
+  EXPECT_DOUBLE_EQ(weights_time(d, 6000).count(), 0.9 * 200 + 0.1 * 200 / 4 + activations);
+  EXPECT_DOUBLE_EQ(weights_time(d, 600).count(), 200 / 4.0 + activations) << "all of it";
+}
+
+TEST(UnitSpeed, StreamsFromTheCacheAreAsEfficientAsThoseFromMemory) {
+  Device d = unit_device();
+  d.cache_capacity.value = Bytes{1000};
+  d.cache_bandwidth.value = BytesPerSecond{4};
+  Calibration slow = perfect();
+  set(slow, "memory_efficiency", 0.5);
+  const double activations = 20 * 2 / 4.0;
+  EXPECT_DOUBLE_EQ(weights_time(d, 600, slow).count(), 200 / 2.0 + activations);
+  set(slow, "cache_efficiency", 0.25);  // of what kernels hand to each other
+  EXPECT_DOUBLE_EQ(weights_time(d, 600, slow).count(), 200 / 2.0 + 4 * activations);
+}
+
 TEST(UnitSpeed, WhatFitsTheCacheMovesAtItsRate) {
   Device d = unit_device();
   d.cache_capacity.value = Bytes{1000};

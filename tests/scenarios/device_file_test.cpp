@@ -64,6 +64,19 @@ TEST(DeviceFile, PrintsToATextThatReadsBack) {
   }
 }
 
+TEST(DeviceFile, SaysWhatACacheRetains) {
+  auto file = *read_device(preset("unit-cpu"), "d.yaml");
+  EXPECT_FALSE(file.device.cache_retention);
+  file.device.cache_retention = {{0.625, "measured"}};
+  const auto again = read_device(print_device(file), "d.yaml");
+  ASSERT_TRUE(again && again->device.cache_retention) << print_device(file);
+  EXPECT_EQ(again->device.cache_retention->value, 0.625);
+  EXPECT_EQ(again->device.cache_retention->source, "measured");
+  const std::string told =
+      told_with("unit-cpu", "processors:", "cache_retention: {value: 1.5, source: \"x\"}\nprocessors:");
+  EXPECT_NE(told.find("cache_retention: must be a share, 0 to 1, is 1.5"), std::string::npos) << told;
+}
+
 TEST(DeviceFile, OnlyAProcessorWidensBf16) {
   auto file = *read_device(preset("unit-cpu"), "d.yaml");
   EXPECT_FALSE(file.device.widens_bf16);
