@@ -30,10 +30,14 @@ Result<Calibrated> calibrate_host(Backend& backend, Seconds duration) {
   const auto tell_part = [&](const std::string& what) {
     progress("networks of odd shapes, " + what, 0.1 + 0.8 * std::min(part(), 1.0));
   };
+  backend.begin_memory_reads();
   const auto points = measure_points(backend, device, tell_part, [&] { return part() < 1; });
   if (!points) return failure(points.error());
-  if (const auto read = backend.memory_read())
-    device.memory_bandwidth = {*read, "reads of 128 MiB between the steps that were fitted to, mean"};
+  if (const auto read = backend.end_memory_reads())
+    device.memory_bandwidth = {read->rate,
+                               fmt::format("reads of 128 MiB between the steps that were fitted to, "
+                                           "mean of {}",
+                                           read->looks)};
   FitResult fitted = fit(*points, host_parameters(), device);
   progress("", 1.0);
   return Calibrated{std::move(device), std::move(fitted)};

@@ -75,6 +75,9 @@ Result<Catalogue> devices(const Context& context) {
         {"launch [us]", sourced(fmt::format("{:.2f}", d.launch.value.count() * 1e6), d.launch.source)},
         {"host dispatch [us]",
          sourced(fmt::format("{:.2f}", d.host_dispatch.value.count() * 1e6), d.host_dispatch.source)}};
+    if (d.cache_retention)
+      details.push_back({"cache retention [1]", sourced(fmt::format("{:.2f}", d.cache_retention->value),
+                                                        d.cache_retention->source)});
     for (const auto& [dtype, rate] : d.matrix)
       details.push_back({fmt::format("matrix {} [TFLOP/s]", inferometer::name(dtype)),
                          sourced(fmt::format("{:.3f}", rate.value.value * 1e-12), rate.source)});

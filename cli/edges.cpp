@@ -157,9 +157,13 @@ Result<Device> device_or_calibrate(const Context& context, const std::string& na
     why.push_back({"device host: `inferometer calibrate` measures this machine anew"});
     return failure(std::move(why));
   }
-  if (there && file->quality.median_error <= poor_fit) return file->device;
+  const bool outdated = there && !file->device.cache_retention;
+  if (there && !outdated && file->quality.median_error <= poor_fit) return file->device;
   std::fputs(
-      there
+      outdated
+          ? "the calibration of this host is by an earlier version, which did not measure what its cache "
+            "retains: making a quick one (inferometer calibrate makes a better one)\n"
+      : there
           ? "the calibration of this host fits badly, it was made while something else ran: making another\n"
           : "no calibration of this host yet: making a quick one (inferometer calibrate makes a better "
             "one)\n",

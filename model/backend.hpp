@@ -32,6 +32,12 @@ class DeviceWatch {
   virtual RunConditions conditions() const = 0;
 };
 
+/// How fast memory was read between steps: what long streams are read at over all of them.
+struct MemoryReads {
+  BytesPerSecond rate;
+  std::int64_t looks = 0;
+};
+
 /// What a pass computed.
 struct Output {
   std::vector<std::int32_t> tokens;  ///< greedy choice for each logit row, slices in order
@@ -52,9 +58,11 @@ class Backend {
   virtual void keep_logits(bool keep) = 0;
   /// Times steps without looking inside them: what step times are reported from.
   virtual std::unique_ptr<StepTimer> timer() = 0;
-  /// The rate at which memory was read between the steps since this was last asked; nothing where the backend
-  /// does not look. On a machine shared with others it changes within minutes.
-  virtual std::optional<BytesPerSecond> memory_read() { return std::nullopt; }
+  /// Looks at how fast memory is read between the steps that follow, until end_memory_reads(): on a machine
+  /// shared with others it changes within minutes. Nothing where the backend does not look, or no step was
+  /// long enough.
+  virtual void begin_memory_reads() {}
+  virtual std::optional<MemoryReads> end_memory_reads() { return std::nullopt; }
   /// null: nothing is known of this backend's device. The watch refers to this backend.
   virtual std::unique_ptr<DeviceWatch> watch() { return nullptr; }
 };

@@ -1,4 +1,7 @@
 #pragma once
+#include <utility>
+#include <vector>
+
 #include "executor/cuda/cuda_backend.hpp"
 #include "profiler/activity.hpp"
 #include "profiler/nvml_watch.hpp"
@@ -19,8 +22,8 @@ class CudaProfiler final : public Backend {
   std::unique_ptr<StepTimer> timer() override { return backend_->timer(); }
   std::unique_ptr<DeviceWatch> watch() override { return std::make_unique<NvmlWatch>(card_); }
 
-  /// Whether run() reads hardware counters too: that takes some more runs of the step, once for steps of one
-  /// shape that follow each other.
+  /// Whether run() reads hardware counters too: that takes some more runs of the step, and is done once for
+  /// steps of one shape that follow each other: the first of their timelines has them.
   void count(bool counting) { counting_ = counting; }
   const cuda::Gpu& gpu() const { return backend_->gpu(); }
   /// Empty, or why there are no counters.
@@ -35,7 +38,8 @@ class CudaProfiler final : public Backend {
   Structure structure_;
   Plan plan_;
   bool counting_ = false;
-  std::vector<std::pair<std::int64_t, std::int64_t>> counted_;  ///< new and cached tokens of the step that was
+  std::vector<std::pair<std::int64_t, std::int64_t>>
+      counted_;  ///< new and cached tokens of the step that was
   std::string why_no_counters_;
   void add_counters(Timeline& timeline, const Step& step);
 };

@@ -201,8 +201,11 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
     json["predicted"] = served_json(v.serving->predicted);
     json["predicted_as_found"] =
         v.serving->as_found ? served_json(v.serving->as_found->predicted) : Json(nullptr);
-    json["memory_read_gb_per_s"] =
-        v.serving->as_found ? Json(1e-9 * v.serving->as_found->memory_read.value) : Json(nullptr);
+    if (v.serving->as_found)
+      json["memory_as_found"] = {
+          {"read_gb_per_s", 1e-9 * v.serving->as_found->memory.rate.value},
+          {"looks", v.serving->as_found->memory.looks},
+          {"predicted_at_gb_per_s", 1e-9 * v.settings.cluster.device.memory_bandwidth.value.value}};
     json["executed"] = v.serving->executed ? served_json(*v.serving->executed) : Json(nullptr);
     json["executed_durations"] = v.serving->executed ? Json(executed_by(*v.serving)) : Json(nullptr);
     json["executed_steps"] = executed_steps_json(*v.serving);

@@ -220,7 +220,7 @@ Table serving_errors(const StudyResult& study) {
                    fmt::format("{:+.1f}", 100 * (predicted / executed - 1))}});
     add_latency_errors(t.rows.back(), s.predicted, *s.executed, *s.traffic);
     if (!s.as_found) continue;
-    t.rows.push_back({.cells = {v.name, "as found", "", "", "", ""}});
+    t.rows.push_back({.cells = {v.name, "as found", "-", "-", "-", "-"}});
     add_latency_errors(t.rows.back(), s.as_found->predicted, *s.executed, *s.traffic);
   }
   return t;
@@ -249,12 +249,13 @@ std::vector<std::string> serving_notes(const StudyResult& study) {
             v.name, *slowest));
     }
     if (v.serving && v.serving->as_found)
-      notes.push_back(
-          fmt::format("{}: as found: predicted for a memory that is read at {:.1f} GB/s, as it was between "
-                      "the executed steps; "
-                      "predicted: at {:.1f} GB/s, as when it was calibrated",
-                      v.name, 1e-9 * v.serving->as_found->memory_read.value,
-                      1e-9 * v.settings.cluster.device.memory_bandwidth.value.value));
+      notes.push_back(fmt::format(
+          "{}: as found: predicted for memory that is read at {:.1f} GB/s, as between the executed steps ({} "
+          "looks); "
+          "predicted: at {:.1f} GB/s, {}",
+          v.name, 1e-9 * v.serving->as_found->memory.rate.value, v.serving->as_found->memory.looks,
+          1e-9 * v.settings.cluster.device.memory_bandwidth.value.value,
+          v.settings.cluster.device.memory_bandwidth.source));
     if (v.serving && v.serving->executed && v.serving->executed->metrics.swaps)
       notes.push_back(v.name +
                       ": executed: its steps; swapped blocks are not copied, that takes what the host "

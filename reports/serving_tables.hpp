@@ -11,7 +11,8 @@ namespace inferometer {
 /// have the durations of others that were.
 std::string_view executed_by(const ServingResult& serving);
 
-/// Each run of each variant that is served; `by` is "predicted" or what executed_by() says.
+/// Each run of each variant that is served; `by` is "predicted", "as found" (predicted for the memory that was
+/// found between executed steps) or what executed_by() says.
 using VisitServed = std::function<void(const VariantResult&, std::string_view by, const Served&)>;
 void for_each_served(const StudyResult& study, const VisitServed& visit);
 

@@ -14,15 +14,21 @@ namespace {
 /// Share of `bytes` that a cache of `capacity` still holds when they are touched again. Full reuse up to 60 %
 /// of it: replacement is not perfect and other operands pass through. Of a stream that is wider than a victim
 /// cache a part survives each pass (reads of 32, 48, 64, 96 MB through 32 MB of L3 on an EPYC: 79, 49, 34 and
-/// 5 % hits). Caches that resist streams keep a part of their capacity however wide the stream (on an EPYC of
-/// the fifth generation 48, 64, 96, 128, 192 MB: 50, 32, 22, 16, 10 %).
+/// 5 % hits).
 double resident(Bytes bytes, const Device& device) {
   const double c = static_cast<double>(device.cache_capacity.value.value);
-  const double b = static_cast<double>(bytes.value);
-  if (c <= 0 || b <= 0) return c > 0 ? 1 : 0;
+  if (c <= 0) return 0;
   constexpr double none = 2.6;
-  const double kept = device.cache_retention ? device.cache_retention->value * c / b : 0;
-  return std::clamp(std::max(kept, (none * c - b) / ((none - 0.6) * c)), 0.0, 1.0);
+  return std::clamp((none * c - static_cast<double>(bytes.value)) / ((none - 0.6) * c), 0.0, 1.0);
+}
+/// The same of what is read over and over. Caches that resist streams keep a part of their capacity however
+/// wide the stream: on an EPYC of the fifth generation of 48, 64, 96, 128 and 192 MB 50, 32, 22, 16 and 10 %.
+double resident_again(Bytes bytes, const Device& device) {
+  const double once = resident(bytes, device), b = static_cast<double>(bytes.value);
+  if (!device.cache_retention || b <= 0) return once;
+  const double kept =
+      device.cache_retention->value * static_cast<double>(device.cache_capacity.value.value) / b;
+  return std::max(once, std::min(kept, 1.0));
 }
 
 /// A range reduction and a polynomial of degree 7 to 8, with a division where a gate needs one, are some 20
@@ -50,8 +56,9 @@ ComputeTime compute_time(const Work& work, const Device& device, const Calibrati
   return {full, full * (parameter(c, "half_rows", dtype) / static_cast<double>(work.m))};
 }
 
-/// Rates at which bytes move, of which a share is found in the cache: weights and caches of keys and values
-/// are long streams from wherever they come; what kernels hand to each other moves as their short loops go.
+/// Rates at which bytes move, of which a share is found in the cache. What kernels hand to each other moves
+/// as their short loops go; weights, keys and values are long streams, whose loops lose the same share
+/// (assumed) of the cache's rate as of the memory's.
 struct Traffic {
   BytesPerSecond memory, cache, cached_stream;
 
@@ -59,16 +66,17 @@ struct Traffic {
       : memory(parameter(c, "memory_efficiency") * device.memory_bandwidth.value),
         cache(parameter(c, "cache_efficiency") * device.cache_bandwidth.value),
         cached_stream(parameter(c, "memory_efficiency") * device.cache_bandwidth.value) {}
-  Seconds time(Bytes bytes, double in_cache) const {
-    return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / cache);
-  }
-  Seconds stream_time(Bytes bytes, double in_cache) const {
-    return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / cached_stream);
+  Seconds time(Bytes bytes, double in_cache) const { return time(bytes, in_cache, cache); }
+  Seconds stream_time(Bytes bytes, double in_cache) const { return time(bytes, in_cache, cached_stream); }
+
+ private:
+  Seconds time(Bytes bytes, double in_cache, BytesPerSecond from_cache) const {
+    return (1.0 - in_cache) * (bytes / memory) + in_cache * (bytes / from_cache);
   }
 };
 
 Seconds memory_time(const Work& work, const Device& device, const Traffic& traffic, const Surroundings& s) {
-  return traffic.stream_time(kept_weights(work, device) + work.state, resident(s.persistent, device)) +
+  return traffic.stream_time(kept_weights(work, device) + work.state, resident_again(s.persistent, device)) +
          traffic.time(work.activations, resident(work.activations, device)) +
          traffic.time(work.unfused, resident(Bytes{work.unfused.value / 4}, device));
 }

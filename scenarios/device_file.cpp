@@ -35,7 +35,7 @@ Sourced<T> read_sourced(Reader& above, const std::string& key) {
   Sourced<T> number{in.required<T>("value"), in.required<std::string>("source")};
   constexpr bool may_be_zero = std::is_same_v<T, Seconds> || std::is_same_v<T, double>;
   if (in.errors().size() == before && (may_be_zero ? plain(number.value) < 0 : plain(number.value) <= 0))
-    in.error("value", "must be positive");
+    in.error("value", may_be_zero ? "must not be negative" : "must be positive");
   in.reject_unknown_keys();
   return number;
 }
@@ -142,6 +142,8 @@ Result<DeviceFile> read_device(const std::string& text, const std::filesystem::p
   DeviceFile result{.device = read_device_keys(in), .calibration = {}, .quality = {}};
   if (result.device.widens_bf16 && result.device.kind != DeviceKind::cpu)
     in.error("widens_bf16", "is of processors only: kind is gpu");
+  if (result.device.cache_retention && result.device.kind != DeviceKind::cpu)
+    in.error("cache_retention", "is of processors only: kind is gpu");
   result.calibration.device = result.device.name;
   result.calibration.source = "none: generic parameters";
   if (auto calibration = in.maybe_mapping("calibration")) {

@@ -57,7 +57,7 @@ std::string print_device(const DeviceFile& file) {
   const Device& d = file.device;
   const bool calibrated = file.calibration.level != Level::datasheet;
   std::string text =
-      calibrated ? "# Written by `inferometer calibrate`. Efficiencies refer to the peaks below.\n" : "";
+      calibrated ? "# Written by `inferometer calibrate`. Efficiencies refer to the rates below.\n" : "";
   text += fmt::format("name: {}\ndescription: {}\nkind: {}\n", yaml_quoted(d.name),
                       yaml_quoted(d.description), d.kind == DeviceKind::cpu ? "cpu" : "gpu");
   text += line("memory_capacity", d.memory_capacity);

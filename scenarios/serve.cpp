@@ -84,6 +84,24 @@ Drawn drawn_by(const DeviceWatch* watch, const Device& device, Nanoseconds busy)
   return {beyond * std::chrono::duration_cast<Seconds>(busy), ""};
 }
 
+/// A few looks say little of a machine that changes.
+constexpr std::int64_t fewest_looks = 10;
+
+void predict_as_found(const Case& c, const Structure& structure, const Calibration& calibration,
+                      const ServerSettings& server, const MemoryReads& memory, ServingResult& result) {
+  // The file of a device that was calibrated by a backend that looks, which measured its cache's retention
+  // too.
+  const Device& device = c.cluster.device;
+  if (memory.looks < fewest_looks || calibration.level == Level::datasheet || !device.cache_retention) return;
+  Case found = c;
+  found.cluster.device.memory_bandwidth = {memory.rate, "read between the steps that were executed"};
+  PredictedTimer timer(found, structure, calibration);
+  Result<Served> served = serve(server, *result.traffic, timer, result.level, [](double) {});
+  if (!served) return;  // as the first prediction would have been
+  served->metrics.cost.not_known = "energy and cost: told of the first prediction only";
+  result.as_found = {memory, std::move(*served)};
+}
+
 }  // namespace
 
 Traffic at_load(const Traffic& traffic, double load) {
@@ -201,12 +219,13 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
   ExecutedTimer every(*steps, result.budget.blocks, c.plan.kv.block_tokens, c.model().vocab, c.draws.seed);
   ReusedTimer some(every);
   const bool reused = durations == StepDurations::reused;
-  backend.memory_read();  // from now on
+  backend.begin_memory_reads();
   BatchTimer& timer = reused ? static_cast<BatchTimer&>(some) : every;
   const std::unique_ptr<DeviceWatch> watch = backend.watch();
   if (watch) watch->begin();
   Result<Served> served = serve(*server, *result.traffic, timer, result.level, progress);
   if (watch) watch->end();
+  const std::optional<MemoryReads> found = backend.end_memory_reads();
   if (!served) return failure(served.error());
   result.executed = std::move(*served);
   ServingMetrics& m = result.executed->metrics;
@@ -216,14 +235,7 @@ Done execute_serving(const Case& c, const Structure& structure, const Calibratio
   result.durations = durations;
   for (const ExecutedTimer::Executed& e : reused ? some.steps() : every.steps())
     result.steps.push_back({e.totals, predictor.time(e.totals), e.time});
-  const std::optional<BytesPerSecond> read = backend.memory_read();
-  if (!read) return std::monostate{};
-  Case found = c;
-  found.cluster.device.memory_bandwidth = {*read, "read between the steps that were executed"};
-  PredictedTimer as_found(found, structure, calibration);
-  Result<Served> again = serve(*server, *result.traffic, as_found, result.level, progress);
-  if (!again) return failure(again.error());
-  result.as_found = {*read, std::move(*again)};
+  if (found) predict_as_found(c, structure, calibration, *server, *found, result);
   return std::monostate{};
 }
 

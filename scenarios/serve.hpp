@@ -28,9 +28,10 @@ struct ServingResult {
   KvBudget budget;  ///< of an instance; with pools, of the first one's
   Served predicted;
   std::optional<Served> executed;
-  /// Predicted again, for a memory as fast as it was between the steps that were executed.
+  /// Predicted again for a memory that is read as fast as it was between the steps that were executed; of
+  /// devices whose file tells the same of the steps that it was calibrated by.
   struct AsFound {
-    BytesPerSecond memory_read;
+    MemoryReads memory;
     Served predicted;
   };
   std::optional<AsFound> as_found;

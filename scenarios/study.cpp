@@ -179,6 +179,7 @@ Result<VariantResult> serve_variant(const Variant& run, const Scenario& scenario
                                     part(name(scenario.durations)));
         !done)
       variant.not_measured = in_a_line(done.error());
+    if (scenario.profile) serving->as_found.reset();  // it is of the kernel models
   }
   variant.serving = std::move(*serving);
   return variant;

@@ -117,7 +117,7 @@ CpuBackend::CpuBackend(CpuOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   impl_->threads = impl_->options.threads > 0 ? impl_->options.threads : cpu::available_threads();
   cpu::set_threads(impl_->threads);
-  impl_->memory.emplace(cpu::cache_bytes(), impl_->threads);
+  impl_->memory.emplace(impl_->threads);
 }
 CpuBackend::~CpuBackend() = default;
 
@@ -185,7 +185,8 @@ Result<Timeline> CpuBackend::run(const Graph& graph, const Step& step) {
   return timeline;
 }
 
-std::optional<BytesPerSecond> CpuBackend::memory_read() { return impl_->memory->rate(); }
+void CpuBackend::begin_memory_reads() { impl_->memory->begin(); }
+std::optional<MemoryReads> CpuBackend::end_memory_reads() { return impl_->memory->end(); }
 const Output& CpuBackend::output() const { return impl_->output; }
 void CpuBackend::keep_logits(bool keep) { impl_->keep_logits = keep; }
 

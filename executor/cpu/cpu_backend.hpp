@@ -27,7 +27,8 @@ class CpuBackend final : public Backend {
   void keep_logits(bool keep) override;
   /// The timer refers to this backend.
   std::unique_ptr<StepTimer> timer() override;
-  std::optional<BytesPerSecond> memory_read() override;
+  void begin_memory_reads() override;
+  std::optional<MemoryReads> end_memory_reads() override;
 
  private:
   struct Impl;

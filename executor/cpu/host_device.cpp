@@ -1,12 +1,14 @@
 #include "executor/cpu/host_device.hpp"
 
 #include <omp.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -71,18 +73,31 @@ Seconds empty_region(int threads) {
 
 }  // namespace
 
-/// The last level as the kernel describes it: the C library gets it wrong on some AMD processors (glibc 2.36
-/// says 320 MiB where there are 32).
-std::int64_t cache_bytes() {
-  std::int64_t bytes = 0;
-  for (int level = 0; level < 8; ++level) {
-    std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
-    std::int64_t number = 0;
-    char unit = ' ';
-    if (in >> number >> unit) bytes = std::max(bytes, number * (unit == 'M' ? 1 << 20 : 1 << 10));
+Bytes cache_capacity() {
+  const std::string cpus = "/sys/devices/system/cpu/cpu";
+  std::map<std::string, std::int64_t> caches;  // by the processors that share one
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    cpu_set_t mine;
+    if (sched_getaffinity(0, sizeof mine, &mine) != 0 || !CPU_ISSET(cpu, &mine)) continue;
+    std::int64_t largest = 0;
+    std::string sharers;
+    for (int level = 0; level < 8; ++level) {
+      const std::string index = cpus + std::to_string(cpu) + "/cache/index" + std::to_string(level);
+      std::ifstream size(index + "/size"), shared(index + "/shared_cpu_list");
+      std::int64_t number = 0;
+      char unit = ' ';
+      if (!(size >> number >> unit)) continue;
+      number *= unit == 'M' ? 1 << 20 : 1 << 10;
+      if (number <= largest) continue;
+      largest = number;
+      shared >> sharers;
+    }
+    if (largest > 0) caches[sharers] = largest;
   }
+  std::int64_t bytes = 0;
+  for (const auto& [sharers, size] : caches) bytes += size;
   if (bytes == 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return bytes > 0 ? bytes : 8 << 20;
+  return Bytes{bytes > 0 ? bytes : 8 << 20};
 }
 
 int available_threads() { return std::min(omp_get_max_threads(), omp_get_num_procs()); }
@@ -99,17 +114,19 @@ Bytes available_memory() {
 
 Device measure_host(int threads) {
   const std::string how = std::to_string(threads) + " threads, best of several runs on this machine";
-  const std::int64_t cache = cache_bytes();
+  const Bytes cache = cache_capacity();
   const ReadRates rates = read_rates(cache, threads);
   Device d;
   d.name = "host";
   d.description = "this machine's processor, measured";
   d.kind = DeviceKind::cpu;
   d.memory_capacity = {available_memory(), "MemAvailable of /proc/meminfo when this was measured"};
-  d.memory_bandwidth = {rates.memory, "reads of 12 times the cache without what they find there, " +
-                                          std::to_string(threads) + " threads, median of several"};
-  d.cache_capacity = {Bytes{cache}, "last-level cache as the C library reports it"};
-  d.cache_bandwidth = {rates.cache, "reads of a quarter of the cache, " + how};
+  d.memory_bandwidth = {rates.memory,
+                        "reads of 12 times the cache (256 MiB at least) without what they find there, " +
+                            std::to_string(threads) + " threads, median of several"};
+  d.cache_capacity = {cache, "last-level caches of these processors, as the kernel tells"};
+  d.cache_bandwidth = {rates.cache, "reads of a quarter of the cache, " + std::to_string(threads) +
+                                        " threads, median of several"};
   d.cache_retention = {{rates.retention, "reads of 3 times the cache beside those of 12 times"}};
   d.processors = {threads, "threads used"};
   d.clock = {clock_rate(),

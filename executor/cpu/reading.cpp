@@ -7,98 +7,136 @@
 #include <utility>
 #include <vector>
 
+#include "executor/cpu/host_device.hpp"
 #include "model/nearest_rank.hpp"
 
 namespace inferometer::cpu {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Words = std::span<const std::uint64_t>;
+using Piece = std::array<std::uint64_t, 16>;  ///< as many sums do not wait for each other
+using Pieces = std::span<const Piece>;
 
-constexpr std::int64_t word = sizeof(std::uint64_t), least_stream = 256 << 20, look = 128 << 20;
+constexpr Bytes least_stream{256 << 20}, look{128 << 20};
 
-std::size_t words_of(std::int64_t bytes) { return static_cast<std::size_t>(bytes / word); }
+std::int64_t pieces_of(Bytes bytes) { return bytes.value / static_cast<std::int64_t>(sizeof(Piece)); }
 
-/// Default initialisation: the pages are first touched by the threads that use them.
-std::unique_ptr<std::uint64_t[]> filled(std::size_t count, int threads) {
-  std::unique_ptr<std::uint64_t[]> all(new std::uint64_t[count]);
-  std::uint64_t* const data = all.get();
+/// Pages lie where the threads that read them touched them first: default initialisation.
+std::unique_ptr<Piece[]> filled(std::int64_t count, int threads) {
+  std::unique_ptr<Piece[]> all(new Piece[static_cast<std::size_t>(count)]);
+  Piece* const data = all.get();
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t i = 0; i < count; ++i) data[i] = i;
+  for (std::int64_t i = 0; i < count; ++i) data[i].fill(static_cast<std::uint64_t>(i));
   return all;
 }
 
-Seconds read(Words all, int threads) {
-  constexpr std::size_t lanes = 16;  // sums that do not wait for each other
-  const auto pieces = static_cast<std::int64_t>(all.size() / lanes);
+/// returns  seconds a byte
+double read(Pieces all, int threads, int passes = 1) {
+  const auto count = static_cast<std::int64_t>(all.size());
+  const Piece* const data = all.data();
   std::uint64_t sum = 0;
   const auto start = Clock::now();
 #pragma omp parallel num_threads(threads) reduction(+ : sum)
   {
-    std::array<std::uint64_t, lanes> part{};
+    Piece part{};
+    for (int pass = 0; pass < passes; ++pass) {
 #pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < pieces; ++i) {
-      const std::uint64_t* piece = all.data() + static_cast<std::size_t>(i) * lanes;
+      for (std::int64_t i = 0; i < count; ++i) {
 #pragma omp simd
-      for (std::size_t j = 0; j < lanes; ++j) part[j] += piece[j];
+        for (std::size_t j = 0; j < part.size(); ++j) part[j] += data[i][j];
+      }
     }
     for (const std::uint64_t p : part) sum += p;
   }
   asm volatile("" : : "r"(sum));
-  return Clock::now() - start;
-}
-
-double seconds_per_byte(Words all, int threads) {
-  return read(all, threads).count() / static_cast<double>(all.size_bytes());
+  return Seconds{Clock::now() - start}.count() / (static_cast<double>(all.size_bytes()) * passes);
 }
 
 }  // namespace
 
-ReadRates read_rates(std::int64_t cache, int threads) {
-  constexpr int rounds = 31, passes = 50;
-  constexpr std::int64_t narrow = 3, wide = 12;
-  const std::size_t count = words_of(std::max(wide * cache, least_stream));
-  const auto words = filled(count, threads);
-  const Words wide_stream{words.get(), count}, narrow_stream{words.get(), words_of(narrow * cache)},
-      cached{words.get(), words_of(cache / 4)};
-  std::vector<double> of_wide, of_narrow, in_cache;  // s/B
-  for (int round = 0; round < rounds; ++round) {
-    of_wide.push_back(seconds_per_byte(wide_stream, threads));
-    read(narrow_stream, threads);
-    of_narrow.push_back(seconds_per_byte(narrow_stream, threads));
-  }
-  for (int pass = 0; pass < passes; ++pass) in_cache.push_back(seconds_per_byte(cached, threads));
-  const double slow = nearest_rank(of_wide, 0.5), fast = nearest_rank(of_narrow, 0.5),
-               cache_time = nearest_rank(in_cache, 0.5);
+ReadRates rates_of(const WideStreams& s, double cache_time) {
   // of a stream as wide as the cache
-  const double found = std::max(0.0, slow - fast) / (1.0 / narrow - 1.0 / wide);
-  const double memory_time = slow + found / wide;
+  const double found = std::max(0.0, s.wide_time - s.narrow_time) / (1 / s.narrow - 1 / s.wide);
+  const double memory_time = s.wide_time + found / s.wide;
+  const bool tells = cache_time < 0.8 * memory_time;
   return {BytesPerSecond{1 / memory_time}, BytesPerSecond{1 / cache_time},
-          std::clamp(found / std::max(memory_time - cache_time, 1e-3 * memory_time), 0.0, 1.0)};
+          tells ? std::min(1.0, found / (memory_time - cache_time)) : 0};
 }
 
-MemoryProbe::MemoryProbe(std::int64_t cache, int threads)
-    : count_(words_of(std::max(4 * cache, look))), threads_(threads) {}
+ReadRates read_rates(Bytes cache, int threads) {
+  constexpr int passes = 50;
+  constexpr std::size_t most_rounds = 31, fewest_rounds = 5;
+  constexpr Seconds enough{1.5};
+  const Bytes wide = std::min(std::max(12 * cache, least_stream), Bytes{available_memory().value / 4}),
+              narrow = std::min(3 * cache, Bytes{wide.value / 2});
+  const std::int64_t count = pieces_of(wide), fewer = pieces_of(narrow),
+                     few = pieces_of(Bytes{cache.value / 4});
+  const auto wide_data = filled(count, threads), narrow_data = filled(fewer, threads),
+             cached_data = filled(few, threads);
+  const Pieces wide_stream{wide_data.get(), static_cast<std::size_t>(count)},
+      narrow_stream{narrow_data.get(), static_cast<std::size_t>(fewer)},
+      cached{cached_data.get(), static_cast<std::size_t>(few)};
+  std::vector<double> of_wide, of_narrow, of_cached;
+  const auto start = Clock::now();
+  read(wide_stream, threads);  // what was written last leaves the cache
+  while (of_wide.size() < fewest_rounds || (of_wide.size() < most_rounds && Clock::now() - start < enough)) {
+    of_wide.push_back(read(wide_stream, threads));
+    read(narrow_stream, threads);
+    of_narrow.push_back(read(narrow_stream, threads));
+  }
+  for (std::size_t run = 0; run < fewest_rounds; ++run) of_cached.push_back(read(cached, threads, passes));
+  const auto times_cache = [&](Bytes b) {
+    return static_cast<double>(b.value) / static_cast<double>(cache.value);
+  };
+  return rates_of({.narrow_time = nearest_rank(of_narrow, 0.5),
+                   .narrow = times_cache(narrow),
+                   .wide_time = nearest_rank(of_wide, 0.5),
+                   .wide = times_cache(wide)},
+                  nearest_rank(of_cached, 0.5));
+}
+
+/// Windows of `look` that are read in turns: a cache keeps little of one until it is read again.
+struct MemoryProbe::Buffer {
+  static constexpr std::size_t windows = 2;
+  std::array<std::unique_ptr<Piece[]>, windows> data;
+  std::size_t next = 0;
+
+  explicit Buffer(int threads) {
+    for (auto& window : data) window = filled(pieces_of(look), threads);
+    for (std::size_t i = 0; i < windows; ++i) rate(threads);  // what was written leaves the cache
+  }
+  BytesPerSecond rate(int threads) {
+    const auto& window = data[next++ % windows];
+    return BytesPerSecond{1 / read({window.get(), static_cast<std::size_t>(pieces_of(look))}, threads)};
+  }
+};
+
+MemoryProbe::MemoryProbe(int threads) : threads_(threads) {}
 MemoryProbe::~MemoryProbe() = default;
+
+void MemoryProbe::begin() {
+  looking_ = true;
+  since_look_ = weight_ = Seconds{0};
+  weighted_ = Bytes{0};
+  looks_ = 0;
+}
 
 void MemoryProbe::after_step(Seconds took) {
   constexpr Seconds between{0.2};
   since_look_ += took;
-  if (since_look_ < between) return;
+  if (!looking_ || since_look_ < between) return;
+  if (!buffer_) buffer_ = std::make_unique<Buffer>(threads_);
+  const double bytes = buffer_->rate(threads_).value * since_look_.count();
+  weighted_ += Bytes{static_cast<std::int64_t>(bytes)};
+  weight_ += since_look_;
   since_look_ = Seconds{0};
-  if (!words_) words_ = filled(count_, threads_);
-  const std::size_t count = words_of(look);
-  if (at_ + count > count_) at_ = 0;
-  reading_ += read({words_.get() + at_, count}, threads_);
-  read_ += Bytes{look};
-  at_ += count;
+  ++looks_;
 }
 
-std::optional<BytesPerSecond> MemoryProbe::rate() {
-  const Bytes bytes = std::exchange(read_, Bytes{0});
-  const Seconds seconds = std::exchange(reading_, Seconds{0});
-  if (bytes == Bytes{0}) return std::nullopt;
-  return BytesPerSecond{static_cast<double>(bytes.value) / seconds.count()};
+std::optional<MemoryReads> MemoryProbe::end() {
+  if (!std::exchange(looking_, false) || looks_ == 0) return std::nullopt;
+  buffer_.reset();
+  return MemoryReads{BytesPerSecond{static_cast<double>(weighted_.value) / weight_.count()}, looks_};
 }
 
 }  // namespace inferometer::cpu

@@ -88,7 +88,11 @@ class PredictingBackend final : public Backend {
   }
   const Output& output() const override { return output_; }
   void keep_logits(bool) override {}
-  std::optional<BytesPerSecond> memory_read() override { return read; }
+  void begin_memory_reads() override { ++begun; }
+  std::optional<MemoryReads> end_memory_reads() override {
+    --begun;
+    return read;
+  }
   std::unique_ptr<StepTimer> timer() override {
     struct Timer final : StepTimer {
       explicit Timer(PredictingBackend& b) : backend(b) {}
@@ -101,7 +105,8 @@ class PredictingBackend final : public Backend {
     return std::make_unique<Timer>(*this);
   }
 
-  std::optional<BytesPerSecond> read;
+  std::optional<MemoryReads> read;
+  int begun = 0;
 
  private:
   const Calibration& calibration_;
@@ -132,34 +137,46 @@ TEST_F(ServingStudy, WhatIsExecutedIsWhatIsPredictedWhereStepsTakeThePredictedTi
 }
 
 TEST_F(ServingStudy, IsPredictedAgainForTheMemoryThatWasFound) {
-  const Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  Scenario scenario = *load_scenario(write("s.yaml", served), library_);
+  const BytesPerSecond known = scenario.baseline.cluster.device.memory_bandwidth.value;
   PredictingBackend backend(scenario.calibration);
   const auto study_of = [&] { return *run_study(scenario, scenario.calibration, &backend, "", silent); };
   const auto mean_of = [](const Served& s) { return s.metrics.tpot.mean; };
+  const auto found_in = [](const StudyResult& study) {
+    return study.variants[0].serving->as_found.has_value();
+  };
   const StudyResult unseen = study_of();
-  EXPECT_FALSE(unseen.variants[0].serving->as_found) << "by a backend that does not look";
+  EXPECT_FALSE(found_in(unseen)) << "by a backend that does not look";
   EXPECT_TRUE(
       nlohmann::json::parse(results_json(unseen)).at("variants").at(0).at("predicted_as_found").is_null());
 
-  backend.read = scenario.baseline.cluster.device.memory_bandwidth.value;
+  backend.read = {known, 100};
+  EXPECT_FALSE(found_in(study_of())) << "of a device that no such backend calibrated";
+  scenario.calibration.level = Level::calibrated;
+  scenario.baseline.cluster.device.cache_retention = {{0.5, "test"}};
+  for (Variant& v : scenario.variants) v.edited.cluster.device.cache_retention = {{0.5, "test"}};
   for (const VariantResult& v : study_of().variants) {
     ASSERT_TRUE(v.serving && v.serving->as_found) << v.name;
     EXPECT_EQ(mean_of(v.serving->as_found->predicted), mean_of(v.serving->predicted)) << v.name;
   }
+  backend.read->looks = 3;
+  EXPECT_FALSE(found_in(study_of())) << "too few looks";
 
-  *backend.read = BytesPerSecond{1e-4 * backend.read->value};  // its network is tiny
+  backend.read = {BytesPerSecond{1e-4 * known.value}, 100};  // its network is tiny
   const StudyResult slower = study_of();
   for (const VariantResult& v : slower.variants)
     EXPECT_GT(mean_of(v.serving->as_found->predicted), 1.2 * mean_of(v.serving->predicted)) << v.name;
-  const auto json = nlohmann::json::parse(results_json(slower));
-  EXPECT_GT(json.at("variants").at(0).at("predicted_as_found").at("tpot_ms").at("mean"),
-            json.at("variants").at(0).at("predicted").at("tpot_ms").at("mean"));
-  EXPECT_DOUBLE_EQ(json.at("variants").at(0).at("memory_read_gb_per_s"), 1e-9 * backend.read->value);
+  const auto json = nlohmann::json::parse(results_json(slower)).at("variants").at(0);
+  EXPECT_GT(json.at("predicted_as_found").at("tpot_ms").at("mean"),
+            json.at("predicted").at("tpot_ms").at("mean"));
+  EXPECT_DOUBLE_EQ(json.at("memory_as_found").at("read_gb_per_s"), 1e-13 * known.value);
+  EXPECT_EQ(json.at("memory_as_found").at("looks"), 100);
+  EXPECT_DOUBLE_EQ(json.at("memory_as_found").at("predicted_at_gb_per_s"), 1e-9 * known.value);
   EXPECT_EQ(serving_errors(slower).rows.size(), 2 * serving_errors(unseen).rows.size());
   for (const Table::Row& row : serving_errors(slower).rows)
     EXPECT_EQ(row.cells.size(), serving_errors(slower).columns.size());
-  EXPECT_THAT(serving_notes(slower),
-              testing::Contains(testing::HasSubstr("as found: predicted for a memory")));
+  EXPECT_THAT(serving_notes(slower), testing::Contains(testing::HasSubstr("(100 looks)")));
+  EXPECT_EQ(backend.begun, 0);
 }
 
 TEST_F(ServingStudy, ItsJsonHasTheNamesThatBenchmarksHave) {

@@ -229,6 +229,10 @@ TEST(UnitSpeed, WeightsThatACacheRetainsMoveAtItsRate) {
   EXPECT_DOUBLE_EQ(weights_time(d, 3000).count(), 0.8 * 200 + 0.2 * 200 / 4 + activations);
   EXPECT_DOUBLE_EQ(weights_time(d, 6000).count(), 0.9 * 200 + 0.1 * 200 / 4 + activations);
   EXPECT_DOUBLE_EQ(weights_time(d, 600).count(), 200 / 4.0 + activations) << "all of it";
+  // What is written once and read once is no such stream.
+  d.vector.value = FlopsPerSecond{1e9};
+  const Add wide{.tokens = 1, .width = 250, .dtype = DType::f32};
+  EXPECT_DOUBLE_EQ(at_unit_speed(wide, d).time().count(), 3000);
 }
 
 TEST(UnitSpeed, StreamsFromTheCacheAreAsEfficientAsThoseFromMemory) {

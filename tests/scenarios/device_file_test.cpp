@@ -75,6 +75,12 @@ TEST(DeviceFile, SaysWhatACacheRetains) {
   const std::string told =
       told_with("unit-cpu", "processors:", "cache_retention: {value: 1.5, source: \"x\"}\nprocessors:");
   EXPECT_NE(told.find("cache_retention: must be a share, 0 to 1, is 1.5"), std::string::npos) << told;
+  const std::string negative =
+      told_with("unit-cpu", "processors:", "cache_retention: {value: -0.1, source: \"x\"}\nprocessors:");
+  EXPECT_NE(negative.find("value: must not be negative"), std::string::npos) << negative;
+  const std::string of_gpu =
+      told_with("unit-gpu", "processors:", "cache_retention: {value: 0.5, source: \"x\"}\nprocessors:");
+  EXPECT_NE(of_gpu.find("cache_retention: is of processors only"), std::string::npos) << of_gpu;
 }
 
 TEST(DeviceFile, OnlyAProcessorWidensBf16) {
