@@ -33,7 +33,7 @@ Result<Calibrated> calibrate_host(Backend& backend, Seconds duration) {
   backend.begin_memory_reads();
   const auto points = measure_points(backend, device, tell_part, [&] { return part() < 1; });
   if (!points) return failure(points.error());
-  if (const auto read = backend.end_memory_reads())
+  if (const auto read = backend.end_memory_reads(); read && read->enough())
     device.memory_bandwidth = {read->rate,
                                fmt::format("reads of 128 MiB between the steps that were fitted to, "
                                            "mean of {}",

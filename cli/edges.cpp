@@ -157,7 +157,11 @@ Result<Device> device_or_calibrate(const Context& context, const std::string& na
     why.push_back({"device host: `inferometer calibrate` measures this machine anew"});
     return failure(std::move(why));
   }
+#ifdef INFEROMETER_HAS_CPU_BACKEND
   const bool outdated = there && !file->device.cache_retention;
+#else
+  const bool outdated = false;  // nothing here could measure it
+#endif
   if (there && !outdated && file->quality.median_error <= poor_fit) return file->device;
   std::fputs(
       outdated

@@ -36,6 +36,8 @@ class DeviceWatch {
 struct MemoryReads {
   BytesPerSecond rate;
   std::int64_t looks = 0;
+  /// A few looks say little of a machine that changes.
+  bool enough() const { return looks >= 10; }
 };
 
 /// What a pass computed.

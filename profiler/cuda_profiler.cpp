@@ -67,9 +67,7 @@ Result<Timeline> CudaProfiler::run(const Graph&, const Step& step) {
   if (!timeline || !counting_) return timeline;
   std::vector<std::pair<std::int64_t, std::int64_t>> shape;
   for (const Slice& s : step.slices) shape.emplace_back(s.fresh, s.cached);
-  if (shape == counted_) return timeline;
-  add_counters(*timeline, step);
-  if (why_no_counters_.empty()) counted_ = std::move(shape);
+  if (shape != std::exchange(counted_, shape)) add_counters(*timeline, step);
   return timeline;
 }
 

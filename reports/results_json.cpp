@@ -201,6 +201,7 @@ Json variant_json(const VariantResult& v, const std::vector<StepExplanation>& ba
     json["predicted"] = served_json(v.serving->predicted);
     json["predicted_as_found"] =
         v.serving->as_found ? served_json(v.serving->as_found->predicted) : Json(nullptr);
+    json["memory_as_found"] = nullptr;
     if (v.serving->as_found)
       json["memory_as_found"] = {
           {"read_gb_per_s", 1e-9 * v.serving->as_found->memory.rate.value},

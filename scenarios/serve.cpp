@@ -84,15 +84,12 @@ Drawn drawn_by(const DeviceWatch* watch, const Device& device, Nanoseconds busy)
   return {beyond * std::chrono::duration_cast<Seconds>(busy), ""};
 }
 
-/// A few looks say little of a machine that changes.
-constexpr std::int64_t fewest_looks = 10;
-
 void predict_as_found(const Case& c, const Structure& structure, const Calibration& calibration,
                       const ServerSettings& server, const MemoryReads& memory, ServingResult& result) {
   // The file of a device that was calibrated by a backend that looks, which measured its cache's retention
   // too.
   const Device& device = c.cluster.device;
-  if (memory.looks < fewest_looks || calibration.level == Level::datasheet || !device.cache_retention) return;
+  if (!memory.enough() || calibration.level == Level::datasheet || !device.cache_retention) return;
   Case found = c;
   found.cluster.device.memory_bandwidth = {memory.rate, "read between the steps that were executed"};
   PredictedTimer timer(found, structure, calibration);

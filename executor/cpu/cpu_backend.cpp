@@ -117,7 +117,7 @@ CpuBackend::CpuBackend(CpuOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   impl_->threads = impl_->options.threads > 0 ? impl_->options.threads : cpu::available_threads();
   cpu::set_threads(impl_->threads);
-  impl_->memory.emplace(impl_->threads);
+  impl_->memory.emplace(cpu::cache_capacity(impl_->threads), impl_->threads);
 }
 CpuBackend::~CpuBackend() = default;
 

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <numeric>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -73,16 +75,25 @@ Seconds empty_region(int threads) {
 
 }  // namespace
 
-Bytes cache_capacity() {
-  const std::string cpus = "/sys/devices/system/cpu/cpu";
-  std::map<std::string, std::int64_t> caches;  // by the processors that share one
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+Bytes cache_capacity(int threads) {
+  // Each thread's mask: OpenMP may bind them to places of their own.
+  std::set<int> processors;
+#pragma omp parallel num_threads(threads)
+  {
     cpu_set_t mine;
-    if (sched_getaffinity(0, sizeof mine, &mine) != 0 || !CPU_ISSET(cpu, &mine)) continue;
+    if (sched_getaffinity(0, sizeof mine, &mine) == 0) {
+#pragma omp critical(cache_capacity_masks)
+      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+        if (CPU_ISSET(cpu, &mine)) processors.insert(cpu);
+    }
+  }
+  std::map<std::string, std::int64_t> caches;  // by the processors that share one
+  for (const int cpu : processors) {
     std::int64_t largest = 0;
     std::string sharers;
     for (int level = 0; level < 8; ++level) {
-      const std::string index = cpus + std::to_string(cpu) + "/cache/index" + std::to_string(level);
+      const std::string index =
+          "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cache/index" + std::to_string(level);
       std::ifstream size(index + "/size"), shared(index + "/shared_cpu_list");
       std::int64_t number = 0;
       char unit = ' ';
@@ -90,13 +101,17 @@ Bytes cache_capacity() {
       number *= unit == 'M' ? 1 << 20 : 1 << 10;
       if (number <= largest) continue;
       largest = number;
-      shared >> sharers;
+      if (!(shared >> sharers)) sharers = std::to_string(cpu);
     }
     if (largest > 0) caches[sharers] = largest;
   }
-  std::int64_t bytes = 0;
-  for (const auto& [sharers, size] : caches) bytes += size;
-  if (bytes == 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  std::vector<std::int64_t> sizes;
+  for (const auto& [sharers, size] : caches) sizes.push_back(size);
+  std::sort(sizes.rbegin(), sizes.rend());
+  sizes.resize(std::min(sizes.size(), static_cast<std::size_t>(threads)));  // a thread uses one at a time
+  std::int64_t bytes = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  if (bytes == 0) bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (bytes <= 0) bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
   return Bytes{bytes > 0 ? bytes : 8 << 20};
 }
 
@@ -114,7 +129,7 @@ Bytes available_memory() {
 
 Device measure_host(int threads) {
   const std::string how = std::to_string(threads) + " threads, best of several runs on this machine";
-  const Bytes cache = cache_capacity();
+  const Bytes cache = cache_capacity(threads);
   const ReadRates rates = read_rates(cache, threads);
   Device d;
   d.name = "host";
@@ -122,9 +137,9 @@ Device measure_host(int threads) {
   d.kind = DeviceKind::cpu;
   d.memory_capacity = {available_memory(), "MemAvailable of /proc/meminfo when this was measured"};
   d.memory_bandwidth = {rates.memory,
-                        "reads of 12 times the cache (256 MiB at least) without what they find there, " +
+                        "reads of 12 times the cache (256 MiB to 4 GiB) without what they find there, " +
                             std::to_string(threads) + " threads, median of several"};
-  d.cache_capacity = {cache, "last-level caches of these processors, as the kernel tells"};
+  d.cache_capacity = {cache, "last-level caches that the threads can use, as the kernel tells"};
   d.cache_bandwidth = {rates.cache, "reads of a quarter of the cache, " + std::to_string(threads) +
                                         " threads, median of several"};
   d.cache_retention = {{rates.retention, "reads of 3 times the cache beside those of 12 times"}};

@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 using Piece = std::array<std::uint64_t, 16>;  ///< as many sums do not wait for each other
 using Pieces = std::span<const Piece>;
 
-constexpr Bytes least_stream{256 << 20}, look{128 << 20};
+constexpr Bytes least_stream{256 << 20}, most_stream{std::int64_t{4} << 30}, look{128 << 20};
 
 std::int64_t pieces_of(Bytes bytes) { return bytes.value / static_cast<std::int64_t>(sizeof(Piece)); }
 
@@ -57,17 +57,21 @@ double read(Pieces all, int threads, int passes = 1) {
 ReadRates rates_of(const WideStreams& s, double cache_time) {
   // of a stream as wide as the cache
   const double found = std::max(0.0, s.wide_time - s.narrow_time) / (1 / s.narrow - 1 / s.wide);
-  const double memory_time = s.wide_time + found / s.wide;
-  const bool tells = cache_time < 0.8 * memory_time;
-  return {BytesPerSecond{1 / memory_time}, BytesPerSecond{1 / cache_time},
-          tells ? std::min(1.0, found / (memory_time - cache_time)) : 0};
+  // Where nothing is retained the wide stream is all of memory; where all of a cache is, its share is the
+  // cache's.
+  const double fastest = s.wide_time, slowest = (s.wide_time - cache_time / s.wide) / (1 - 1 / s.wide);
+  const bool tells = s.narrow > 1 && s.wide > s.narrow && cache_time < 0.8 * s.wide_time;
+  const double memory_time = tells ? std::clamp(s.wide_time + found / s.wide, fastest, slowest) : fastest;
+  const double retention = tells ? (memory_time - s.wide_time) * s.wide / (memory_time - cache_time) : 0;
+  return {BytesPerSecond{1 / memory_time}, BytesPerSecond{1 / cache_time}, retention};
 }
 
 ReadRates read_rates(Bytes cache, int threads) {
   constexpr int passes = 50;
   constexpr std::size_t most_rounds = 31, fewest_rounds = 5;
   constexpr Seconds enough{1.5};
-  const Bytes wide = std::min(std::max(12 * cache, least_stream), Bytes{available_memory().value / 4}),
+  const Bytes wide = std::min(
+                  {std::max(12 * cache, least_stream), most_stream, Bytes{available_memory().value / 4}}),
               narrow = std::min(3 * cache, Bytes{wide.value / 2});
   const std::int64_t count = pieces_of(wide), fewer = pieces_of(narrow),
                      few = pieces_of(Bytes{cache.value / 4});
@@ -97,21 +101,23 @@ ReadRates read_rates(Bytes cache, int threads) {
 
 /// Windows of `look` that are read in turns: a cache keeps little of one until it is read again.
 struct MemoryProbe::Buffer {
-  static constexpr std::size_t windows = 2;
-  std::array<std::unique_ptr<Piece[]>, windows> data;
+  std::vector<std::unique_ptr<Piece[]>> data;
   std::size_t next = 0;
 
-  explicit Buffer(int threads) {
-    for (auto& window : data) window = filled(pieces_of(look), threads);
-    for (std::size_t i = 0; i < windows; ++i) rate(threads);  // what was written leaves the cache
+  Buffer(Bytes cache, int threads) {
+    const Bytes all =
+        std::min({std::max(4 * cache, 2 * look), most_stream, Bytes{available_memory().value / 4}});
+    while (data.empty() || static_cast<std::int64_t>(data.size()) * look < all)
+      data.push_back(filled(pieces_of(look), threads));
+    for (std::size_t i = 0; i < data.size(); ++i) rate(threads);  // what was written leaves the cache
   }
   BytesPerSecond rate(int threads) {
-    const auto& window = data[next++ % windows];
+    const auto& window = data[next++ % data.size()];
     return BytesPerSecond{1 / read({window.get(), static_cast<std::size_t>(pieces_of(look))}, threads)};
   }
 };
 
-MemoryProbe::MemoryProbe(int threads) : threads_(threads) {}
+MemoryProbe::MemoryProbe(Bytes cache, int threads) : cache_(cache), threads_(threads) {}
 MemoryProbe::~MemoryProbe() = default;
 
 void MemoryProbe::begin() {
@@ -125,7 +131,7 @@ void MemoryProbe::after_step(Seconds took) {
   constexpr Seconds between{0.2};
   since_look_ += took;
   if (!looking_ || since_look_ < between) return;
-  if (!buffer_) buffer_ = std::make_unique<Buffer>(threads_);
+  if (!buffer_) buffer_ = std::make_unique<Buffer>(cache_, threads_);
   const double bytes = buffer_->rate(threads_).value * since_look_.count();
   weighted_ += Bytes{static_cast<std::int64_t>(bytes)};
   weight_ += since_look_;

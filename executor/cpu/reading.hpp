@@ -25,14 +25,15 @@ ReadRates rates_of(const WideStreams& streams, double cache_time);
 
 /// Measured by streams of 3 and 12 times the cache, in turns, and of a quarter of it; medians.
 ///
-/// cache  capacity of the last level; at least 256 MiB are read, and at most a quarter of what is available
+/// cache  capacity of the last level; 256 MiB to 4 GiB are read, and at most a quarter of what is available
 ReadRates read_rates(Bytes cache, int threads);
 
 /// Looks now and then at how fast memory is read between steps: on a shared machine that changes within
 /// minutes, by half and more.
 class MemoryProbe {
  public:
-  explicit MemoryProbe(int threads);
+  /// cache  capacity of the last level: four times as much is allocated when it first looks, 256 MiB to 4 GiB
+  MemoryProbe(Bytes cache, int threads);
   ~MemoryProbe();
   /// Looks from now on, and forgets what it saw.
   void begin();
@@ -44,6 +45,7 @@ class MemoryProbe {
  private:
   struct Buffer;
   std::unique_ptr<Buffer> buffer_;
+  Bytes cache_;
   int threads_;
   bool looking_ = false;
   Seconds since_look_{0}, weight_{0};

@@ -32,17 +32,23 @@ TEST(CpuReading, NothingIsSaidOfACacheThatIsHardlyFasterOrStreamsThatAreSlowerWh
   EXPECT_EQ(of(2.1, 0.5).retention, 0);
   EXPECT_EQ(of(2.1, 0.5).memory.value, 0.5);
   EXPECT_GT(of(1.9, 0.5).retention, 0);
+  // Faster than a whole cache explains.
+  EXPECT_DOUBLE_EQ(of(1.0, 0.25).retention, 1);
+  EXPECT_DOUBLE_EQ(time_of(12, of(1.0, 0.25).memory.value, 1 / 0.25, 1), 2);
+  // Streams that memory had no room for.
+  EXPECT_EQ(cpu::rates_of({.narrow_time = 1, .narrow = 0.5, .wide_time = 2, .wide = 1.5}, 0.25).retention, 0);
 }
 
 TEST(CpuReading, MeasuresThisMachine) {
   const cpu::ReadRates rates = cpu::read_rates(Bytes{1 << 20}, cpu::available_threads());
   EXPECT_GT(rates.memory.value, 1e7);
   EXPECT_LT(rates.memory.value, 1e14);
-  EXPECT_GT(cpu::cache_capacity(), Bytes{0});
+  EXPECT_GT(cpu::cache_capacity(1), Bytes{0});
+  EXPECT_GE(cpu::cache_capacity(cpu::available_threads()), cpu::cache_capacity(1));
 }
 
 TEST(CpuReading, AProbeLooksAfterEveryFifthOfASecondOfSteps) {
-  cpu::MemoryProbe probe(cpu::available_threads());
+  cpu::MemoryProbe probe(Bytes{1 << 20}, cpu::available_threads());
   probe.after_step(Seconds{1});
   EXPECT_FALSE(probe.end()) << "nobody asked";
   probe.begin();

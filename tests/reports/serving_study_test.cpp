@@ -150,6 +150,8 @@ TEST_F(ServingStudy, IsPredictedAgainForTheMemoryThatWasFound) {
   EXPECT_TRUE(
       nlohmann::json::parse(results_json(unseen)).at("variants").at(0).at("predicted_as_found").is_null());
 
+  EXPECT_TRUE(
+      nlohmann::json::parse(results_json(unseen)).at("variants").at(0).at("memory_as_found").is_null());
   backend.read = {known, 100};
   EXPECT_FALSE(found_in(study_of())) << "of a device that no such backend calibrated";
   scenario.calibration.level = Level::calibrated;
