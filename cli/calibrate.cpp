@@ -34,10 +34,8 @@ Result<Calibrated> calibrate_host(Backend& backend, Seconds duration) {
   const auto points = measure_points(backend, device, tell_part, [&] { return part() < 1; });
   if (!points) return failure(points.error());
   if (const auto read = backend.end_memory_reads(); read && read->enough())
-    device.memory_bandwidth = {read->rate,
-                               fmt::format("reads of 128 MiB between the steps that were fitted to, "
-                                           "mean of {}",
-                                           read->looks)};
+    device.memory_bandwidth = {
+        read->rate, fmt::format("reads of 128 MiB between the fitted steps, mean of {}", read->looks)};
   FitResult fitted = fit(*points, host_parameters(), device);
   progress("", 1.0);
   return Calibrated{std::move(device), std::move(fitted)};

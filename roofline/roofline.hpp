@@ -18,10 +18,9 @@ struct Surroundings {
 ///              r / (r + attention_half_rows) for attention of r rows, new tokens of a sequence by heads of
 ///              a group, each sequence's work at its own rate; an exponential counts as 40 FLOPs there
 ///   bandwidth  memory's times memory_efficiency for weights and state, the cache's times cache_efficiency
-///   for
-///              activations that fit into it; weights and state are found in the cache from the step before,
-///              at its bandwidth times memory_efficiency, as far as they fit together or it retains them
-///              (Device::cache_retention)
+///              for activations that fit into it; weights and state are found in the cache from the step
+///              before, at its bandwidth times memory_efficiency, as far as they fit together or it retains
+///              them (Device::cache_retention)
 /// and, where a processor keeps bf16 weights as f32, the passes that convert a product's inputs and outputs.
 /// GPUs have models for each kernel (roofline/kernels).
 ///

@@ -86,8 +86,7 @@ Drawn drawn_by(const DeviceWatch* watch, const Device& device, Nanoseconds busy)
 
 void predict_as_found(const Case& c, const Structure& structure, const Calibration& calibration,
                       const ServerSettings& server, const MemoryReads& memory, ServingResult& result) {
-  // The file of a device that was calibrated by a backend that looks, which measured its cache's retention
-  // too.
+  // The calibration looked at memory too, in files that say what the cache retains.
   const Device& device = c.cluster.device;
   if (!memory.enough() || calibration.level == Level::datasheet || !device.cache_retention) return;
   Case found = c;
