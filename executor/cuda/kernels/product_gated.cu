@@ -49,7 +49,12 @@ struct Turns {
   struct Place {
     int token, row;
   };
-  __device__ __forceinline__ Place place() const {
+  __device__ __forceinline__ Place place() const { return place(turn); }
+  __device__ __forceinline__ Place place_before() const {
+    return place(turn - static_cast<int>(gridDim.x) / 2);
+  }
+  __device__ __forceinline__ bool any_before() const { return turn >= static_cast<int>(gridDim.x) / 2; }
+  __device__ __forceinline__ Place place(int turn) const {
     const bool tokens_apart = tiles.share_weights;
     const int most = GatedTiles::cached_tokens / GatedTiles::tokens / (tokens_apart ? 2 : 1);
     const int first = turn / (most * row_places) * most, count = min(most, token_places - first);
@@ -97,37 +102,43 @@ __device__ void load(Shared<H>& shared, const StreamedMaps& maps, const Product&
   } while (turns.next());
 }
 
-/// y = SiLU(gate) * up of two neighbours in a row, as bits.
-struct Gated {
-  float scale, factor;
+/// A warp's sums of a tile, rounded to bf16 as kernels of their own would store them: pairs of gates and of
+/// ups. Those of 8 columns of gates from 8 j on are at 2 j and, of the 8 tokens below, at 2 j + 1.
+template <int H>
+struct Held {
+  unsigned gates[H / 4], ups[H / 4];
 
-  __device__ __forceinline__ float of(float gate, float up) const {
-    return gate_silu(to_float(to_bf16(gate * scale)), to_float(to_bf16(up * scale)));
-  }
-  __device__ __forceinline__ std::uint8_t rounded(float y) const {
-    return to_fp8(to_float(to_bf16(y)) * factor);
+  /// sums[4 j + 2 h + i] is of token lane / 4 + 8 h and column 8 j + 2 (lane % 4) + i.
+  __device__ __forceinline__ void take(const float (&sums)[H], float scale) {
+#pragma unroll
+    for (int i = 0; i < H / 4; ++i) {
+      gates[i] = pack(sums[2 * i] * scale, sums[2 * i + 1] * scale);
+      ups[i] = pack(sums[2 * i + H / 2] * scale, sums[2 * i + 1 + H / 2] * scale);
+    }
   }
 };
 
-/// The warp's 16 tokens: sums[4 j + 2 h + i] is of token lane / 4 + 8 h and column 8 j + 2 (lane % 4) + i.
+/// Of two bf16, the first in the lower half.
+__device__ __forceinline__ float2 both(unsigned two) {
+  return {__uint_as_float(two << 16), __uint_as_float(two & 0xffff0000U)};
+}
+/// Columns 8 j to 8 j + 7 of the warp's 16 tokens.
 template <int H, class Element>
-__device__ void make(Made& made, const float (&sums)[H], const Gated& gated) {
-  const int lane = threadIdx.x % 32, row = lane / 4;
+__device__ __forceinline__ void make(Made& made, const Held<H>& held, int j, float factor) {
+  const int lane = threadIdx.x % 32;
+  int row = lane / 4;
+  asm volatile("" : "+r"(row));  // addresses of all columns, kept, would take the registers of sums
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-#pragma unroll
-    for (int j = 0; j < H / 8; ++j) {
-      const int at = 4 * j + 2 * h;
-      const float low = gated.of(sums[at], sums[at + H / 2]),
-                  high = gated.of(sums[at + 1], sums[at + 1 + H / 2]);
-      const int byte = (8 * j + lane % 4 * 2) * static_cast<int>(sizeof(Element));
-      unsigned char* to = made.row[row + 8 * h] + ((byte / 16 ^ row) * 16 + byte % 16);
-      if constexpr (sizeof(Element) == sizeof(Bf16)) {
-        *reinterpret_cast<unsigned*>(to) = pack(low, high);
-      } else {
-        to[0] = gated.rounded(low);
-        to[1] = gated.rounded(high);
-      }
+    const float2 gate = both(held.gates[2 * j + h]), up = both(held.ups[2 * j + h]);
+    const float low = gate_silu(gate.x, up.x), high = gate_silu(gate.y, up.y);
+    const int byte = (8 * j + lane % 4 * 2) * static_cast<int>(sizeof(Element));
+    unsigned char* to = made.row[row + 8 * h] + ((byte / 16 ^ row) * 16 + byte % 16);
+    if constexpr (sizeof(Element) == sizeof(Bf16)) {
+      *reinterpret_cast<unsigned*>(to) = pack(low, high);
+    } else {
+      to[0] = to_fp8(to_float(to_bf16(low)) * factor);
+      to[1] = to_fp8(to_float(to_bf16(high)) * factor);
     }
   }
 }
@@ -152,7 +163,7 @@ __device__ void store(const Made& made, const Product& a, int token, int column)
 #endif
 
 /// Tokens are the rows of the matrix units, rows of gates and then of ups their columns.
-template <class Product, int H>
+template <class Product, int H, class Element>
 __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
     gated(const __grid_constant__ StreamedMaps maps, Product a, Epilogue epilogue, GatedTiles tiles) {
 #ifdef INFEROMETER_HOPPER
@@ -177,17 +188,22 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
   } else {
     take_registers<232>();
     wait_for_earlier();
-    Gated gated{.scale = 1, .factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0};
-    if constexpr (of_fp8<Product>) gated.scale = *a.x_scale * *a.w_scale;
-    const int warp = threadIdx.x / 32;
+    Made& made = shared.made[threadIdx.x / 32];
+    const float factor = sizeof(Element) == 1 ? factor_of(epilogue.y_scale) : 0;
+    const auto store_made = [&] {
+      const auto [token, row] = turns.place_before();
+      __syncwarp();
+      store<H, Element>(made, a, token + static_cast<int>(threadIdx.x) / 32 * 16, row);
+      __syncwarp();
+    };
     // Two threads of each warp tell the two blocks that it needs a stage no more.
     const bool tells = threadIdx.x % 32 < 2;
     const std::uint32_t empty = neighbour_address(shared.empty, threadIdx.x % 2);
     streaming::Place place;
+    Held<H> held{};  // of the tile before, whose activations are made while the matrix units work
     do {
       float d[H];
-      int before = -1;
-      for (int step = 0; step < steps; ++step, place.next(depth<H>)) {
+      const auto multiply = [&](bool first) {
         wait(shared.full + place.stage, place.phase);
         const Stage<H>& stage = shared.stage[place.stage];
         const std::uint64_t x = tile_descriptor(stage.x + threadIdx.x / 128 * 64 * 128),
@@ -196,33 +212,48 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
           if constexpr (of_fp8<Product>) {
-            multiply_fp8_tile<2 * H>(d, x + 2 * k, w + 2 * k, step + k > 0);
+            multiply_fp8_tile<2 * H>(d, x + 2 * k, w + 2 * k, !first || k > 0);
           } else {
-            multiply_tile<2 * H>(d, x + 2 * k, w + 2 * k, step + k > 0);
+            multiply_tile<2 * H>(d, x + 2 * k, w + 2 * k, !first || k > 0);
           }
         }
         products_commit();
+      };
+      // The stage before this one's, when its products are done.
+      const auto release_last = [&] {
+        const int last = place.stage == 0 ? depth<H> - 1 : place.stage - 1;
+        if (tells) arrive_at(empty + last * sizeof(std::uint64_t));
+      };
+      const auto release = [&](bool first) {
         products_wait<1>();
-        if (tells && before >= 0) arrive_at(empty + before * sizeof(std::uint64_t));
-        before = place.stage;
+        if (!first) release_last();
+        place.next(depth<H>);
+      };
+      int step = 0;
+      if (turns.any_before()) {
+#pragma unroll
+        for (int j = 0; j < H / 8; ++j) {
+          if (j < steps) multiply(j == 0);
+          make<H, Element>(made, held, j, factor);
+          if (j < steps) release(j == 0);
+        }
+        store_made();
+        step = H / 8;
+      }
+      for (; step < steps; ++step) {
+        multiply(step == 0);
+        release(step == 0);
       }
       products_wait<0>();
-      if (tells) arrive_at(empty + before * sizeof(std::uint64_t));
+      release_last();
       pin(d);
-      Made& made = shared.made[warp];
-      const auto [first, column] = turns.place();
-      const int token = first + warp * 16;
-      __syncwarp();
-      if (epilogue.y_scale == nullptr) {
-        make<H, Bf16>(made, d, gated);
-        __syncwarp();
-        store<H, Bf16>(made, a, token, column);
-      } else {
-        make<H, Fp8>(made, d, gated);
-        __syncwarp();
-        store<H, Fp8>(made, a, token, column);
-      }
+      float scale = 1;
+      if constexpr (of_fp8<Product>) scale = *a.x_scale * *a.w_scale;
+      held.take(d, scale);
     } while (turns.next());
+#pragma unroll
+    for (int j = 0; j < H / 8; ++j) make<H, Element>(made, held, j, factor);
+    store_made();
   }
   __syncwarp();
   meet_cluster();  // what the other still sends arrives in memory that is this block's
@@ -234,7 +265,8 @@ void start(const Product& a, const Epilogue& epilogue, const GatedTiles& tiles, 
            const Queue& queue) {
   const std::int64_t pairs = tiles.token_places(a.tokens) * tiles.row_places(a.out),
                      places = queue.processors / 2;
-  launch(queue, &gated<Product, H>, static_cast<unsigned>(2 * (pairs < places ? pairs : places)), threads,
+  const auto kernel = epilogue.y_scale == nullptr ? &gated<Product, H, Bf16> : &gated<Product, H, Fp8>;
+  launch(queue, kernel, static_cast<unsigned>(2 * (pairs < places ? pairs : places)), threads,
          sizeof(Shared<H>) + 1024, maps, a, epilogue, tiles);
 }
 
