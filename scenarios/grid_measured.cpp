@@ -37,9 +37,11 @@ std::string text_of(const GridStep& step) {
     kernels += fmt::format("{}[{}, {}, {:.6g}, {:.6g}]", kernels.empty() ? "" : ", ", k.first, k.last,
                            us(k.exposed), us(k.gap));
   return fmt::format(
-      "      - {{step: \"{}\", median: {:.7g} us, p10: {:.7g} us, p90: {:.7g} us, runs: {}, throttled: {},\n"
+      "      - {{step: \"{}\", median: {:.7g} us, p10: {:.7g} us, p90: {:.7g} us, runs: {}, throttled: "
+      "{},{}\n"
       "         kernels: [{}]}}\n",
-      step.text, us(m.median), us(m.p10), us(m.p90), m.runs, m.throttled, kernels);
+      step.text, us(m.median), us(m.p10), us(m.p90), m.runs, m.throttled,
+      m.clock ? fmt::format(" clock: {:.4g},", *m.clock) : "", kernels);
 }
 
 std::string mapping_of(const std::vector<Edit>& edits) {
@@ -57,8 +59,10 @@ MeasuredStep read_measured_step(Reader& in) {
                  .p90 = in.required<Seconds>("p90"),
                  .runs = in.required<std::int64_t>("runs")};
   m.throttled = in.required<bool>("throttled");
+  m.clock = in.maybe<double>("clock");
   read_kernels(in, m.kernels);
   if (m.median <= Seconds{0}) in.error("median", "must be positive");
+  if (m.clock && !(*m.clock > 0 && *m.clock <= 1)) in.error("clock", "must be above 0 and at most 1");
   if (m.kernels.empty()) in.error("kernels", "no kernel");
   return m;
 }

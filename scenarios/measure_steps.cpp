@@ -11,40 +11,47 @@ namespace {
 
 Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
 
-/// Repeats a step until it is steady, a second at most. Long steps, which make a device reach its power
-/// limit, are repeated for 0.2 s at least, in which its clocks settle (they do within 0.1 s).
-Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step) {
-  constexpr Seconds long_step{2e-3}, least_of_long{0.2}, least_of_short{0.04}, most{1.0};
+constexpr Seconds long_step{2e-3};
+
+/// Runs a step that its network has not run yet, and again until clocks have settled where it is long: such
+/// steps make a device reach its power limit, which takes 0.1 s at most to act.
+Result<Nanoseconds> warm_up(StepTimer& timer, const Step& step) {
+  constexpr Seconds settling{0.1};
+  Seconds spent{0};
+  for (int run = 0;; ++run) {
+    const Result<Nanoseconds> time = timer.time(step);
+    if (!time) return time;
+    spent += seconds(*time);
+    if (run > 0 && (seconds(*time) <= long_step || spent >= settling)) return time;
+  }
+}
+
+/// Repeats a step until it is steady, a second at most, long ones for 0.1 s at least.
+Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step, Seconds least) {
+  constexpr Seconds most{1.0};
   constexpr std::size_t fewest = 6, enough = 400;
   std::vector<Nanoseconds> times;
-  Nanoseconds spent{0};
-  Seconds least{0};
-  for (int warm = 0; warm < 2; ++warm) {
-    const Result<Nanoseconds> time = timer.time(step);
-    if (!time) return failure(time.error());
-    least = seconds(*time) > long_step ? least_of_long : least_of_short;
-  }
+  Seconds spent{0};
   while (true) {
     const Result<Nanoseconds> time = timer.time(step);
     if (!time) return failure(time.error());
     times.push_back(*time);
-    spent += *time;
+    spent += seconds(*time);
     if (times.size() < fewest) continue;
-    if (times.size() >= enough || seconds(spent) >= most) break;
-    if (seconds(spent) >= least && steady(times)) break;
+    if (times.size() >= enough || spent >= most || (spent >= least && steady(times))) return times;
   }
-  // While the clocks settled the first ones were faster.
-  if (least == least_of_long)
-    times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
-  return times;
 }
 
 Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Structure& structure,
                                   Backend& backend, StepTimer& timer, int traces) {
   const Step step = step_of(of, c);
+  constexpr Seconds least_of_long{0.1}, least_of_short{0.04};
+  const Result<Nanoseconds> warm = warm_up(timer, step);
+  if (!warm) return failure(warm.error());
   const std::unique_ptr<DeviceWatch> watch = backend.watch();
   if (watch) watch->begin();
-  const Result<std::vector<Nanoseconds>> times = repeat(timer, step);
+  const Result<std::vector<Nanoseconds>> times =
+      repeat(timer, step, seconds(*warm) > long_step ? least_of_long : least_of_short);
   if (watch) watch->end();
   if (!times) return failure(times.error());
   const Samples samples = samples_of(*times);
@@ -55,6 +62,8 @@ Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Struc
   if (watch) {
     const RunConditions conditions = watch->conditions();
     m.throttled = conditions.throttles && !conditions.throttles->empty();
+    if (conditions.mean_sm_clock && conditions.top_sm_clock && conditions.top_sm_clock->value > 0)
+      m.clock = std::min(1.0, conditions.mean_sm_clock->value / conditions.top_sm_clock->value);
   }
   const Graph graph = bind(structure, features(step));
   std::vector<Timeline> runs;

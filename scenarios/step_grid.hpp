@@ -24,6 +24,7 @@ struct MeasuredStep {
   std::int64_t runs = 0;                ///< that those are of
   std::vector<MeasuredKernel> kernels;  ///< traced, in the order of their starts
   bool throttled = false;               ///< the device ran below its clocks
+  std::optional<double> clock;          ///< of its multiprocessors meanwhile, as part of their top clock
 };
 
 /// One step, as "16x1+1024": 16 sequences of 1 new token each behind 1024 cached ones. Sequences that are not
