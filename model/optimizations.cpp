@@ -142,13 +142,14 @@ const std::array list{
                    return Edits{{"fusion.gate_up", "true"}};
                  },
                  &always},
-    Optimization{"fused-residual-norm", "6.1 graph-level optimization (G1)",
-                 "residual addition inside the norm behind it",
-                 "saves a pass over the activations and a launch",
-                 [](const Case&) {
-                   return Edits{{"fusion.residual_norm", "true"}};
-                 },
-                 &always},
+    Optimization{
+        "fused-residual-norm", "6.1 graph-level optimization (G1)",
+        "residual addition inside the norm behind it, the last one of the rows whose logits are wanted",
+        "saves a pass over the activations and a launch",
+        [](const Case&) {
+          return Edits{{"fusion.residual_norm", "true"}};
+        },
+        &always},
     Optimization{
         "fused-residual-product", "6.1 operator fusion",
         "residual addition inside the product before it, but for products of int4 weights",

@@ -32,17 +32,26 @@ Errors fuse_residual_product(Structure& s, const Architecture&, const Plan& plan
 Errors fuse_residual_norm(Structure& s, const Architecture&, const Plan& plan) {
   if (!plan.fusion.residual_norm) return {};
   std::vector<StructureNode> kept;
+  // Whether an addition is `back` nodes from the end, and what it makes is read next by what follows it.
+  const auto added = [&](std::size_t back, const StructureNode& reader) {
+    if (kept.size() < back) return false;
+    const StructureNode& node = kept[kept.size() - back];
+    return std::holds_alternative<Add>(node.op) && node.writes[0] == reader.reads[0];
+  };
   for (StructureNode& node : s.nodes) {
     const auto* norm = std::get_if<RmsNorm>(&node.op);
-    // The norm of a block follows directly on the addition that ends the one before.
-    const bool follows = norm && !kept.empty() && std::holds_alternative<Add>(kept.back().op) &&
-                         kept.back().writes[0] == node.reads[0] && norm->groups == 1;
-    if (!follows) {
+    // The norm of a block follows directly on the addition that ends the one before; the last one on the
+    // gathering of its rows, which alone reads that sum.
+    const bool layer_norm = norm != nullptr && norm->groups == 1 && !kept.empty();
+    const bool gathered = layer_norm && std::holds_alternative<GatherRows>(kept.back().op) &&
+                          kept.back().writes[0] == node.reads[0] && added(2, kept.back());
+    if (!gathered && !(layer_norm && added(1, node))) {
       kept.push_back(std::move(node));
       continue;
     }
     const View sum = kept.back().writes[0];
-    node.op = AddRmsNorm{.width = norm->width, .dtype = norm->dtype, .eps = norm->eps};
+    if (gathered) kept.pop_back();
+    node.op = AddRmsNorm{.width = norm->width, .dtype = norm->dtype, .eps = norm->eps, .gathered = gathered};
     node.reads = kept.back().reads;
     node.writes = {sum, node.writes[0]};
     kept.back() = std::move(node);

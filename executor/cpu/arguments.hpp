@@ -36,6 +36,7 @@ struct AddRmsNormArguments {
   DType dtype = DType::f32;
   std::int64_t tokens = 0, width = 0;
   float eps = 1e-6F;
+  const std::int32_t* rows = nullptr;  ///< [tokens] of x and residual; null: as they come
 };
 
 /// Rotates the first `rotary` elements of each head in place (data may point behind a part that is not

@@ -76,7 +76,8 @@ struct Run {
                             .dtype = o.dtype,
                             .tokens = o.tokens,
                             .width = o.width,
-                            .eps = static_cast<float>(o.eps)});
+                            .eps = static_cast<float>(o.eps),
+                            .rows = o.gathered ? c.pass.inputs.logit_rows.data() : nullptr});
   }
   ProductInput product_input(DType x, std::int64_t rows) const {
     const In from = in(0);

@@ -144,7 +144,8 @@ struct Launch : NodeViews {
                              .y = out(1),
                              .tokens = o.tokens,
                              .width = o.width,
-                             .eps = static_cast<float>(o.eps)};
+                             .eps = static_cast<float>(o.eps),
+                             .rows = o.gathered ? c.inputs.logit_rows() : nullptr};
     if (routes()) return norm_and_route(norm);
     norm.q = quantized();
     add_rms_norm(norm, c.queue);

@@ -45,22 +45,33 @@ struct RmsNorm {
 
 /// Residual addition and norm in one pass: s = x + r, y = rms_norm(s).   x, r, s, y [tokens, width]   w
 /// [width]
+/// gathered: of the rows whose logits are wanted, s[i] = x[rows[i]] + r[rows[i]].   x, r [any, width]   rows
+/// [tokens]
 struct AddRmsNorm {
   static constexpr std::string_view name = "add_rms_norm", flops_formula = "tokens * (5 * width + 2)";
   std::int64_t tokens = 0, width = 0;
   DType dtype = DType::bf16;
   double eps = 1e-6;
+  bool gathered = false;
 
   Operands operands() const {
-    return {.reads = {{"x", {tokens, width}, dtype},
-                      {"residual", {tokens, width}, dtype},
-                      {"w", {width}, dtype, Use::weight}},
-            .writes = {{"sum", {tokens, width}, dtype}, {"y", {tokens, width}, dtype}}};
+    Operands all{.reads = {{"x", {tokens, width}, dtype},
+                           {"residual", {tokens, width}, dtype},
+                           {"w", {width}, dtype, Use::weight}},
+                 .writes = {{"sum", {tokens, width}, dtype}, {"y", {tokens, width}, dtype}}};
+    if (gathered) all.reads.push_back({"rows", {tokens}, DType::i32, Use::index});
+    return all;
   }
   Flops flops() const { return Flops{tokens * (5 * width + 2)}; }
   template <class Scalar>
   void reference(const Arrays<Scalar>& reads, Arrays<Scalar>& writes) const {
-    for (std::size_t i = 0; i < reads[0].size(); ++i) writes[0][i] = reads[0][i] + reads[1][i];
+    for (std::int64_t r = 0; r < tokens; ++r) {
+      const std::int64_t from = gathered ? index_of(reads[3][static_cast<std::size_t>(r)]) : r;
+      for (std::int64_t i = 0; i < width; ++i) {
+        const auto at = static_cast<std::size_t>(from * width + i);
+        writes[0][static_cast<std::size_t>(r * width + i)] = reads[0][at] + reads[1][at];
+      }
+    }
     RmsNorm{.tokens = tokens, .width = width, .dtype = dtype, .eps = eps}.normalize_rows(writes[0], reads[2],
                                                                                          writes[1]);
   }

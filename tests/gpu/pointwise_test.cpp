@@ -56,6 +56,33 @@ TEST_F(GpuKernels, AddRmsNormWritesTheSumAndItsNorm) {
   }
 }
 
+TEST_F(GpuKernels, AddRmsNormGathersRows) {
+  for (const auto& [tokens, width] : sizes) {
+    const std::int64_t many = 2 * tokens + 3;
+    const Matrix x = Matrix::random(many, width, 1), r = Matrix::random(many, width, 2, 3.0F);
+    const Matrix w = Matrix::random(1, width, 3), sum{tokens, width}, y{tokens, width};
+    std::vector<std::int32_t> rows;
+    for (std::int64_t t = 0; t < tokens; ++t) rows.push_back(static_cast<std::int32_t>((7 * t + 5) % many));
+    const Array<std::int32_t> on_device(rows);
+    add_rms_norm({.x = x.in(),
+                  .residual = r.in(),
+                  .w = w.data(),
+                  .sum = sum.out(),
+                  .y = y.out(),
+                  .tokens = tokens,
+                  .width = width,
+                  .eps = 1e-6F,
+                  .rows = on_device.data()},
+                 queue);
+    const AddRmsNorm op{.tokens = tokens, .width = width, .gathered = true};
+    const auto expected =
+        reference(op, {x.values(), r.values(), w.values(), std::vector<double>(rows.begin(), rows.end())});
+    EXPECT_LE(distance(sum.values(), expected[0]), bf16_tolerance);
+    EXPECT_LE(distance(y.values(), expected[1]), 2 * bf16_tolerance) << "rounded twice";
+    EXPECT_TRUE(sum.gaps_untouched() && y.gaps_untouched());
+  }
+}
+
 TEST_F(GpuKernels, AddAndGatedActivations) {
   for (const auto& [tokens, width] : sizes) {
     const Matrix a = Matrix::random(tokens, width, 1, 3.0F), b = Matrix::random(tokens, width, 2, 9.0F);

@@ -59,7 +59,8 @@ inline void rms_norm(const RmsNormArguments& a) {
 inline void add_rms_norm(const AddRmsNormArguments& a) {
   with_storage(a.dtype, [&]<class T>(T) {
     rows(a.tokens, a.width, [&](std::int64_t t) {
-      const T *x = row<T>(a.x, t), *r = row<T>(a.residual, t);
+      const std::int64_t from = a.rows != nullptr ? a.rows[t] : t;
+      const T *x = row<T>(a.x, from), *r = row<T>(a.residual, from);
       T* total = row<T>(a.sum, t);
       runs(a.width, [&](std::int64_t i, std::int64_t n) {
         store_upto(total + i, load_upto(x + i, n) + load_upto(r + i, n), n);

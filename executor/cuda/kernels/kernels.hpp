@@ -54,7 +54,8 @@ struct AddRmsNormArguments {
   Out sum, y;
   std::int64_t tokens = 0, width = 0;
   float eps = 1e-6F;
-  QuantizedOut q;  ///< takes what y would, where it is given
+  QuantizedOut q;                      ///< takes what y would, where it is given
+  const std::int32_t* rows = nullptr;  ///< [tokens] of x and residual; null: as they come
 };
 void add_rms_norm(const AddRmsNormArguments& a, const Queue& queue);
 

@@ -27,16 +27,16 @@ __global__ void __launch_bounds__(threads) norm_row(AddRmsNormArguments a) {
     if (at < a.width) w[p] = *reinterpret_cast<const Eight*>(a.w + at);
   }
   wait_for_earlier();
-  const std::int64_t row = blockIdx.x;
+  const std::int64_t row = blockIdx.x, from = Add && a.rows != nullptr ? a.rows[row] : row;
   Eight x[Pieces];
   float squares = 0;
 #pragma unroll
   for (int p = 0; p < Pieces; ++p) {
     const int at = (p * threads + static_cast<int>(threadIdx.x)) * 8;
     if (at >= a.width) continue;
-    Eight in = *reinterpret_cast<const Eight*>(a.x.data + row * a.x.stride + at);
+    Eight in = *reinterpret_cast<const Eight*>(a.x.data + from * a.x.stride + at);
     if constexpr (Add) {
-      const Eight r = *reinterpret_cast<const Eight*>(a.residual.data + row * a.residual.stride + at);
+      const Eight r = *reinterpret_cast<const Eight*>(a.residual.data + from * a.residual.stride + at);
       in = each(in, r, [](float u, float v) { return u + v; });
       *reinterpret_cast<Eight*>(a.sum.data + row * a.sum.stride + at) = in;
     }
@@ -67,13 +67,14 @@ __global__ void __launch_bounds__(threads) norm_group(AddRmsNormArguments a, std
   const int lane = threadIdx.x % 32;
   if (group >= a.tokens * groups) return;
   const std::int64_t row = group / groups, from = group % groups * a.width;
-  const Bf16* x = a.x.data + row * a.x.stride + from;
+  const std::int64_t read = Add && a.rows != nullptr ? a.rows[row] : row;
+  const Bf16* x = a.x.data + read * a.x.stride + from;
   Bf16* sum = a.sum.data + row * a.sum.stride + from;
   float squares = 0;
   for (std::int64_t i = lane; i < a.width; i += 32) {
     float v = to_float(x[i]);
     if constexpr (Add) {
-      const Bf16 stored = to_bf16(v + to_float(a.residual.data[row * a.residual.stride + i]));
+      const Bf16 stored = to_bf16(v + to_float(a.residual.data[read * a.residual.stride + i]));
       sum[i] = stored;
       v = to_float(stored);
     }
