@@ -189,7 +189,8 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
   if (auto gaps = in.maybe_mapping("gaps")) {
     for (const auto& [mode, spelling] : Names<LaunchMode>::list) {
       if (auto of = gaps->maybe_mapping(spelling)) {
-        calibration.gaps[mode] = {of->required<Seconds>("between"), of->required<Seconds>("at_library")};
+        calibration.gaps[mode] = {of->required<Seconds>("between"), of->required<Seconds>("at_library"),
+                                  of->maybe<Seconds>("dispatch")};
         of->reject_unknown_keys();
       }
     }

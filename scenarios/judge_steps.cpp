@@ -26,7 +26,8 @@ Result<StepSamples> sample_of(const GridRun& run, const GridStep& step, const St
                               const Graph& graph) {
   const Plan& plan = run.settings.plan;
   StepSamples samples{.mode = launch_mode(recorded(features(step), plan), plan.launch.overlap),
-                      .untraced = step.measured->median};
+                      .untraced = step.measured->median,
+                      .clock = step.measured->clock};
   for (const MeasuredKernel& k : step.measured->kernels) {
     if (k.last >= structure.nodes.size() || k.last < k.first)
       return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");

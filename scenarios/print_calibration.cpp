@@ -74,10 +74,14 @@ std::string print_calibration(const KernelCalibration& calibration) {
     text += fmt::format("  {}: {}\n", yaml_quoted(key), yaml_quoted(value));
   if (!calibration.gaps.empty())
     text +=
-        "gaps:  # between kernels of a step, and before and behind a library's, by how they are launched\n";
+        "gaps:  # between kernels of a step, and before and behind a library's, by how they are launched; "
+        "dispatch: "
+        "the host's time for a launch\n";
   for (const auto& [mode, gap] : calibration.gaps)
-    text += fmt::format("  {}: {{between: {:.6g} us, at_library: {:.6g} us}}\n", name(mode),
-                        gap.between.count() * 1e6, gap.at_library.count() * 1e6);
+    text +=
+        fmt::format("  {}: {{between: {:.6g} us, at_library: {:.6g} us{}}}\n", name(mode),
+                    gap.between.count() * 1e6, gap.at_library.count() * 1e6,
+                    gap.dispatch ? fmt::format(", dispatch: {:.6g} us", gap.dispatch->count() * 1e6) : "");
   text +=
       "# Errors are those of calls whose shapes were left out of the fit. In nine of ten such calls the "
       "measured time\n"

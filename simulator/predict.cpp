@@ -35,8 +35,8 @@ void demand(Task& task, const Estimate& e, Resource link_used) {
 
 /// One kernel: what its nodes ask together, launched once.
 Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estimate> estimates,
-             std::span<const int> task_of_node, Seconds alone, const Case& c, bool eager) {
-  Task task{.alone = alone};
+             std::span<const int> task_of_node, Seconds alone, Seconds dispatch) {
+  Task task{.alone = alone, .host = dispatch};
   Estimate e;
   for (std::size_t v = kernel.first; v <= kernel.last; ++v) {
     e.memory += estimates[v].memory;
@@ -50,14 +50,12 @@ Task task_of(const Graph& graph, const NodeRange& kernel, std::span<const Estima
       if (const int other = task_of_node[source(edge, graph)]; other != self) task.after.push_back(other);
     }
   }
-  if (eager) task.host = c.cluster.device.host_dispatch.value;
   return task;
 }
 
-Task task_of(const Estimate& copy, const Case& c, bool eager) {
-  Task task{.alone = copy.time(), .stream = copy_stream};
+Task task_of(const Estimate& copy, Seconds dispatch) {
+  Task task{.alone = copy.time(), .stream = copy_stream, .host = dispatch};
   demand(task, copy, host_link);
-  if (eager) task.host = c.cluster.device.host_dispatch.value;
   return task;
 }
 
@@ -134,15 +132,17 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
   std::vector<NodeRange> kernels;
   std::vector<int> task_of_node;
-  if (run.copy_beside) {
-    prediction.copy = estimate(run.copy_beside, c.cluster.device, calibration);
-    tasks.push_back(task_of(*prediction.copy, c, eager));  // it is launched first
-  }
-  const std::size_t copies = tasks.size();
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
   const LaunchMode mode = launch_mode(!eager, overlap);
-  GapWalk gaps(gpu ? models_of(calibration).gaps(mode, device) : Gaps{});
+  const Gaps between = gpu ? models_of(calibration).gaps(mode, device) : Gaps{};
+  const Seconds dispatch = between.dispatch.value_or(Seconds{0});
+  if (run.copy_beside) {
+    prediction.copy = estimate(run.copy_beside, device, calibration);
+    tasks.push_back(task_of(*prediction.copy, dispatch));  // it is launched first
+  }
+  const std::size_t copies = tasks.size();
+  GapWalk gaps(between);
   prediction.gaps.resize(num_vertices(graph), Seconds{0});
   KernelTimes kernel_times(device, calibration);
   std::vector<Seconds> alone;                      // of kernels
@@ -168,7 +168,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     }
   }
   for (std::size_t k = 0; k < kernels.size(); ++k)
-    tasks.push_back(task_of(graph, kernels[k], prediction.nodes, task_of_node, alone[k], c, eager));
+    tasks.push_back(task_of(graph, kernels[k], prediction.nodes, task_of_node, alone[k], dispatch));
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);

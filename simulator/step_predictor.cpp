@@ -118,10 +118,11 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
 
 StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_recorded) {
   const Device& device = case_.cluster.device;
-  Shape shape{.pattern = &pattern_of(run), .eager = !is_recorded};
+  Shape shape{.pattern = &pattern_of(run)};
   const Gaps gaps = models_of(calibration_).gaps(launch_mode(is_recorded, case_.plan.launch.overlap), device);
   shape.gap = gaps.between;
-  const Nanoseconds dispatch = shape.eager ? to_ticks(device.host_dispatch.value) : Nanoseconds{0};
+  shape.dispatch = *gaps.dispatch;
+  const Nanoseconds dispatch = to_ticks(shape.dispatch);
   Stretch stretch;
   Nanoseconds host{0};
   GapWalk walk(gaps);
@@ -166,10 +167,9 @@ Nanoseconds StepPredictor::time(const StepTotals& asked) {
   attended_.clear();
   for (const Attending& a : shape.pattern->attending) attended_.push_back(attend(a, run.attended, shape.gap));
   // The engine's time comes before the first launch, and is rounded with it.
-  const Seconds dispatch = shape.eager ? case_.cluster.device.host_dispatch.value : Seconds{0};
   const Seconds engine_time =
       case_.engine.per_step + static_cast<double>(asked.sequences()) * case_.engine.per_sequence;
-  const Nanoseconds engine = to_ticks(dispatch + engine_time) - to_ticks(dispatch);
+  const Nanoseconds engine = to_ticks(shape.dispatch + engine_time) - to_ticks(shape.dispatch);
   Nanoseconds end{0};
   for (const Stretch& s : shape.stretches) {
     const bool attends = s.attending >= 0;

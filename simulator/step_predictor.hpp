@@ -59,8 +59,8 @@ class StepPredictor {
   struct Shape {
     std::vector<Stretch> stretches;
     const Pattern* pattern = nullptr;
-    bool eager = false;
-    Seconds gap{0};  ///< before attention
+    Seconds dispatch{0};  ///< of the host, for each kernel
+    Seconds gap{0};       ///< before attention
   };
   struct ShapeKey {
     std::int64_t tokens, logit_rows, group_tokens;

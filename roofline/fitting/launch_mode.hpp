@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "model/names.hpp"
 #include "model/units.hpp"
 
@@ -17,6 +19,9 @@ struct Names<LaunchMode> {
 constexpr bool overlaps(LaunchMode mode) {
   return mode == LaunchMode::eager_overlap || mode == LaunchMode::graph_overlap;
 }
+constexpr bool recorded(LaunchMode mode) {
+  return mode == LaunchMode::graph || mode == LaunchMode::graph_overlap;
+}
 constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
   return recorded ? (overlap ? LaunchMode::graph_overlap : LaunchMode::graph)
                   : (overlap ? LaunchMode::eager_overlap : LaunchMode::eager);
@@ -28,6 +33,8 @@ constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
 struct Gaps {
   Seconds between{0};     ///< other kernels
   Seconds at_library{0};  ///< before and behind a library's kernel
+  std::optional<Seconds> dispatch =
+      {};  ///< that the host takes to launch a kernel eagerly; absent: not known
 };
 
 /// The gaps of kernels one after another, each counted with the kernel that it is before, and those behind a

@@ -1,6 +1,8 @@
 #include "roofline/steps/fit_steps.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "model/nearest_rank.hpp"
@@ -15,8 +17,12 @@ Seconds exposed(const StepSamples& step) {
   return sum;
 }
 
-/// Steps that end within a millisecond do not make a device reach its power limit.
-constexpr Seconds shortest_limited{1e-3};
+/// Whether a device may have reached its power limit: steps that end within a millisecond do not make it.
+bool limited(const StepSamples& step) {
+  constexpr Seconds shortest{1e-3};
+  constexpr double lowered = 0.98;  // clocks are read in steps of 15 MHz
+  return step.untraced >= shortest && !(step.clock && *step.clock >= lowered);
+}
 
 Seconds sum_of_gaps(const StepSamples& step, Gaps gaps) {
   Seconds sum{0};
@@ -25,14 +31,62 @@ Seconds sum_of_gaps(const StepSamples& step, Gaps gaps) {
   return sum;
 }
 
-/// Of the steps with kernels of a library, and of those without, what is left of each by gap. The host is
-/// slower than the device in some, which leaves more of those: the lower quartile.
+/// A step whose kernels are launched one by one, each as soon as the host and the one before let it.
+Seconds eager_time(const StepSamples& step, const Gaps& gaps) {
+  Seconds end{0}, launched{0};
+  GapWalk walk(gaps);
+  for (const StepSample& k : step.kernels) {
+    launched += *gaps.dispatch;
+    end = std::max(end, launched) + walk.next(of_library(k.calls)) + k.exposed;
+  }
+  return end;
+}
+
+/// Gaps and the host's time for a launch that give a mode's steps the least mean |log(modelled / measured)|:
+/// steps of short kernels, and the first kernels of all, wait for the host, the others for what is before
+/// them. On ever finer grids, since such errors have edges on which slopes lead nowhere.
+Gaps eager_gaps(const std::vector<const StepSamples*>& steps) {
+  constexpr int points = 4;  // on each side of the middle
+  struct Axis {
+    double middle, reach;  // [s]
+    double at(int i) const { return std::max(0.0, middle + reach * i / points); }
+  };
+  Axis between{1.5e-6, 1.5e-6}, more{1.5e-6, 1.5e-6}, dispatch{12e-6, 12e-6};
+  Gaps best;
+  double least = std::numeric_limits<double>::infinity();
+  for (int level = 0; level < 6; ++level) {
+    for (int b = -points; b <= points; ++b) {
+      for (int m = -points; m <= points; ++m) {
+        for (int d = -points; d <= points; ++d) {
+          const Seconds gap{between.at(b)};
+          const Gaps gaps{gap, gap + Seconds{more.at(m)}, Seconds{dispatch.at(d)}};
+          double error = 0;
+          for (const StepSamples* s : steps) error += std::abs(std::log(eager_time(*s, gaps) / s->untraced));
+          if (error >= least) continue;
+          least = error;
+          best = gaps;
+        }
+      }
+    }
+    between = {best.between.count(), between.reach / 3};
+    more = {(best.at_library - best.between).count(), more.reach / 3};
+    dispatch = {best.dispatch->count(), dispatch.reach / 3};
+  }
+  return best;
+}
+
+/// Of the steps with kernels of a library, and of those without, what is left of each by gap. What delays
+/// some leaves more of those: the lower quartile.
 std::map<LaunchMode, Gaps> gaps_of(const std::vector<StepSamples>& steps) {
   std::map<LaunchMode, std::vector<const StepSamples*>> by_mode;
   for (const StepSamples& step : steps)
-    if (step.untraced < shortest_limited) by_mode[step.mode].push_back(&step);
+    if (!limited(step)) by_mode[step.mode].push_back(&step);
   std::map<LaunchMode, Gaps> gaps;
   for (const auto& [mode, of_mode] : by_mode) {
+    if (!recorded(mode)) {
+      gaps[mode] = eager_gaps(of_mode);
+      continue;
+    }
     std::optional<Seconds> between;
     const auto gap_of = [&](bool with_library) -> std::optional<Seconds> {
       std::vector<double> each;
@@ -99,7 +153,7 @@ bool multiplies(const StepSample& kernel) {
 double stretch_of(const StepSamples& step, Gaps gaps) {
   Seconds multiplying{0};
   for (const StepSample& k : step.kernels) multiplying += multiplies(k) ? k.exposed : Seconds{0};
-  if (step.untraced < shortest_limited || multiplying <= Seconds{0}) return 1;
+  if (!limited(step) || multiplying <= Seconds{0}) return 1;
   const Seconds others = exposed(step) - multiplying + sum_of_gaps(step, gaps);
   return std::clamp((step.untraced - others) / multiplying, 0.9, 1.25);
 }

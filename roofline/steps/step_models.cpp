@@ -29,9 +29,11 @@ KernelPrediction StepModels::predict(const StepCall& call, const Device& device,
 }
 
 Gaps StepModels::gaps(LaunchMode mode, const Device& device) const {
-  if (const auto it = gaps_.find(mode); it != gaps_.end()) return it->second;
   const Seconds gap = overlaps(mode) ? Seconds{0} : device.launch.value;
-  return {gap, gap};
+  const auto it = gaps_.find(mode);
+  Gaps gaps = it != gaps_.end() ? it->second : Gaps{gap, gap};
+  if (!gaps.dispatch) gaps.dispatch = recorded(mode) ? Seconds{0} : device.host_dispatch.value;
+  return gaps;
 }
 
 }  // namespace inferometer

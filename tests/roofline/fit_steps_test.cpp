@@ -52,6 +52,39 @@ TEST(FitSteps, WhereOnlyOneKindWasMeasuredItSpeaksForBoth) {
   EXPECT_EQ(many.between, many.at_library);
 }
 
+/// Kernels that are launched eagerly: the host reaches each a while after the one before.
+StepSamples launched(std::int64_t rows, Seconds each, const Gaps& gaps) {
+  StepSamples s = step(LaunchMode::eager_overlap, rows, Seconds{0});
+  Seconds end{0}, host{0};
+  GapWalk walk(gaps);
+  for (StepSample& k : s.kernels) {
+    k.exposed = each;
+    host += *gaps.dispatch;
+    end = std::max(end, host) + walk.next(rows > 64 && std::holds_alternative<Gemm>(k.calls[0].call)) + each;
+  }
+  s.untraced = end;
+  return s;
+}
+
+TEST(FitSteps, TellsALateHostFromGapsOfTheDevice) {
+  const Device gpu = chosen_gpu(Seconds{0});
+  for (const double dispatch : {3.0, 12.0}) {
+    const Gaps is{
+        .between = Seconds{0.2e-6}, .at_library = Seconds{1e-6}, .dispatch = Seconds{dispatch * 1e-6}};
+    std::vector<StepSamples> steps;
+    for (const std::int64_t rows : {8, 128}) {
+      for (const double us : {2.0, 7.0, 11.0, 20.0, 45.0})
+        steps.push_back(launched(rows, Seconds{us * 1e-6}, is));
+    }
+    const Gaps found = fit_steps(steps, gpu).gaps().at(LaunchMode::eager_overlap);
+    EXPECT_NEAR(found.dispatch->count() * 1e6, dispatch, 0.2);
+    EXPECT_NEAR(found.between.count() * 1e6, 0.2, 0.1) << dispatch;
+    EXPECT_NEAR(found.at_library.count() * 1e6, 1, 0.1) << dispatch;
+  }
+  EXPECT_FALSE(
+      fit_steps({step(LaunchMode::graph, 8, Seconds{0})}, gpu).gaps().at(LaunchMode::graph).dispatch);
+}
+
 TEST(FitSteps, WhatTheFirstLayerTakesLongerIsNotFitted) {
   const auto time_with = [](double first) {
     std::vector<StepSamples> steps;
@@ -87,6 +120,10 @@ TEST(FitSteps, AStretchIsWhatGapsDoNotExplain) {
   EXPECT_NEAR(stretch_of(s, gaps), 1, 1e-9);
   s.untraced += Seconds{0.05 * 4000e-6};
   EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9) << "the products alone";
+  s.clock = 0.85;
+  EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9);
+  s.clock = 0.99;
+  EXPECT_EQ(stretch_of(s, gaps), 1) << "no power limit made it longer";
 }
 
 }  // namespace

@@ -194,11 +194,19 @@ TEST(MeasureSteps, WhatWasMeasuredReadsBackToTheSame) {
   CountingBackend backend;
   ASSERT_TRUE(measure_steps(*g, backend, 2, [](const std::string&, double) {}));
   g->facts["date"] = "2026-11-27 \"noon\"";
+  g->runs[0].steps[0].measured->clock = 0.8525;
   const std::string text = print_grid(*g);
   const auto again = read(text);
   ASSERT_TRUE(again) << to_string(again.error());
   EXPECT_EQ(print_grid(*again), text);
   EXPECT_EQ(again->facts, g->facts);
+  EXPECT_EQ(again->runs[0].steps[0].measured->clock, 0.8525);
+  EXPECT_FALSE(again->runs[1].steps[0].measured->clock) << "what the backend does not tell";
+  std::string wrong = text;
+  wrong.replace(wrong.find("clock: 0.8525"), 13, "clock: 1.2");
+  const auto refused = read(wrong);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(to_string(refused.error()).find("clock"), std::string::npos);
   EXPECT_EQ(again->runs[0].steps[0].measured->kernels.size(), g->runs[0].steps[0].measured->kernels.size());
 }
 
@@ -212,10 +220,10 @@ TEST(JudgeSteps, AFitToStepsExplainsThem) {
   Calibration calibration;
   calibration.level = Level::residual_corrected;
   calibration.kernels = std::make_shared<StepModels>(fit_steps(*samples, *load_device("unit-gpu", library)));
-  // Each of n kernels leaves 2 us, and each step 5: (2 n + 5) / n.
-  const double gap = calibration.kernels->gaps().at(LaunchMode::eager).between.count() * 1e6;
-  EXPECT_GT(gap, 2);
-  EXPECT_LT(gap, 2.4);
+  // Each kernel leaves 2 us, and each step 5, as if it had waited for the first launch.
+  const Gaps gaps = calibration.kernels->gaps().at(LaunchMode::eager);
+  EXPECT_NEAR(gaps.between.count() * 1e6, 2, 0.1);
+  EXPECT_NEAR(gaps.dispatch->count() * 1e6, 5, 0.2);
   const auto judged = judge_steps(*g, calibration);
   ASSERT_TRUE(judged) << to_string(judged.error());
   for (const JudgedStep& s : judged->steps) EXPECT_LT(std::abs(s.error()), 0.05) << s.step;

@@ -118,6 +118,30 @@ TEST(StepPredictor, CountsTheGapsAtALibrarysKernels) {
   }
 }
 
+/// What was fitted of the host goes before what the device file says of it.
+TEST(StepPredictor, LaunchesAsOftenAsTheHostWasFoundTo) {
+  Case c = on_a_gpu({.graphs = false, .overlap = true}, true);
+  const Structure structure = *compile(c.model(), c.plan);
+  const auto with = [](std::optional<Seconds> dispatch) {
+    Calibration calibration;
+    calibration.kernels = std::make_shared<StepModels>(
+        std::map<OperatorAndVariant, FittedModel>{},
+        std::map<LaunchMode, Gaps>{{LaunchMode::eager_overlap, {.dispatch = dispatch}}});
+    return calibration;
+  };
+  const Calibration slow = with(Seconds{30e-6}), unknown = with({});
+  Case on_slow = c;
+  c.cluster.device.host_dispatch.value = Seconds{1e-6};
+  on_slow.cluster.device.host_dispatch.value = Seconds{30e-6};
+  StepPredictor fitted(c, structure, slow), stated(on_slow, structure, unknown), fast(c, structure, unknown);
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Features f = drawn(mix(seed));
+    EXPECT_EQ(fitted.time(f), predict(c, structure, f, slow).timeline.end) << seed;
+    EXPECT_EQ(fitted.time(f), stated.time(f)) << seed;
+    EXPECT_GT(fitted.time(f), fast.time(f)) << seed;
+  }
+}
+
 /// Windows in turns, experts behind dense layers, latent attention, more layers; hosts that hardly, partly
 /// and always wait for the device.
 TEST(StepPredictor, EqualsTheEventRunForEveryFamily) {
