@@ -66,11 +66,10 @@ bool streams_int4(const AnyOperator& op) {
   return product != nullptr && product->w.dtype == DType::int4 && plain_product(op) &&
          product->in % few_int4_columns == 0;
 }
-/// Whether residual norm `i`, of rows as they come, lies between int4 products of few tokens, of which nothing else reads what it
+/// Whether residual norm `i` lies between int4 products of few tokens, of which nothing else reads what it
 /// leaves unscaled.
 bool normed_between(const Structure& s, std::size_t i) {
-  const auto* norm = std::get_if<AddRmsNorm>(&s.nodes[i].op);
-  return norm != nullptr && !norm->gathered && streams_int4(s.nodes[i - 1].op) &&
+  return std::holds_alternative<AddRmsNorm>(s.nodes[i].op) && streams_int4(s.nodes[i - 1].op) &&
          feeds_only(s, i) && i + 1 < s.nodes.size() && streams_int4(s.nodes[i + 1].op) &&
          feeds_only(s, i + 1);
 }

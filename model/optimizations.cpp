@@ -142,14 +142,14 @@ const std::array list{
                    return Edits{{"fusion.gate_up", "true"}};
                  },
                  &always},
-    Optimization{
-        "fused-residual-norm", "6.1 graph-level optimization (G1)",
-        "residual addition inside the norm behind it, the last one of the rows whose logits are wanted",
-        "saves a pass over the activations and a launch",
-        [](const Case&) {
-          return Edits{{"fusion.residual_norm", "true"}};
-        },
-        &always},
+    Optimization{"fused-residual-norm", "6.1 graph-level optimization (G1)",
+                 "residual addition inside the norm behind it; the last one takes only the rows whose logits "
+                 "are wanted",
+                 "saves a pass over the activations and a launch",
+                 [](const Case&) {
+                   return Edits{{"fusion.residual_norm", "true"}};
+                 },
+                 &always},
     Optimization{
         "fused-residual-product", "6.1 operator fusion",
         "residual addition inside the product before it, but for products of int4 weights",
@@ -162,7 +162,7 @@ const std::array list{
     Optimization{"early-gather", "beside the survey",
                  "behind the last attention only rows whose logits are wanted are computed",
                  "saves prompts most of the last layer's products; in steps of one token a sequence all rows "
-                 "are wanted, and gathering them twice costs a launch",
+                 "are wanted, and gathering them costs a launch, or two where the last norm would add",
                  [](const Case&) {
                    return Edits{{"fusion.early_gather", "true"}};
                  },

@@ -32,7 +32,7 @@ Errors fuse_residual_product(Structure& s, const Architecture&, const Plan& plan
 Errors fuse_residual_norm(Structure& s, const Architecture&, const Plan& plan) {
   if (!plan.fusion.residual_norm) return {};
   std::vector<StructureNode> kept;
-  // Whether an addition is `back` nodes from the end, and what it makes is read next by what follows it.
+  // Whether the node `back` places from the end is an addition whose sum `reader` reads.
   const auto added = [&](std::size_t back, const StructureNode& reader) {
     if (kept.size() < back) return false;
     const StructureNode& node = kept[kept.size() - back];

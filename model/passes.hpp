@@ -33,7 +33,9 @@ inline constexpr std::array passes{
          "a residual addition joins the product before it, unless its weights are int4 "
          "(fusion.residual_product)",
          &fuse_residual_product},
-    Pass{"fuse_residual_norm", "a residual addition joins the norm that reads it (fusion.residual_norm)",
+    Pass{"fuse_residual_norm",
+         "a residual addition joins the norm that reads it, also through the gathering of rows "
+         "(fusion.residual_norm)",
          &fuse_residual_norm},
     Pass{"quantize_inputs",
          "a quantise node before each product that wants one, shared by products of one input",

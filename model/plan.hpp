@@ -85,7 +85,8 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.qkv", plan.fusion.qkv, "query, key and value projections as one product");
   visit("fusion.gate_up", plan.fusion.gate_up, "gate and up projections as one product");
   visit("fusion.residual_norm", plan.fusion.residual_norm,
-        "residual addition inside the norm that follows it");
+        "residual addition inside the norm that follows it, of the last one for the rows whose logits are "
+        "wanted");
   visit("fusion.residual_product", plan.fusion.residual_product,
         "residual addition inside the product before it, but for products of int4 weights");
   visit("fusion.rope_kv", plan.fusion.rope_kv, "rotary embedding and cache write in one kernel");

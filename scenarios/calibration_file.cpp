@@ -191,6 +191,8 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
       if (auto of = gaps->maybe_mapping(spelling)) {
         calibration.gaps[mode] = {of->required<Seconds>("between"), of->required<Seconds>("at_library"),
                                   of->maybe<Seconds>("dispatch")};
+        if (recorded(mode) && calibration.gaps[mode].dispatch)
+          of->error("dispatch", "the host launches no kernel of a recorded graph");
         of->reject_unknown_keys();
       }
     }

@@ -21,8 +21,9 @@ Result<Nanoseconds> warm_up(StepTimer& timer, const Step& step) {
   for (int run = 0;; ++run) {
     const Result<Nanoseconds> time = timer.time(step);
     if (!time) return time;
+    if (run == 0) continue;  // libraries choose and load
     spent += seconds(*time);
-    if (run > 0 && (seconds(*time) <= long_step || spent >= settling)) return time;
+    if (seconds(*time) <= long_step || spent >= settling) return time;
   }
 }
 
@@ -45,7 +46,7 @@ Result<std::vector<Nanoseconds>> repeat(StepTimer& timer, const Step& step, Seco
 Result<MeasuredStep> measure_step(const GridStep& of, const Case& c, const Structure& structure,
                                   Backend& backend, StepTimer& timer, int traces) {
   const Step step = step_of(of, c);
-  constexpr Seconds least_of_long{0.1}, least_of_short{0.04};
+  constexpr Seconds least_of_long{0.1}, least_of_short{0.03};
   const Result<Nanoseconds> warm = warm_up(timer, step);
   if (!warm) return failure(warm.error());
   const std::unique_ptr<DeviceWatch> watch = backend.watch();

@@ -135,14 +135,14 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const Device& device = c.cluster.device;
   const bool gpu = device.kind == DeviceKind::gpu, overlap = c.plan.launch.overlap;
   const LaunchMode mode = launch_mode(!eager, overlap);
-  const Gaps between = gpu ? models_of(calibration).gaps(mode, device) : Gaps{};
-  const Seconds dispatch = between.dispatch.value_or(Seconds{0});
+  const Gaps of_mode = gpu ? models_of(calibration).gaps(mode, device) : Gaps{.dispatch = Seconds{0}};
+  const Seconds dispatch = *of_mode.dispatch;
   if (run.copy_beside) {
     prediction.copy = estimate(run.copy_beside, device, calibration);
     tasks.push_back(task_of(*prediction.copy, dispatch));  // it is launched first
   }
   const std::size_t copies = tasks.size();
-  GapWalk gaps(between);
+  GapWalk gaps(of_mode);
   prediction.gaps.resize(num_vertices(graph), Seconds{0});
   KernelTimes kernel_times(device, calibration);
   std::vector<Seconds> alone;                      // of kernels

@@ -130,7 +130,7 @@ struct Launch : NodeViews {
     return {};
   }
   Done operator()(const AddRmsNorm& o) const {
-    if (joins_product()) {
+    if (joins_product()) {  // a step of one token: the row that is wanted is the first
       return multiply({.kind = Prologue::Kind::add_norm,
                        .second = in(1).data,
                        .weight = halves(0),
@@ -146,7 +146,10 @@ struct Launch : NodeViews {
                              .width = o.width,
                              .eps = static_cast<float>(o.eps),
                              .rows = o.gathered ? c.inputs.logit_rows() : nullptr};
-    if (routes()) return norm_and_route(norm);
+    if (routes()) {
+      require(!o.gathered, "a norm of all rows before a router");
+      return norm_and_route(norm);
+    }
     norm.q = quantized();
     add_rms_norm(norm, c.queue);
     return {};

@@ -31,10 +31,9 @@ constexpr LaunchMode launch_mode(bool recorded, bool overlap) {
 /// before drains, nor is the one behind it: the gaps on both sides of it are of their own, and counted with
 /// it.
 struct Gaps {
-  Seconds between{0};     ///< other kernels
-  Seconds at_library{0};  ///< before and behind a library's kernel
-  std::optional<Seconds> dispatch =
-      {};  ///< that the host takes to launch a kernel eagerly; absent: not known
+  Seconds between{0};                    ///< other kernels
+  Seconds at_library{0};                 ///< before and behind a library's kernel
+  std::optional<Seconds> dispatch = {};  ///< the host's time for one eager launch; absent: not known
 };
 
 /// The gaps of kernels one after another, each counted with the kernel that it is before, and those behind a

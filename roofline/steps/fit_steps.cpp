@@ -1,6 +1,7 @@
 #include "roofline/steps/fit_steps.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -31,46 +32,74 @@ Seconds sum_of_gaps(const StepSamples& step, Gaps gaps) {
   return sum;
 }
 
-/// A step whose kernels are launched one by one, each as soon as the host and the one before let it.
-Seconds eager_time(const StepSamples& step, const Gaps& gaps) {
-  Seconds end{0}, launched{0};
-  GapWalk walk(gaps);
-  for (const StepSample& k : step.kernels) {
-    launched += *gaps.dispatch;
-    end = std::max(end, launched) + walk.next(of_library(k.calls)) + k.exposed;
+/// What its time depends on where its kernels are launched one by one.
+struct EagerStep {
+  struct Kernel {
+    Seconds exposed;
+    bool of_library;
+  };
+  Seconds untraced;
+  std::vector<Kernel> kernels;
+
+  explicit EagerStep(const StepSamples& step) : untraced(step.untraced) {
+    for (const StepSample& k : step.kernels) kernels.push_back({k.exposed, of_library(k.calls)});
   }
-  return end;
-}
+  /// Each kernel as soon as the host and the one before let it.
+  Seconds time(const Gaps& gaps) const {
+    Seconds end{0}, launched{0};
+    GapWalk walk(gaps);
+    for (const Kernel& k : kernels) {
+      launched += *gaps.dispatch;
+      end = std::max(end, launched) + walk.next(k.of_library) + k.exposed;
+    }
+    return end;
+  }
+};
 
 /// Gaps and the host's time for a launch that give a mode's steps the least mean |log(modelled / measured)|:
 /// steps of short kernels, and the first kernels of all, wait for the host, the others for what is before
-/// them. On ever finer grids, since such errors have edges on which slopes lead nowhere.
-Gaps eager_gaps(const std::vector<const StepSamples*>& steps) {
+/// them. On ever finer grids, since such errors have edges on which slopes lead nowhere; of points that say
+/// the same, the one whose gaps differ least.
+Gaps eager_gaps(const std::vector<const StepSamples*>& samples) {
+  std::vector<EagerStep> steps;
+  for (const StepSamples* s : samples) steps.emplace_back(*s);
   constexpr int points = 4;  // on each side of the middle
   struct Axis {
     double middle, reach;  // [s]
     double at(int i) const { return std::max(0.0, middle + reach * i / points); }
+    /// Whether that is one of the points farthest from the middle, but for zero.
+    bool outermost(double best) const {
+      return best > 0 && std::abs(best - middle) > reach * (points - 0.5) / points;
+    }
   };
   Axis between{1.5e-6, 1.5e-6}, more{1.5e-6, 1.5e-6}, dispatch{12e-6, 12e-6};
   Gaps best;
   double least = std::numeric_limits<double>::infinity();
-  for (int level = 0; level < 6; ++level) {
-    for (int b = -points; b <= points; ++b) {
+  constexpr int most_levels = 40;  // a host of half a millisecond a launch
+  constexpr double close = 0.05e-6;
+  for (int level = 0; level < most_levels && dispatch.reach > close; ++level) {
+    for (int b = points; b >= -points; --b) {
       for (int m = -points; m <= points; ++m) {
         for (int d = -points; d <= points; ++d) {
           const Seconds gap{between.at(b)};
           const Gaps gaps{gap, gap + Seconds{more.at(m)}, Seconds{dispatch.at(d)}};
           double error = 0;
-          for (const StepSamples* s : steps) error += std::abs(std::log(eager_time(*s, gaps) / s->untraced));
+          for (const EagerStep& s : steps) error += std::abs(std::log(s.time(gaps) / s.untraced));
           if (error >= least) continue;
           least = error;
           best = gaps;
         }
       }
     }
-    between = {best.between.count(), between.reach / 3};
-    more = {(best.at_library - best.between).count(), more.reach / 3};
-    dispatch = {best.dispatch->count(), dispatch.reach / 3};
+    const std::array axes{&between, &more, &dispatch};
+    const std::array at{best.between.count(), (best.at_library - best.between).count(),
+                        best.dispatch->count()};
+    bool beyond = false;  // whether what is looked for may lie outside
+    for (std::size_t i = 0; i < axes.size(); ++i) beyond |= axes[i]->outermost(at[i]);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      axes[i]->middle = at[i];
+      if (!beyond) axes[i]->reach /= 3;
+    }
   }
   return best;
 }
@@ -154,8 +183,9 @@ double stretch_of(const StepSamples& step, Gaps gaps) {
   Seconds multiplying{0};
   for (const StepSample& k : step.kernels) multiplying += multiplies(k) ? k.exposed : Seconds{0};
   if (!limited(step) || multiplying <= Seconds{0}) return 1;
-  const Seconds others = exposed(step) - multiplying + sum_of_gaps(step, gaps);
-  return std::clamp((step.untraced - others) / multiplying, 0.9, 1.25);
+  const Seconds at_top =
+      recorded(step.mode) ? exposed(step) + sum_of_gaps(step, gaps) : EagerStep(step).time(gaps);
+  return std::clamp(1 + (step.untraced - at_top) / multiplying, 0.9, 1.25);
 }
 
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device) {

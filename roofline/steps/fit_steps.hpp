@@ -33,9 +33,9 @@ bool multiplies(const StepSample& kernel);
 
 /// Fits models of kernels and of the gaps between them to executed steps. Of single tokens attended beside
 /// prompts, what the prompts' model leaves of both counts; other kernels that are two calls are left out. A
-/// gap is the lower quartile over a mode's steps at top clocks of what the kernels leave of a step, by kernel;
-/// where kernels are launched one by one, gaps and the host's time for a launch are those that give the steps'
-/// times best. Kernels that multiply are counted for as much longer as stretch_of() says.
+/// gap is the lower quartile over a mode's steps at top clocks of what the kernels leave of a step, by
+/// kernel; where kernels are launched one by one, gaps and the host's time for a launch are those that give
+/// the steps' times best. Kernels that multiply are counted for as much longer as stretch_of() says.
 ///
 /// requires  steps, each with kernels
 StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device);

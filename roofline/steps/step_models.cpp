@@ -32,7 +32,13 @@ Gaps StepModels::gaps(LaunchMode mode, const Device& device) const {
   const Seconds gap = overlaps(mode) ? Seconds{0} : device.launch.value;
   const auto it = gaps_.find(mode);
   Gaps gaps = it != gaps_.end() ? it->second : Gaps{gap, gap};
-  if (!gaps.dispatch) gaps.dispatch = recorded(mode) ? Seconds{0} : device.host_dispatch.value;
+  if (recorded(mode)) {
+    gaps.dispatch = Seconds{0};
+  } else if (!gaps.dispatch) {
+    const auto other = gaps_.find(mode == LaunchMode::eager ? LaunchMode::eager_overlap : LaunchMode::eager);
+    gaps.dispatch =
+        other != gaps_.end() && other->second.dispatch ? other->second.dispatch : device.host_dispatch.value;
+  }
   return gaps;
 }
 

@@ -28,7 +28,8 @@ class StepModels {
   KernelPrediction predict(const StepCall& call, const Device& device, Level level) const;
   /// The model that predict() asks; null where that is the generic one.
   const FittedModel* find(const StepCall& call) const;
-  /// As the device file says where they were not measured.
+  /// As the device file says where they were not measured; of the host's time for a launch, which is always
+  /// told, the other eager mode before that.
   Gaps gaps(LaunchMode mode, const Device& device) const;
 
   /// Whether they are of the kernels that execute steps here.

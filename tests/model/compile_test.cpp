@@ -57,6 +57,16 @@ TEST(Compile, FusionMergesProductsAndKeepsTheWork) {
   EXPECT_FALSE(count.contains(Role::q));
   EXPECT_FALSE(count.contains(Role::add));
   EXPECT_FALSE(count.contains(Role::gather)) << "the last norm has the rows that are wanted, and adds those";
+  for (const StructureNode& node : merged.nodes) {
+    const auto* norm = std::get_if<AddRmsNorm>(&node.op);
+    if (norm == nullptr) continue;
+    EXPECT_EQ(norm->gathered, node.layer < 0) << node.name;
+    EXPECT_EQ(node.rows, norm->gathered ? Rows::logits : Rows::tokens);
+    ASSERT_EQ(node.reads.size(), 2U);
+    for (const View& read : node.reads)
+      EXPECT_EQ(merged.buffers[static_cast<std::size_t>(read.buffer)].rows, Rows::tokens);
+    EXPECT_EQ(merged.buffers[static_cast<std::size_t>(node.writes[1].buffer)].rows, node.rows);
+  }
   EXPECT_EQ(total_flops(plain, prefill(7)), total_flops(merged, prefill(7)) + Flops{6 * tiny_llama().hidden});
   EXPECT_EQ(weight_bytes(plain), weight_bytes(merged));
 }
@@ -74,6 +84,7 @@ TEST(Compile, ResidualsJoinTheProductsBeforeThem) {
       }
       const Structure joined = compiled(tiny_llama(), of);
       EXPECT_FALSE(roles(joined).contains(Role::add)) << "nothing is left for norms to add";
+      EXPECT_EQ(roles(joined).at(Role::gather), 1) << "nor for the last to gather";
       of.fusion.residual_product = false;
       // Norms add the one row that is wanted of the last sum, products all seven.
       EXPECT_EQ(total_flops(joined, prefill(7)), total_flops(compiled(tiny_llama(), of), prefill(7)) +

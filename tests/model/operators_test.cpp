@@ -88,6 +88,19 @@ TEST(Linear, CountsEachWeightFormat) {
   }
 }
 
+TEST(AddRmsNorm, TakesTheRowsThatAreWanted) {
+  const AddRmsNorm op{.tokens = 2, .width = 8, .gathered = true};
+  expect_formula_counts(op, 2);
+  EXPECT_EQ(compulsory_bytes(AnyOperator{op}).value, 4 * 2 * 8 * 2 + 8 * 2 + 2 * 4) << "rows' numbers too";
+  std::vector<double> residual(24);
+  for (std::size_t i = 0; i < 24; ++i) residual[i] = static_cast<double>(i / 8);
+  Arrays<double> y(2, std::vector<double>(16));
+  op.reference<double>({std::vector<double>(24, 1.0), residual, std::vector<double>(8, 1.0), {2, 0}}, y);
+  EXPECT_EQ(y[0][0], 3);
+  EXPECT_EQ(y[0][8], 1);
+  EXPECT_NEAR(y[1][15], 1, 1e-5);
+}
+
 TEST(ExpertLinear, CountsEachWeightFormat) {
   for (const DType w : {DType::bf16, DType::int8, DType::fp8, DType::int4, DType::mxfp4, DType::nvfp4}) {
     ExpertLinear op = ExpertLinear::example();

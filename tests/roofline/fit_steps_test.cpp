@@ -85,6 +85,48 @@ TEST(FitSteps, TellsALateHostFromGapsOfTheDevice) {
       fit_steps({step(LaunchMode::graph, 8, Seconds{0})}, gpu).gaps().at(LaunchMode::graph).dispatch);
 }
 
+TEST(FitSteps, GapsOfEagerStepsHaveNoUpperBound) {
+  const Gaps is{.between = Seconds{6e-6}, .at_library = Seconds{9e-6}, .dispatch = Seconds{60e-6}};
+  std::vector<StepSamples> steps;
+  for (const std::int64_t rows : {8, 128}) {
+    for (const double us : {2.0, 40.0, 60.0, 90.0}) steps.push_back(launched(rows, Seconds{us * 1e-6}, is));
+  }
+  const Gaps found = fit_steps(steps, chosen_gpu(Seconds{0})).gaps().at(LaunchMode::eager_overlap);
+  EXPECT_NEAR(found.dispatch->count() * 1e6, 60, 0.5);
+  EXPECT_NEAR(found.between.count() * 1e6, 6, 0.5);
+  EXPECT_NEAR(found.at_library.count() * 1e6, 9, 0.5);
+}
+
+TEST(FitSteps, StepsOfALibrarysKernelsTellTheirGaps) {
+  std::vector<StepSamples> steps;
+  for (const int kernels : {6, 20, 60}) {
+    StepSamples s{.mode = LaunchMode::eager};
+    for (int k = 0; k < kernels; ++k)
+      s.kernels.push_back({.calls = {product(128)}, .exposed = Seconds{20e-6}});
+    s.untraced = Seconds{3e-6 + kernels * 20.8e-6};  // the first waits for the host
+    steps.push_back(std::move(s));
+  }
+  const Gaps found = fit_steps(steps, chosen_gpu(Seconds{0})).gaps().at(LaunchMode::eager);
+  EXPECT_NEAR(found.at_library.count() * 1e6, 0.8, 0.1);
+}
+
+TEST(FitSteps, StepsAtTheirPowerLimitSayNothingOfGaps) {
+  const Gaps is{.between = Seconds{0.2e-6}, .at_library = Seconds{1e-6}, .dispatch = Seconds{4e-6}};
+  const auto found_with = [&](double clock) {
+    std::vector<StepSamples> steps;
+    for (const double us : {2.0, 7.0, 20.0}) steps.push_back(launched(8, Seconds{us * 1e-6}, is));
+    for (int n = 0; n < 5; ++n) {
+      StepSamples slow = launched(128, Seconds{500e-6}, is);
+      slow.untraced *= 1.2;
+      slow.clock = clock;
+      steps.push_back(std::move(slow));
+    }
+    return fit_steps(steps, chosen_gpu(Seconds{0})).gaps().at(LaunchMode::eager_overlap).at_library;
+  };
+  EXPECT_LT(found_with(0.8), Seconds{2e-6});
+  EXPECT_GT(found_with(1.0), Seconds{5e-6}) << "clocks do not explain them";
+}
+
 TEST(FitSteps, WhatTheFirstLayerTakesLongerIsNotFitted) {
   const auto time_with = [](double first) {
     std::vector<StepSamples> steps;
@@ -124,6 +166,11 @@ TEST(FitSteps, AStretchIsWhatGapsDoNotExplain) {
   EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9);
   s.clock = 0.99;
   EXPECT_EQ(stretch_of(s, gaps), 1) << "no power limit made it longer";
+  // A host that takes 0.2 ms for a launch explains as much of an eager step: the first waits for it.
+  s.mode = LaunchMode::eager_overlap;
+  s.clock = 0.85;
+  const Gaps slow_host{.between = gaps.between, .at_library = gaps.at_library, .dispatch = Seconds{0.2e-3}};
+  EXPECT_NEAR(stretch_of(s, slow_host), 1, 1e-9);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "model/seeded.hpp"
 #include "roofline/fitting/fit_model.hpp"
+#include "roofline/steps/step_models.hpp"
 
 namespace inferometer {
 namespace {
@@ -29,10 +30,14 @@ std::vector<Sample> some_samples() {
 }
 
 const KernelCalibration& example() {
-  static const KernelCalibration fitted{.device = "round",
-                                        .date = "2026-11-27",
-                                        .sources = {{"a \"b\".csv", "0123456789abcdef", 20}},
-                                        .models = fit_kernels(some_samples())};
+  static const KernelCalibration fitted{
+      .device = "round",
+      .date = "2026-11-27",
+      .sources = {{"a \"b\".csv", "0123456789abcdef", 20}},
+      .gaps = {{LaunchMode::eager, {Seconds{1.5e-6}, Seconds{2e-6}, Seconds{7.25e-6}}},
+               {LaunchMode::eager_overlap, {Seconds{0.1e-6}, Seconds{1e-6}}},
+               {LaunchMode::graph, {Seconds{0.3e-6}, Seconds{0.4e-6}}}},
+      .models = fit_kernels(some_samples())};
   return fitted;
 }
 
@@ -58,6 +63,14 @@ TEST(CalibrationFile, PredictsTheSameWhenReadBack) {
   const OperatorAndVariant key{"gemm", "bf16"};
   ASSERT_TRUE(read->models.at(key).residual.on());
   EXPECT_EQ(read->models.at(key).rows, 20U);
+  ASSERT_EQ(read->gaps.size(), 3U);
+  const Gaps eager = read->gaps.at(LaunchMode::eager), overlap = read->gaps.at(LaunchMode::eager_overlap);
+  EXPECT_NEAR(eager.dispatch->count(), 7.25e-6, 1e-15);
+  EXPECT_NEAR(eager.at_library.count(), 2e-6, 1e-15);
+  EXPECT_FALSE(overlap.dispatch) << "files from before it was measured";
+  const StepModels models({}, read->gaps);
+  EXPECT_EQ(models.gaps(LaunchMode::eager_overlap, Device{}).dispatch, eager.dispatch) << "the same host";
+  EXPECT_EQ(models.gaps(LaunchMode::graph, Device{}).dispatch, Seconds{0});
   for (const Level level : {Level::calibrated, Level::residual_corrected}) {
     for (const std::int64_t n : {512, 2000, 7000, 50000}) {
       const Gemm call{.m = 48, .n = n, .k = 4096};
@@ -85,6 +98,9 @@ TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
             std::string::npos);
   EXPECT_NE(told_with("mixed: [", "mixed: [-").find("two positive factors"), std::string::npos);
   EXPECT_NE(told_with("        - [", "        - [x, ").find("a list of 4 numbers"), std::string::npos);
+  EXPECT_NE(told_with("dispatch: 7.25 us", "dispatch: -7.25 us").find("dispatch"), std::string::npos);
+  EXPECT_NE(told_with("at_library: 0.4 us", "at_library: 0.4 us, dispatch: 1 us").find("recorded graph"),
+            std::string::npos);
   EXPECT_NE(told_with("noise: ", "noise: -").find("noise: must be positive"), std::string::npos);
   EXPECT_NE(told_with("models:", "models: [").find("c.yaml:"), std::string::npos);
 }

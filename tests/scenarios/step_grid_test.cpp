@@ -128,7 +128,7 @@ TEST(StepGrid, WhatIsJudgedHasOtherSizesThanWhatIsFitted) {
 }
 
 /// Node i takes i + 1 us, or each takes 3, with 2 us before it; a step 5 us more.
-class CountingBackend final : public Backend {
+class CountingBackend : public Backend {
  public:
   explicit CountingBackend(bool alike = false) : alike_(alike) {}
   std::string name() const override { return "counting"; }
@@ -186,6 +186,54 @@ TEST(MeasureSteps, KeepsWhatCouldBeMeasuredAndTellsTheRest) {
   EXPECT_NEAR(m.kernels[3].exposed.count() * 1e6, 4, 1e-9);
   EXPECT_NEAR(m.kernels[3].gap.count() * 1e6, 2, 1e-9);
   EXPECT_EQ(run.memory_used->weights, Bytes{100});
+}
+
+/// Long steps, the first much longer, on a device that runs at 0.8 of its top clock.
+class SettlingBackend final : public CountingBackend {
+ public:
+  struct Seen {
+    int steps = 0, before = -1, watched = 0, ends = 0;  ///< before: steps that had run when it was watched
+  };
+  Seen seen;
+  std::unique_ptr<DeviceWatch> watch() override {
+    struct Watch final : DeviceWatch {
+      explicit Watch(SettlingBackend& b) : backend(b) {}
+      void begin() override { backend.seen.before = backend.seen.steps; }
+      void end() override {
+        backend.seen.watched = backend.seen.steps - backend.seen.before;
+        ++backend.seen.ends;
+      }
+      RunConditions conditions() const override {
+        return {.mean_sm_clock = Hertz{1584e6}, .top_sm_clock = Hertz{1980e6}};
+      }
+      SettlingBackend& backend;
+    };
+    return std::make_unique<Watch>(*this);
+  }
+  std::unique_ptr<StepTimer> timer() override {
+    struct Timer final : StepTimer {
+      explicit Timer(SettlingBackend& b) : backend(b) {}
+      Result<Nanoseconds> time(const Step&) override {
+        return ++backend.seen.steps == 1 ? Nanoseconds{500'000'000} : Nanoseconds{5'000'000};
+      }
+      SettlingBackend& backend;
+    };
+    return std::make_unique<Timer>(*this);
+  }
+};
+
+TEST(MeasureSteps, ClocksAreReadWhenLongStepsHaveMadeThemSettle) {
+  auto g = read("plans: {p: {}}\nruns:\n  - {model: tiny, plans: [p], formats: [none], steps: [1x1+9]}");
+  ASSERT_TRUE(g) << to_string(g.error());
+  SettlingBackend backend;
+  ASSERT_TRUE(measure_steps(*g, backend, 2, [](const std::string&, double) {}));
+  const MeasuredStep& m = g->runs[0].steps[0].measured.value();
+  EXPECT_EQ(backend.seen.before, 1 + 20) << "the first run, which is no measure of time, and 0.1 s";
+  EXPECT_EQ(backend.seen.watched, 20);
+  EXPECT_EQ(backend.seen.ends, 1);
+  EXPECT_EQ(m.runs, 20);
+  EXPECT_EQ(m.median, Seconds{5e-3});
+  EXPECT_DOUBLE_EQ(m.clock.value(), 0.8);
 }
 
 TEST(MeasureSteps, WhatWasMeasuredReadsBackToTheSame) {

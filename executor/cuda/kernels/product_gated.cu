@@ -118,8 +118,8 @@ struct Held {
   }
 };
 
-/// Of two bf16, the first in the lower half.
-__device__ __forceinline__ float2 both(unsigned two) {
+/// Two bf16 in one register, the first in its lower half.
+__device__ __forceinline__ float2 unpack(unsigned two) {
   return {__uint_as_float(two << 16), __uint_as_float(two & 0xffff0000U)};
 }
 /// Columns 8 j to 8 j + 7 of the warp's 16 tokens.
@@ -130,7 +130,7 @@ __device__ __forceinline__ void make(Made& made, const Held<H>& held, int j, flo
   asm volatile("" : "+r"(row));  // addresses of all columns, kept, would take the registers of sums
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    const float2 gate = both(held.gates[2 * j + h]), up = both(held.ups[2 * j + h]);
+    const float2 gate = unpack(held.gates[2 * j + h]), up = unpack(held.ups[2 * j + h]);
     const float low = gate_silu(gate.x, up.x), high = gate_silu(gate.y, up.y);
     const int byte = (8 * j + lane % 4 * 2) * static_cast<int>(sizeof(Element));
     unsigned char* to = made.row[row + 8 * h] + ((byte / 16 ^ row) * 16 + byte % 16);
@@ -189,6 +189,8 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
     take_registers<232>();
     wait_for_earlier();
     Made& made = shared.made[threadIdx.x / 32];
+    float scale = 1;
+    if constexpr (of_fp8<Product>) scale = *a.x_scale * *a.w_scale;
     const float factor = sizeof(Element) == 1 ? factor_of(epilogue.y_scale) : 0;
     const auto store_made = [&] {
       const auto [token, row] = turns.place_before();
@@ -219,7 +221,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
         }
         products_commit();
       };
-      // The stage before this one's, when its products are done.
+      // Frees the stage that was used one step earlier: its products are done.
       const auto release_last = [&] {
         const int last = place.stage == 0 ? depth<H> - 1 : place.stage - 1;
         if (tells) arrive_at(empty + last * sizeof(std::uint64_t));
@@ -247,8 +249,6 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
       products_wait<0>();
       release_last();
       pin(d);
-      float scale = 1;
-      if constexpr (of_fp8<Product>) scale = *a.x_scale * *a.w_scale;
       held.take(d, scale);
     } while (turns.next());
 #pragma unroll
