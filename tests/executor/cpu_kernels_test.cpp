@@ -49,50 +49,32 @@ TEST_P(CpuKernels, RmsNormOfRowsAndOfHeads) {
   }
 }
 
-TEST_P(CpuKernels, AddRmsNormWritesTheSumAndItsNorm) {
+TEST_P(CpuKernels, AddRmsNormWritesTheSumAndItsNormOfAllOrSomeRows) {
   for (const auto& [tokens, width] : sizes) {
-    Matrix x = Matrix::random(dtype, tokens, width, 1), r = Matrix::random(dtype, tokens, width, 2, 3.0F, 0);
-    Matrix w = Matrix::random(dtype, 1, width, 3), sum{dtype, tokens, width}, y{dtype, tokens, width, 1};
-    k.add_rms_norm({.x = x.in(),
-                    .residual = r.in(),
-                    .w = w.data(),
-                    .sum = sum.out(),
-                    .y = y.out(),
-                    .dtype = dtype,
-                    .tokens = tokens,
-                    .width = width,
-                    .eps = 1e-6F});
-    const AddRmsNorm op{.tokens = tokens, .width = width};
-    const auto expected = reference(op, {x.values(), r.values(), w.values()});
-    EXPECT_LE(distance(sum.values(), expected[0]), tolerance(dtype));
-    EXPECT_LE(distance(y.values(), expected[1]), 2 * tolerance(dtype)) << "rounded twice";
-    EXPECT_TRUE(sum.gaps_untouched() && y.gaps_untouched());
-  }
-}
-
-TEST_P(CpuKernels, AddRmsNormGathersRows) {
-  for (const auto& [tokens, width] : sizes) {
-    const std::int64_t many = 2 * tokens + 3;
-    Matrix x = Matrix::random(dtype, many, width, 1), r = Matrix::random(dtype, many, width, 2, 3.0F, 0);
-    Matrix w = Matrix::random(dtype, 1, width, 3), sum{dtype, tokens, width}, y{dtype, tokens, width, 1};
-    std::vector<std::int32_t> rows;
-    for (std::int64_t t = 0; t < tokens; ++t) rows.push_back(static_cast<std::int32_t>((7 * t + 5) % many));
-    k.add_rms_norm({.x = x.in(),
-                    .residual = r.in(),
-                    .w = w.data(),
-                    .sum = sum.out(),
-                    .y = y.out(),
-                    .dtype = dtype,
-                    .tokens = tokens,
-                    .width = width,
-                    .eps = 1e-6F,
-                    .rows = rows.data()});
-    const AddRmsNorm op{.tokens = tokens, .width = width, .gathered = true};
-    const auto expected =
-        reference(op, {x.values(), r.values(), w.values(), std::vector<double>(rows.begin(), rows.end())});
-    EXPECT_LE(distance(sum.values(), expected[0]), tolerance(dtype));
-    EXPECT_LE(distance(y.values(), expected[1]), 2 * tolerance(dtype)) << "rounded twice";
-    EXPECT_TRUE(sum.gaps_untouched() && y.gaps_untouched());
+    for (const bool gathered : {false, true}) {
+      const std::int64_t all = gathered ? 2 * tokens + 3 : tokens;
+      Matrix x = Matrix::random(dtype, all, width, 1), r = Matrix::random(dtype, all, width, 2, 3.0F, 0);
+      Matrix w = Matrix::random(dtype, 1, width, 3), sum{dtype, tokens, width}, y{dtype, tokens, width, 1};
+      std::vector<std::int32_t> rows;
+      for (std::int64_t t = 0; t < tokens; ++t) rows.push_back(static_cast<std::int32_t>((7 * t + 5) % all));
+      k.add_rms_norm({.x = x.in(),
+                      .residual = r.in(),
+                      .w = w.data(),
+                      .sum = sum.out(),
+                      .y = y.out(),
+                      .dtype = dtype,
+                      .tokens = tokens,
+                      .width = width,
+                      .eps = 1e-6F,
+                      .rows = gathered ? rows.data() : nullptr});
+      const AddRmsNorm op{.tokens = tokens, .width = width, .gathered = gathered};
+      Arrays<double> reads{x.values(), r.values(), w.values()};
+      if (gathered) reads.emplace_back(rows.begin(), rows.end());
+      const auto expected = reference(op, reads);
+      EXPECT_LE(distance(sum.values(), expected[0]), tolerance(dtype)) << gathered;
+      EXPECT_LE(distance(y.values(), expected[1]), 2 * tolerance(dtype)) << "rounded twice";
+      EXPECT_TRUE(sum.gaps_untouched() && y.gaps_untouched());
+    }
   }
 }
 
