@@ -61,17 +61,20 @@ std::int64_t most_gated(const Linear& product) {
   return product.in % few_int4_columns == 0 ? few_int4_tokens : 1;
 }
 
-bool streams_int4(const AnyOperator& op) {
+/// Tokens up to which a kernel for few of them multiplies and takes norms along; 0 where none does.
+std::int64_t most_streamed(const AnyOperator& op) {
   const auto* product = std::get_if<Linear>(&op);
-  return product != nullptr && product->w.dtype == DType::int4 && plain_product(op) &&
-         product->in % few_int4_columns == 0;
+  if (product == nullptr || !plain_product(op)) return 0;
+  if (product->w.dtype == DType::int4) return product->in % few_int4_columns == 0 ? few_int4_tokens : 0;
+  return product->w.dtype == DType::bf16 && product->in % few_columns == 0 ? few_tokens : 0;
 }
-/// Whether residual norm `i` lies between int4 products of few tokens, of which nothing else reads what it
-/// leaves unscaled.
-bool normed_between(const Structure& s, std::size_t i) {
-  return std::holds_alternative<AddRmsNorm>(s.nodes[i].op) && streams_int4(s.nodes[i - 1].op) &&
-         feeds_only(s, i) && i + 1 < s.nodes.size() && streams_int4(s.nodes[i + 1].op) &&
-         feeds_only(s, i + 1);
+/// Tokens up to which residual norm `i` runs in the product before it, behind which lies one of the same
+/// kernel that alone reads what the norm leaves unscaled.
+std::int64_t most_normed(const Structure& s, std::size_t i) {
+  if (!std::holds_alternative<AddRmsNorm>(s.nodes[i].op) || i + 1 >= s.nodes.size()) return 0;
+  const std::int64_t most = most_streamed(s.nodes[i - 1].op);
+  if (most != most_streamed(s.nodes[i + 1].op) || !feeds_only(s, i) || !feeds_only(s, i + 1)) return 0;
+  return most;
 }
 
 /// Whether node `i` chooses experts by the product, by the router's weights, of the rows of the norm before.
@@ -132,9 +135,9 @@ Errors join_kernels(Structure& s, const Architecture&, const Plan& plan) {
     if (plan.fusion.quantize && static_quantization(node.op) && (normed(before) || gated(before)) &&
         feeds_only(s, i))
       node.joins_up_to = any;
-    if (plan.fusion.norm_epilogue && normed_between(s, i)) {
+    if (const std::int64_t most = plan.fusion.norm_epilogue ? most_normed(s, i) : 0; most > 0) {
       node.joins_from = 2;
-      node.joins_up_to = few_int4_tokens;
+      node.joins_up_to = most;
     }
     if (plain_product(node.op) && feeds_only(s, i) && product_joins(s, i, plan)) node.joins_up_to = 1;
     if (plan.fusion.gated_epilogue && gated(node.op) && plain_product(before) && feeds_halves(s, i)) {

@@ -231,16 +231,16 @@ const std::array list{
                    return Edits{{"fusion.norm_product", "true"}};
                  },
                  &needs_gpu},
-    Optimization{"fused-norm-epilogue", "6.1 operator fusion",
-                 "steps of 2 to 32 tokens: a residual norm inside the int4 product before it",
-                 "saves a launch and a wait where weights are int4, nothing elsewhere; the product behind it "
-                 "scales its own outputs by what the rows' "
-                 "squares add "
-                 "up to",
-                 [](const Case&) {
-                   return Edits{{"fusion.residual_norm", "true"}, {"fusion.norm_epilogue", "true"}};
-                 },
-                 &needs_gpu},
+    Optimization{
+        "fused-norm-epilogue", "6.1 operator fusion",
+        "steps of 2 to 64 tokens (32 where weights are int4): a residual norm inside the product before it",
+        "saves a launch and a wait where weights are bf16 or int4, nothing elsewhere; the product behind it "
+        "scales its own outputs by what the rows' squares add up to; weights that were fetched during "
+        "the norm are waited for instead, so that little is gained with many tokens",
+        [](const Case&) {
+          return Edits{{"fusion.residual_norm", "true"}, {"fusion.norm_epilogue", "true"}};
+        },
+        &needs_gpu},
     Optimization{
         "fused-gated-product", "6.1 operator fusion",
         "steps of one token: the gated activation inside the product that reads it",

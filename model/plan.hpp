@@ -95,8 +95,8 @@ void fields(P& plan, Visit&& visit) {
   visit("fusion.norm_product", plan.fusion.norm_product,
         "steps of one token: a norm inside the one product that reads it");
   visit("fusion.norm_epilogue", plan.fusion.norm_epilogue,
-        "steps of 2 to 32 tokens: a residual norm inside the int4 product before it, whose rows the int4 "
-        "product behind it scales");
+        "steps of 2 to 64 tokens (32 where weights are int4): a residual norm inside the product before it, "
+        "whose rows the product behind it scales");
   visit("fusion.gated_product", plan.fusion.gated_product,
         "steps of one token: the gated activation inside the product that reads it");
   visit("fusion.gated_epilogue", plan.fusion.gated_epilogue,

@@ -162,15 +162,6 @@ Result<Constants> load_constants(const Structure& structure, const WeightReader*
       }
       if (packed) pack(spec, m, reinterpret_cast<const Bf16*>(staging.data()), constant);
     }
-    const bool copied = spec.format.dtype == DType::bf16 || spec.format.dtype == DType::fp8;
-    const std::int64_t row_bytes = size_of(spec.columns, spec.format.dtype).value;
-    if (gpu.hopper() && spec.matrices == 1 && spec.rows > 1 && copied && row_bytes % 16 == 0) {
-      const Result<CUtensorMap> map =
-          streamed_weights(constant.data, spec.rows, spec.columns,
-                           static_cast<std::int32_t>(row_bytes / spec.columns), gpu.processors);
-      if (!map) return failure(map.error());
-      constant.map = *map;
-    }
     if (gpu.hopper() && multiplied_by_experts(spec)) {
       const Result<CUtensorMap> map = map_experts(spec, constant.data);
       if (!map) return failure(map.error());

@@ -16,7 +16,7 @@ namespace inferometer::cuda {
 struct Constant {
   char* data = nullptr;
   char* scales = nullptr;          ///< fp8: f32 [matrices]
-  std::optional<CUtensorMap> map;  ///< of matrices whose rows hardware can copy
+  std::optional<CUtensorMap> map;  ///< of matrices of experts whose rows hardware can copy
 };
 
 /// requires an int4 weight

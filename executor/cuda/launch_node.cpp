@@ -115,8 +115,7 @@ struct Launch : NodeViews {
       require(prologue.kind == Prologue::Kind::none, "a product of several tokens as they are");
       if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, norms, int4_weight(w), c.queue);
       if (tokens > few_tokens) return gated_product(p, epilogue, c.queue);
-      require(w.map.has_value(), "a map of the weights of a streamed product");
-      return stream_product(p, epilogue, *w.map, c.queue);
+      return stream_product(p, epilogue, norms, c.queue);
     }
     if (fp8 && alone) {
       product_one_token_fp8(in_fp8(p), epilogue, c.queue);
@@ -199,21 +198,24 @@ struct Launch : NodeViews {
                     .residual_stride = o.residual ? buffer(node.reads.back()).columns : 0,
                     .x_scale = fp8 ? c.scales.scale(x.buffer) : nullptr,
                     .w_scale = fp8 ? reinterpret_cast<const float*>(constant(0).scales) : nullptr};
+    if (const NormIn in = norm_before(); in.squares != nullptr)
+      return stream_product(p, {}, {.out = {}, .in = in}, c.queue);
     const ProductLimits limits{.hopper = c.gpu.hopper(),
                                .aligned = reinterpret_cast<std::uintptr_t>(p.x) % 16 == 0};
     const ProductChoice choice = choose(shape_of(o, p.x_stride, p.y_stride), limits, c.tuning);
-    Done done = launch_product(p, choice, constant(0).map, c.products, c.queue);
+    Done done = launch_product(p, choice, c.products, c.queue);
     if (!done && choice.algorithm && o.residual)  // algorithms are timed without one
-      done = launch_product(p, {choice.kernel, std::nullopt}, constant(0).map, c.products, c.queue);
+      done = launch_product(p, {choice.kernel, std::nullopt}, c.products, c.queue);
     if (done || !choice.algorithm) return done;
     return failure(c.tuning.source + ": " + done.error().front().message + "; run `inferometer tune` again");
   }
-  /// A product of few tokens by int4 weights, with the residual norm that is joined behind it.
+  /// A product of few tokens with the residual norm that is joined behind it.
   Done product_and_norm(const Linear& o) const {
     const Launch norm{{c, joined[0], {}}};
     const In x = in(0), residual = norm.in(1);
     const Out sum = norm.out(0), y = norm.out(1);
     const Product p{.x = x.data,
+                    .w = constant(0).data,
                     .y = y.data,
                     .tokens = o.tokens,
                     .in = o.in,
@@ -227,7 +229,9 @@ struct Launch : NodeViews {
                       .sum_stride = sum.stride,
                       .squares = c.scratch.squares};
     require(norm_before().squares == nullptr, "a product between two norms, whose squares lie in one place");
-    return stream_int4_product(p, {}, {.out = out, .in = {}}, int4_weight(constant(0)), c.queue);
+    const Norms norms{.out = out, .in = {}};
+    if (o.w.dtype == DType::int4) return stream_int4_product(p, {}, norms, int4_weight(constant(0)), c.queue);
+    return stream_product(p, {}, norms, c.queue);
   }
   /// Where the norm before this product ran in the one before that, which left its rows to be scaled.
   NormIn norm_before() const {
@@ -236,7 +240,13 @@ struct Launch : NodeViews {
     const auto i = static_cast<std::size_t>(&node - all.data());
     const auto* norm = i > 0 ? std::get_if<AddRmsNorm>(&all[i - 1].op) : nullptr;
     if (norm == nullptr || kernel_of(c.structure, i - 1, c.pass.features).first == i - 1) return {};
-    return {.squares = c.scratch.squares, .eps = static_cast<float>(norm->eps)};
+    const auto& before = std::get<Linear>(c.pass.operators[i - 2]);
+    const std::int64_t parts = before.w.dtype == DType::int4
+                                   ? norm_parts(before.out)
+                                   : streamed_norm_parts(before.out, c.queue.processors);
+    return {.squares = c.scratch.squares,
+            .parts = static_cast<std::int32_t>(parts),
+            .eps = static_cast<float>(norm->eps)};
   }
   Int4Split int4_split() const { return {.partial = c.scratch.partial, .flags = c.scratch.flags}; }
   Done int4_product(const Linear& o) const {

@@ -31,36 +31,32 @@ Fp8Product in_fp8(const Product& p) {
           .out = static_cast<std::int32_t>(p.out)};
 }
 
-Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
-                                     std::int32_t element_bytes, int processors) {
-  return tensor_map({.data = w,
-                     .rows = rows,
-                     .columns = columns,
-                     .stride = columns,
-                     .box_rows = streamed_rows(rows, processors) / 2,
-                     .element_bytes = element_bytes});
-}
-
-Result<CUtensorMap> streamed_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
-                                    std::int64_t stride, std::int32_t element_bytes) {
-  return tensor_map({.data = x,
-                     .rows = tokens,
-                     .columns = columns,
-                     .stride = stride,
-                     .box_rows = static_cast<std::int32_t>(tokens),
-                     .element_bytes = element_bytes});
-}
-
-Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
-                    const Queue& queue) {
+Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Queue& queue) {
   static_assert(few_tokens <= most_streamed_tokens, "what is joined up to few tokens has a kernel");
   require(p.tokens <= most_streamed_tokens, "few tokens for a streamed product");
-  const Result<CUtensorMap> x = streamed_inputs(p.x, p.tokens, p.in, p.x_stride, p.fp8() ? 1 : 2);
+  require(norms.out.squares == nullptr || (!epilogue.gated && epilogue.residual == nullptr && !p.y_f32),
+          "a norm of plain sums");
+  const std::int32_t bytes = p.fp8() ? 1 : 2;
+  const std::int64_t rows = epilogue.gated ? 2 * p.out : p.out;
+  const Result<CUtensorMap> w = tensor_map({.data = p.w,
+                                            .rows = rows,
+                                            .columns = p.in,
+                                            .stride = p.in,
+                                            .box_rows = streamed_rows(rows, queue.processors) / 2,
+                                            .element_bytes = bytes});
+  if (!w) return failure(w.error());
+  const Result<CUtensorMap> x = tensor_map({.data = p.x,
+                                            .rows = p.tokens,
+                                            .columns = p.in,
+                                            .stride = p.x_stride,
+                                            .box_rows = static_cast<std::int32_t>(p.tokens),
+                                            .element_bytes = bytes});
   if (!x) return failure(x.error());
   if (p.fp8()) {
-    product_streamed(in_fp8(p), epilogue, {.w = w_map, .x = *x}, queue);
+    require(norms.out.squares == nullptr && norms.in.squares == nullptr, "norms of products in bf16");
+    product_streamed(in_fp8(p), epilogue, {.w = *w, .x = *x}, queue);
   } else {
-    product_streamed(in_bf16(p), epilogue, {.w = w_map, .x = *x}, queue);
+    product_streamed(in_bf16(p), epilogue, norms, {.w = *w, .x = *x}, queue);
   }
   return {};
 }
@@ -118,8 +114,7 @@ Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms
   return {};
 }
 
-Done launch_product(Product p, const ProductChoice& choice, const std::optional<CUtensorMap>& w_map,
-                    CublasLt& library, const Queue& queue) {
+Done launch_product(Product p, const ProductChoice& choice, CublasLt& library, const Queue& queue) {
   const Epilogue epilogue{.residual = static_cast<const std::uint16_t*>(p.residual),
                           .residual_stride = p.residual_stride};
   switch (choice.kernel) {
@@ -127,8 +122,7 @@ Done launch_product(Product p, const ProductChoice& choice, const std::optional<
       p.algorithm = choice.algorithm;
       return library.multiply(p, queue.stream);
     case ProductKernel::streamed:
-      require(w_map.has_value(), "a map of the weights of a streamed product");
-      return stream_product(p, epilogue, *w_map, queue);
+      return stream_product(p, epilogue, {}, queue);
     case ProductKernel::one_token:
       if (p.fp8()) {
         product_one_token_fp8(in_fp8(p), epilogue, queue);

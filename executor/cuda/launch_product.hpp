@@ -1,8 +1,6 @@
 #pragma once
 #include <cuda.h>
 
-#include <optional>
-
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/launch.hpp"
@@ -14,25 +12,16 @@ namespace inferometer::cuda {
 Bf16Product in_bf16(const Product& p);
 Fp8Product in_fp8(const Product& p);
 
-/// The map of W that product_streamed() reads by.   w [rows, columns], dense
-[[nodiscard]] Result<CUtensorMap> streamed_weights(const void* w, std::int64_t rows, std::int64_t columns,
-                                                   std::int32_t element_bytes, int processors);
-
-/// That of x.   x [tokens, columns], rows `stride` elements apart
-[[nodiscard]] Result<CUtensorMap> streamed_inputs(const void* x, std::int64_t tokens, std::int64_t columns,
-                                                  std::int64_t stride, std::int32_t element_bytes);
-
 /// That of x for product_int4_streamed(); columns a multiple of int4_streamed_columns
 [[nodiscard]] Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens,
                                                        std::int64_t columns, std::int64_t stride);
 
 /// y = x Wᵀ by the kernel of a choice, which fits.
-/// w_map: streamed_weights(); needed by streamed
-[[nodiscard]] Done launch_product(Product p, const ProductChoice& choice,
-                                  const std::optional<CUtensorMap>& w_map, CublasLt& library,
+[[nodiscard]] Done launch_product(Product p, const ProductChoice& choice, CublasLt& library,
                                   const Queue& queue);
 /// The same by our kernel for few tokens, with what it does with its sums.
-[[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const CUtensorMap& w_map,
+/// requires norms of bf16 only; where norms.out an empty epilogue
+[[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms,
                                   const Queue& queue);
 /// Of many tokens with the gated activation.   requires epilogue.gated; W [2 p.out, p.in]
 [[nodiscard]] Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queue);

@@ -4,9 +4,20 @@
 
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
+#include "executor/cuda/kernels/products.hpp"
 #include "model/decode_splits.hpp"
 
 namespace inferometer::cuda {
+namespace {
+
+/// Parts of squares, of few tokens, where a residual norm runs in the product by a matrix.
+std::int64_t norm_squares(const WeightSpec& w, const Gpu& gpu) {
+  if (w.format.dtype == DType::int4) return most_int4_streamed_tokens * norm_parts(w.rows);
+  if (w.format.dtype != DType::bf16) return 0;
+  return most_streamed_tokens * ((streamed_norm_parts(w.rows, gpu.processors) + 3) / 4 * 4);
+}
+
+}  // namespace
 
 Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gpu& gpu, Bytes naive_scores) {
   const std::int64_t kv_heads = c.model().kv_heads;
@@ -17,19 +28,17 @@ Result<Scratch> make_scratch(const Case& c, const Structure& structure, const Gp
   for (const std::int64_t b : c.plan.launch.batch_buckets) widest = std::max(widest, b);
   // Rows of logits are few unless a prompt is scored as a whole.
   const std::int64_t most_rows = std::max<std::int64_t>(widest, 1 << 16);
-  std::int64_t largest_int4 = 0, widest_int4 = 0;
+  std::int64_t largest_int4 = 0, most_squares = 0;
   for (const WeightSpec& w : structure.weights) {
-    if (w.format.dtype != DType::int4) continue;
-    largest_int4 = std::max(largest_int4, w.rows * w.columns);
-    widest_int4 = std::max(widest_int4, w.rows);
+    most_squares = std::max(most_squares, norm_squares(w, gpu));
+    if (w.format.dtype == DType::int4) largest_int4 = std::max(largest_int4, w.rows * w.columns);
   }
   Bytes total{0};
   const auto place = [&](std::int64_t bytes) { return place_part(total, Bytes{bytes}).value; };
   const std::int64_t flags = place(gpu.processors * 4), tickets = place(widest * kv_heads * 4),
                      largest = place(most_rows * 8), ended = place(most_rows * 4), zeroed = total.value,
                      partial = place(largest_int4 > 0 ? int4_partials(gpu.processors) * 4 : 0),
-                     squares = place(most_int4_streamed_tokens * norm_parts(widest_int4) * 4),
-                     unpacked = place(largest_int4 * 2),
+                     squares = place(most_squares * 4), unpacked = place(largest_int4 * 2),
                      decode = place(
                          decode_partials(std::max(parts, widest * kv_heads), 1, 1, c.model().head_dim) * 4),
                      scores = place(naive_scores.value);

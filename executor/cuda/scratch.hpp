@@ -12,7 +12,7 @@ struct Scratch {
   std::int64_t sequences = 0, logit_rows = 0;  ///< of the largest step that there is room for
   Bytes score_bytes{0};
   float* partial = nullptr;           ///< int4_partials() floats, where there are int4 weights
-  float* squares = nullptr;           ///< norm_parts() of the widest rows, of few tokens
+  float* squares = nullptr;           ///< parts of the squares of few tokens' rows
   std::uint16_t* unpacked = nullptr;  ///< the largest int4 matrix in bf16
   float* decode = nullptr;            ///< decode_partials() floats of the largest batch
   float* scores = nullptr;            ///< of naive attention

@@ -39,7 +39,6 @@ Result<TimedProduct> TimedProduct::of(const ProductShape& shape, const Gpu& gpu,
               .overlap = overlap && gpu.hopper()};
   if (const Done done = t.allocate(shape, copies_of(shape, gpu)); !done) return failure(done.error());
   t.fill(shape);
-  if (const Done done = t.map_weights(shape); !done) return failure(done.error());
   if (const Done done = checked(cudaStreamSynchronize(t.stream_.get()), "making operands"); !done)
     return failure(done.error());
   return t;
@@ -64,7 +63,7 @@ Done TimedProduct::allocate(const ProductShape& s, std::int64_t copies) {
   w_scale_ = reinterpret_cast<float*>(start + w_scale);
   x_ = start + x;
   halves_ = start + halves;
-  for (const std::int64_t at : w) copies_.push_back({.w = start + at, .map = std::nullopt});
+  for (const std::int64_t at : w) copies_.push_back(start + at);
   product_ = {.x = x_,
               .y = start + y,
               .tokens = s.tokens,
@@ -91,25 +90,13 @@ void TimedProduct::fill(const ProductShape& s) {
                         queue_);
   };
   make(x_, s.tokens, s.x_stride, x_scale_);
-  for (const Copy& copy : copies_) make(copy.w, s.out, s.in, w_scale_);
-}
-
-Done TimedProduct::map_weights(const ProductShape& s) {
-  if (!fits(ProductKernel::streamed, s, {.hopper = queue_.hopper})) return std::monostate{};
-  for (Copy& copy : copies_) {
-    const Result<CUtensorMap> map =
-        streamed_weights(copy.w, s.out, s.in, s.w == DType::fp8 ? 1 : 2, queue_.processors);
-    if (!map) return failure(map.error());
-    copy.map = *map;
-  }
-  return std::monostate{};
+  for (char* copy : copies_) make(copy, s.out, s.in, w_scale_);
 }
 
 Done TimedProduct::launch(const ProductChoice& choice) {
-  const Copy& copy = copies_[next_];
+  product_.w = copies_[next_];
   next_ = (next_ + 1) % copies_.size();
-  product_.w = copy.w;
-  return launch_product(product_, choice, copy.map, library_, queue_);
+  return launch_product(product_, choice, library_, queue_);
 }
 
 Result<Seconds> TimedProduct::time(const ProductChoice& choice, int launches) {

@@ -25,7 +25,6 @@ class TimedProduct {
   TimedProduct() = default;
   Done allocate(const ProductShape& shape, std::int64_t copies);
   void fill(const ProductShape& shape);
-  Done map_weights(const ProductShape& shape);
   Done launch(const ProductChoice& choice);
 
   CublasLt library_;
@@ -34,11 +33,7 @@ class TimedProduct {
   Queue queue_;
   DeviceBuffer memory_;
   Product product_;
-  struct Copy {
-    char* w = nullptr;
-    std::optional<CUtensorMap> map;
-  };
-  std::vector<Copy> copies_;
+  std::vector<char*> copies_;  ///< of the weights
   std::size_t next_ = 0;
   char *x_ = nullptr, *halves_ = nullptr;  ///< halves: what operands in e4m3 are made of
   float *x_scale_ = nullptr, *w_scale_ = nullptr;

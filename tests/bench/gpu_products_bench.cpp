@@ -42,20 +42,24 @@ Bf16Product few_tokens(const Shape3& s, const DeviceBuffer& x, const Bf16* w, co
           .out = static_cast<std::int32_t>(s.out)};
 }
 
-void multiply(Bench& b, const Shape3& s, const void* x, const void* w, void* y,
-              const float* x_scale = nullptr, const float* w_scale = nullptr) {
-  const Done done = b.products.multiply({.x = x,
-                                         .w = w,
-                                         .y = y,
-                                         .tokens = s.tokens,
-                                         .in = s.in,
-                                         .out = s.out,
-                                         .x_stride = s.in,
-                                         .y_stride = s.out,
-                                         .x_scale = x_scale,
-                                         .w_scale = w_scale},
-                                        b.queue.stream);
-  require(done.has_value(), "a product by cuBLASLt");
+Product product(const Shape3& s, const void* x, const void* w, void* y, const float* x_scale = nullptr,
+                const float* w_scale = nullptr) {
+  return {.x = x,
+          .w = w,
+          .y = y,
+          .tokens = s.tokens,
+          .in = s.in,
+          .out = s.out,
+          .x_stride = s.in,
+          .y_stride = s.out,
+          .x_scale = x_scale,
+          .w_scale = w_scale};
+}
+void multiply(Bench& b, const Product& p) {
+  require(b.products.multiply(p, b.queue.stream).has_value(), "a product by cuBLASLt");
+}
+void stream(Bench& b, const Product& p) {
+  require(stream_product(p, {}, {}, b.queue).has_value(), "a streamed product");
 }
 
 void bf16(benchmark::State& state, ProductKernel kernel) {
@@ -69,11 +73,9 @@ void bf16(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token(few, {}, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const StreamedMaps maps{*streamed_weights(w.data(), s.out, s.in, 2, b->queue.processors),
-                            *streamed_inputs(x.data(), s.tokens, s.in, s.in, 2)};
-    b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
+    b->time(state, work, [&] { stream(*b, product(s, x.data(), w.data(), y.data())); });
   } else {
-    b->time(state, work, [&] { multiply(*b, s, x.data(), w.data(), y.data()); });
+    b->time(state, work, [&] { multiply(*b, product(s, x.data(), w.data(), y.data())); });
   }
 }
 
@@ -107,11 +109,9 @@ void fp8(benchmark::State& state, ProductKernel kernel) {
   if (kernel == ProductKernel::one_token) {
     b->time(state, work, [&] { product_one_token_fp8(few, {}, b->queue); });
   } else if (kernel == ProductKernel::streamed) {
-    const StreamedMaps maps{*streamed_weights(w.q.data(), s.out, s.in, 1, b->queue.processors),
-                            *streamed_inputs(x.q.data(), s.tokens, s.in, s.in, 1)};
-    b->time(state, work, [&] { product_streamed(few, {}, maps, b->queue); });
+    b->time(state, work, [&] { stream(*b, product(s, few.x, few.w, few.y, few.x_scale, few.w_scale)); });
   } else {
-    b->time(state, work, [&] { multiply(*b, s, few.x, few.w, few.y, few.x_scale, few.w_scale); });
+    b->time(state, work, [&] { multiply(*b, product(s, few.x, few.w, few.y, few.x_scale, few.w_scale)); });
   }
 }
 
@@ -128,7 +128,7 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
   if (kernel == Int4Kernel::unpacked) {
     b->time(state, work, [&] {
       unpack_int4(as<Bf16>(wide), as<Int4Unit>(w), s.out, s.in, b->queue);
-      multiply(*b, s, x.data(), wide.data(), y.data());
+      multiply(*b, product(s, x.data(), wide.data(), y.data()));
     });
   } else if (kernel == Int4Kernel::one_token) {
     b->time(state, work, [&] { product_int4_one_token(few, as<Int4Unit>(w), {}, {}, b->queue); });

@@ -44,6 +44,20 @@ struct GpuFp8Products : OnGpu {
             .in = static_cast<std::int32_t>(in),
             .out = static_cast<std::int32_t>(out)};
   }
+  void stream(const Fp8Product& a, const Epilogue& epilogue) const {
+    EXPECT_TRUE(stream_product({.x = a.x,
+                                .w = a.w,
+                                .y = a.y,
+                                .tokens = a.tokens,
+                                .in = a.in,
+                                .out = a.out,
+                                .x_stride = a.x_stride,
+                                .y_stride = a.y_stride,
+                                .y_f32 = a.y_f32,
+                                .x_scale = a.x_scale,
+                                .w_scale = a.w_scale},
+                               epilogue, {}, queue));
+  }
   /// What `multiply` makes of a product, held to the right values in bf16 and in f32.
   template <class F>
   static void check(Fp8Product a, const std::vector<double>& right, F multiply) {
@@ -188,14 +202,9 @@ TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
     for (const std::int64_t tokens : {1, 3, 8, 13, 16, 31, 33, 40, 57, 64}) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
-      const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
-      ASSERT_TRUE(map_w && map_x);
-      const StreamedMaps maps{*map_w, *map_x};
       const auto right = expected(x.values(), w, tokens, in, out);
       for (int again = 0; again < 2; ++again) {
-        check(few(&x, w, tokens, in, out), right,
-              [&](const Fp8Product& a) { product_streamed(a, {}, maps, queue); });
+        check(few(&x, w, tokens, in, out), right, [&](const Fp8Product& a) { stream(a, {}); });
       }
     }
   }
@@ -208,15 +217,12 @@ TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
         std::pair{64, 4096}, std::pair{80, 11008}, std::pair{272, 14336}}) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(2 * out, in, 2, 0);
-      const auto map_w = streamed_weights(w.data(), 2 * out, in, 1, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
-      ASSERT_TRUE(map_w && map_x);
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
       const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
       Fp8Product a = few(&x, w, tokens, in, 2 * out);
       a.y = sums.out().data;
       a.y_stride = sums.out().stride;
-      product_streamed(a, {}, {*map_w, *map_x}, queue);
+      stream(a, {});
       const auto one_by_one = [&](Out to, const QuantizedOut& q) {
         const In gate = sums.in();
         gated({.gate = gate,
@@ -232,12 +238,12 @@ TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
       a.out = out;
       a.y = y.out().data;
       a.y_stride = y.out().stride;
-      product_streamed(a, {.gated = true}, {*map_w, *map_x}, queue);
+      stream(a, {.gated = true});
       EXPECT_EQ(distance(y.values(), right.values()), 0) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
       a.y = y_fp8.data();
       a.y_stride = y_fp8.stride();
-      product_streamed(a, {.gated = true, .y_scale = y_scale.data()}, {*map_w, *map_x}, queue);
+      stream(a, {.gated = true, .y_scale = y_scale.data()});
       EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y_fp8.gaps_untouched());
     }
@@ -344,14 +350,11 @@ TEST_F(GpuFp8Products, FewTokensEqualCublasLtOnWholeLayers) {
                                nullptr));
       a.y = y.out().data;
       a.y_stride = y.out().stride;
-      const auto map_w = streamed_weights(w.data(), out, in, 1, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.stride(), 1);
-      ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
         if (tokens == 1) {
           product_one_token_fp8(a, {}, queue);
         } else {
-          product_streamed(a, {}, {*map_w, *map_x}, queue);
+          stream(a, {});
         }
       }
       EXPECT_LE(distance(y.values(), right.values()), tolerance) << tokens << ": " << in << " x " << out;

@@ -46,6 +46,18 @@ struct GpuProducts : OnGpu {
             .in = static_cast<std::int32_t>(in),
             .out = static_cast<std::int32_t>(out)};
   }
+  void stream(const Bf16Product& a, const Epilogue& epilogue) const {
+    EXPECT_TRUE(stream_product({.x = a.x,
+                                .w = a.w,
+                                .y = a.y,
+                                .tokens = a.tokens,
+                                .in = a.in,
+                                .out = a.out,
+                                .x_stride = a.x_stride,
+                                .y_stride = a.y_stride,
+                                .y_f32 = a.y_f32},
+                               epilogue, {}, queue));
+  }
 };
 
 constexpr std::int64_t extents[][2] = {{64, 64},         {72, 200},   {256, 1},    {2048, 129},
@@ -164,17 +176,12 @@ TEST_F(GpuProducts, StreamedEqualsTheReference) {
       if (tokens * in * out > 200'000'000) continue;  // the reference takes its time
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(out, in, 2, 1.0F, 0), y{tokens, out};
       const auto right = expected(x, w, tokens, in, out);
-      const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
-      ASSERT_TRUE(map_w && map_x);
-      const StreamedMaps maps{*map_w, *map_x};
-      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {}, maps, queue);
+      stream(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {});
       EXPECT_LE(distance(y.values(), right), bf16_tolerance) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
       for (int again = 0; again < 2; ++again) {
-        const auto exact = f32(tokens, out, [&](float* to) {
-          product_streamed(few(x, w, to, out, true, tokens, in, out), {}, maps, queue);
-        });
+        const auto exact =
+            f32(tokens, out, [&](float* to) { stream(few(x, w, to, out, true, tokens, in, out), {}); });
         EXPECT_LE(distance(exact, right), 1e-5) << tokens << ": " << in << " x " << out;
       }
     }
@@ -187,24 +194,19 @@ TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   for (const auto& [in, out] : gated_extents) {
     for (const std::int64_t tokens : {2, 9, 33, 64}) {
       const Matrix x = Matrix::random(tokens, in, 1), w = Matrix::random(2 * out, in, 2, 1.0F, 0);
-      const auto map_w = streamed_weights(w.data(), 2 * out, in, 2, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
-      ASSERT_TRUE(map_w && map_x);
-      const StreamedMaps maps{*map_w, *map_x};
       const Matrix sums{tokens, 2 * out}, right{tokens, out}, y{tokens, out};
       const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
-      product_streamed(few(x, w, sums.out().data, sums.out().stride, false, tokens, in, 2 * out), {}, maps,
-                       queue);
+      stream(few(x, w, sums.out().data, sums.out().stride, false, tokens, in, 2 * out), {});
       const In gate = sums.in(), up{gate.data + out, gate.stride};
       gated_one_by_one(gate, up, out, right.out(), {}, tokens);
       gated_one_by_one(gate, up, out, {}, {right_fp8.data(), right_fp8.stride(), scale.data()}, tokens);
-      product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {.gated = true}, maps,
-                       queue);
-      // The same sums in the same order, whatever becomes of them: the same to the bit.
-      EXPECT_EQ(distance(y.values(), right.values()), 0) << tokens << ": " << in << " x " << out;
+      stream(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {.gated = true});
+      // Sums in another order, where plain tiles are shared: few are close enough to the middle of two values
+      // of bf16, or of e4m3, to be rounded apart.
+      EXPECT_LE(distance(y.values(), right.values()), 1e-3) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
-      product_streamed(few(x, w, y_fp8.data(), y_fp8.stride(), false, tokens, in, out),
-                       {.gated = true, .y_scale = scale.data()}, maps, queue);
+      stream(few(x, w, y_fp8.data(), y_fp8.stride(), false, tokens, in, out),
+             {.gated = true, .y_scale = scale.data()});
       EXPECT_EQ(distance(y_fp8.values(), right_fp8.values()), 0) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y_fp8.gaps_untouched());
     }
@@ -218,22 +220,19 @@ TEST_F(GpuProducts, GatedOfManyTokensEqualsPiecesOfFew) {
   for (const auto& [in, out] : {std::pair{64, 64}, std::pair{72, 200}, std::pair{2048, 1057}, std::pair{8, 7},
                                 std::pair{4096, 8192}, std::pair{4104, 14336}, std::pair{264, 12000}}) {
     const Matrix w = Matrix::random(2 * out, in, 2, 1.0F, 0);
-    const auto map_w = streamed_weights(w.data(), 2 * out, in, 2, gpu.processors);
-    ASSERT_TRUE(map_w);
     for (const std::int64_t tokens : {65, 128, 129, 200, 256, 300, 700, 4500}) {
       if (tokens * in * out > 20'000'000'000) continue;
       const Matrix x = Matrix::random(tokens, in, 1), right{tokens, out}, y{tokens, out};
       const Fp8Matrix right_fp8{tokens, out}, y_fp8{tokens, out};
       for (std::int64_t t = 0; t < tokens; t += most_streamed_tokens) {
         const std::int64_t count = std::min<std::int64_t>(most_streamed_tokens, tokens - t);
-        const auto map_x = streamed_inputs(x.data() + t * x.in().stride, count, in, x.in().stride, 2);
-        ASSERT_TRUE(map_x);
         Bf16Product piece =
             few(x, w, right.out().data + t * right.out().stride, right.out().stride, false, count, in, out);
-        product_streamed(piece, {.gated = true}, {*map_w, *map_x}, queue);
+        piece.x += t * x.in().stride;
+        stream(piece, {.gated = true});
         piece.y = right_fp8.data() + t * right_fp8.stride();
         piece.y_stride = right_fp8.stride();
-        product_streamed(piece, {.gated = true, .y_scale = scale.data()}, {*map_w, *map_x}, queue);
+        stream(piece, {.gated = true, .y_scale = scale.data()});
       }
       Product p{.x = x.data(),
                 .w = w.data(),
@@ -274,12 +273,8 @@ TEST_F(GpuProducts, StreamedEqualsCublasLtOnWholeLayers) {
                                 .x_stride = x.in().stride,
                                 .y_stride = right.out().stride},
                                nullptr));
-      const auto map_w = streamed_weights(w.data(), out, in, 2, gpu.processors);
-      const auto map_x = streamed_inputs(x.data(), tokens, in, x.in().stride, 2);
-      ASSERT_TRUE(map_w && map_x);
       for (int again = 0; again < 5; ++again) {
-        product_streamed(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {},
-                         {*map_w, *map_x}, queue);
+        stream(few(x, w, y.out().data, y.out().stride, false, tokens, in, out), {});
       }
       EXPECT_LE(distance(y.values(), right.values()), bf16_tolerance) << tokens << ": " << in << " x " << out;
     }
@@ -320,8 +315,6 @@ TEST_F(GpuProducts, AddAResidual) {
       auto right = expected(x, w, tokens, in, out);
       const std::vector<double> residual = r.values();
       for (std::size_t i = 0; i < right.size(); ++i) right[i] += residual[i];
-      const auto map = streamed_weights(w.data(), out, in, 2, gpu.processors);
-      ASSERT_TRUE(map);
       const auto check = [&](ProductKernel kernel) {
         const Done done = launch_product({.x = x.data(),
                                           .w = w.data(),
@@ -333,7 +326,7 @@ TEST_F(GpuProducts, AddAResidual) {
                                           .y_stride = y.out().stride,
                                           .residual = r.data(),
                                           .residual_stride = r.in().stride},
-                                         {kernel, std::nullopt}, *map, *lt, queue);
+                                         {kernel, std::nullopt}, *lt, queue);
         ASSERT_TRUE(done) << to_string(done.error());
         EXPECT_LE(distance(y.values(), right), bf16_tolerance)
             << name(kernel) << " of " << tokens << ": " << in << " x " << out;

@@ -219,7 +219,7 @@ TEST(JoinKernels, TheGatedActivationInTheProductThatMakesItsGateAndUp) {
                                       "o", "norm quantize", "gate_up activation quantize", "down"}));
 }
 
-TEST(JoinKernels, ResidualNormsRunInTheInt4ProductsBeforeThemInStepsOfFewTokens) {
+TEST(JoinKernels, ResidualNormsRunInTheProductsBeforeThemInStepsOfFewTokens) {
   const auto of = [](std::int64_t hidden, DType weights, bool residual_norm) {
     Architecture a = tiny_llama();
     a.hidden = hidden;
@@ -237,17 +237,20 @@ TEST(JoinKernels, ResidualNormsRunInTheInt4ProductsBeforeThemInStepsOfFewTokens)
     EXPECT_TRUE(s) << to_string(s.error());
     return *s;
   };
-  const Structure s = of(128, DType::int4, true);
-  EXPECT_EQ(kernels(s, 1), (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",
-                                                     "norm gate_up activation", "down"}));
-  // The first layer's first norm has no product before it; its last product takes the next layer's along.
-  for (const std::int64_t tokens : {2, 32})
-    EXPECT_EQ(kernels(s, tokens), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention",
-                                                            "o norm", "gate_up activation", "down norm"}));
-  EXPECT_EQ(kernels(s, 33), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention", "o",
-                                                      "norm", "gate_up", "activation", "down"}));
+  for (const auto& [s, most] :
+       {std::pair{of(128, DType::int4, true), 32}, {of(128, DType::bf16, true), 64}}) {
+    EXPECT_EQ(kernels(s, 1), (std::vector<std::string>{"norm qkv", "rope", "kv_write", "attention", "o",
+                                                       "norm gate_up activation", "down"}));
+    // The first layer's first norm has no product before it; its last product takes the next layer's along.
+    for (const std::int64_t tokens : {2, most})
+      EXPECT_EQ(kernels(s, tokens), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention",
+                                                              "o norm", "gate_up activation", "down norm"}));
+    const std::vector<std::string> more = kernels(s, most + 1);
+    EXPECT_EQ(std::count(more.begin(), more.end(), "norm"), 2) << most;
+  }
+  // Values are quantised as they are, not scaled later.
   for (const Structure& apart :
-       {of(128, DType::bf16, true), of(96, DType::int4, true), of(128, DType::int4, false)}) {
+       {of(128, DType::fp8, true), of(96, DType::int4, true), of(128, DType::int4, false)}) {
     for (const std::string& kernel : kernels(apart, 2)) EXPECT_EQ(kernel.find(" norm"), std::string::npos);
   }
 }

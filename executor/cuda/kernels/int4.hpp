@@ -66,27 +66,8 @@ constexpr std::int64_t int4_partials(std::int64_t processors) {
 void product_int4_one_token(const Bf16Product& a, const Int4Unit* w, const Prologue& prologue,
                             const Epilogue& epilogue, const Queue& queue);
 bool int4_one_token_fits(std::int64_t in);
-/// What a product makes of its sums where a residual norm runs in it: sum = x Wᵀ + residual [tokens, out] and
-/// y = sum * weight, rows that are still to be scaled; squares [tokens, norm_parts(out)]: what the
-/// squares of a row of `sum` add up to, in parts.
-struct NormOut {
-  const std::uint16_t *residual = nullptr, *weight = nullptr;
-  std::int64_t residual_stride = 0;
-  std::uint16_t* sum = nullptr;
-  std::int64_t sum_stride = 0;
-  float* squares = nullptr;  ///< null: no norm
-};
-/// The product behind it, whose x is that y: its rows are scaled by 1 / sqrt(mean of the squares + eps).
-struct NormIn {
-  const float* squares = nullptr;  ///< null: x is as it should be
-  float eps = 0;
-};
-struct Norms {
-  NormOut out;
-  NormIn in;
-};
-/// Of 32 columns each, as tiles divide them: what the last tile lacks has parts too, and those behind are
-/// zero.
+/// Parts of the squares of a row, of 32 columns each, as tiles divide them: what the last tile lacks has
+/// parts too, and those behind are zero.
 inline constexpr std::int64_t norm_spare_parts = 16;
 constexpr std::int64_t norm_parts(std::int64_t columns) {
   return ((columns + 31) / 32 + norm_spare_parts + 3) / 4 * 4;

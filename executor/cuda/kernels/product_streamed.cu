@@ -10,7 +10,7 @@ using namespace streaming;
 /// Tokens are the rows of the matrix units, so that any multiple of eight rows of W can be its columns.
 template <class Product, int N>
 __global__ void __launch_bounds__(threads, 1)
-    streamed(const __grid_constant__ StreamedMaps maps, Product a, Epilogue epilogue) {
+    streamed(const __grid_constant__ StreamedMaps maps, Product a, Epilogue epilogue, Norms norms) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ unsigned char memory[];
   auto* aligned =
@@ -39,10 +39,11 @@ __global__ void __launch_bounds__(threads, 1)
   const int group = threadIdx.x / group_threads, in_group = threadIdx.x % group_threads;
   auto* handed = reinterpret_cast<float*>(stages_w + layout.w_depth * layout.w_stage) + in_group;
   Place at_w, at_x;
+  const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
+  const float scale = scale_of(a, norms.in, token);
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
-    const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
-    Residuals<N> residuals;
-    residuals.fetch(a, epilogue, token, tile * work.outputs);
+    Beside<N> beside;
+    beside.fetch(a, epilogue, norms.out, token, tile * work.outputs);
     float d[N / 2] = {};
     for (int i = 0; i < work.steps; ++i, at_w.next(layout.w_depth), at_x.next(layout.x_depth)) {
       const unsigned char *w = stages_w + at_w.stage * layout.w_stage,
@@ -51,8 +52,8 @@ __global__ void __launch_bounds__(threads, 1)
       wait(barriers.full_x + at_x.stage, at_x.phase);
       products_begin();
 #pragma unroll
-      for (int b = 0; b < boxes<N> / 2; ++b) {
-        const int box = group * (boxes<N> / 2) + b;
+      for (int b = 0; b < boxes / 2; ++b) {
+        const int box = group * (boxes / 2) + b;
         // Of fewer than 64 tokens the others' rows are whatever lies behind; nobody stores them.
         const std::uint64_t of_x = tile_descriptor(x + box * layout.box),
                             of_w = tile_descriptor(w + box * N * 128);
@@ -84,49 +85,58 @@ __global__ void __launch_bounds__(threads, 1)
 #pragma unroll
     for (int j = 0; j < N / 4; ++j) sums[j] += handed[((1 - group) * (N / 4) + j) * group_threads];
     meet<consumers>(1);
-    store_token<N>(sums, a, epilogue, residuals, token, tile * work.outputs);
+    if (token >= a.tokens) continue;
+    if constexpr (!of_fp8<Product>) {
+      if (norms.out.squares != nullptr) {
+        store_normed<N>(sums, scale, a, norms.out, beside, token, tile, work.tiles);
+        continue;
+      }
+    }
+    store_token<N>(sums, scale, a, epilogue, beside.residual, token, tile * work.outputs);
   }
 #endif
 }
 
 template <int N, class Product>
-void start(const Product& a, const Epilogue& epilogue, const StreamedMaps& maps, const Queue& queue) {
+void start(const Product& a, const Epilogue& epilogue, const Norms& norms, const StreamedMaps& maps,
+           const Queue& queue) {
   const int tiles = Work<Product, N>(a, epilogue.gated).tiles;
   const auto blocks = static_cast<unsigned>(tiles < queue.processors ? tiles : queue.processors);
-  launch(queue, &streamed<Product, N>, blocks, threads, most_shared, maps, a, epilogue);
+  launch(queue, &streamed<Product, N>, blocks, threads, most_shared, maps, a, epilogue, norms);
 }
 
 template <class Product>
-void start_for(const Product& a, const Epilogue& epilogue, const StreamedMaps& maps, const Queue& queue) {
+void start_for(const Product& a, const Epilogue& epilogue, const Norms& norms, const StreamedMaps& maps,
+               const Queue& queue) {
   switch (streamed_rows(epilogue.gated ? std::int64_t{2} * a.out : a.out, queue.processors)) {
     case 16:
-      return start<16>(a, epilogue, maps, queue);
+      return start<16>(a, epilogue, norms, maps, queue);
     case 32:
-      return start<32>(a, epilogue, maps, queue);
+      return start<32>(a, epilogue, norms, maps, queue);
     case 48:
-      return start<48>(a, epilogue, maps, queue);
+      return start<48>(a, epilogue, norms, maps, queue);
     case 64:
-      return start<64>(a, epilogue, maps, queue);
+      return start<64>(a, epilogue, norms, maps, queue);
     case 80:
-      return start<80>(a, epilogue, maps, queue);
+      return start<80>(a, epilogue, norms, maps, queue);
     case 96:
-      return start<96>(a, epilogue, maps, queue);
+      return start<96>(a, epilogue, norms, maps, queue);
     case 112:
-      return start<112>(a, epilogue, maps, queue);
+      return start<112>(a, epilogue, norms, maps, queue);
     default:
-      return start<128>(a, epilogue, maps, queue);
+      return start<128>(a, epilogue, norms, maps, queue);
   }
 }
 
 }  // namespace
 
-void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
-                      const Queue& queue) {
-  start_for(a, epilogue, maps, queue);
+void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const Norms& norms,
+                      const StreamedMaps& maps, const Queue& queue) {
+  start_for(a, epilogue, norms, maps, queue);
 }
 void product_streamed(const Fp8Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
                       const Queue& queue) {
-  start_for(a, epilogue, maps, queue);
+  start_for(a, epilogue, {}, maps, queue);
 }
 
 }  // namespace inferometer::cuda

@@ -42,6 +42,28 @@ struct Epilogue {
   const float* y_scale = nullptr;
 };
 
+/// What a product makes of its sums where a residual norm runs in it: sum = x Wᵀ + residual [tokens, out] and
+/// y = sum * weight, rows that are still to be scaled; squares [tokens, parts]: what the squares of a row of
+/// `sum` add up to, in parts, of which each kernel says how many there are; rows of whole fours.
+struct NormOut {
+  const std::uint16_t *residual = nullptr, *weight = nullptr;
+  std::int64_t residual_stride = 0;
+  std::uint16_t* sum = nullptr;
+  std::int64_t sum_stride = 0;
+  float* squares = nullptr;  ///< null: no norm
+};
+/// The product behind it, by the same kernel, whose x is that y: its rows are scaled by 1 / sqrt(mean of the
+/// squares + eps).
+struct NormIn {
+  const float* squares = nullptr;  ///< null: x is as it should be
+  std::int32_t parts = 0;          ///< of a row
+  float eps = 0;
+};
+struct Norms {
+  NormOut out;
+  NormIn in;
+};
+
 /// One token: each warp streams whole rows of W through its own stages of shared memory. The first stages are
 /// on their way before the kernel that makes x has ended.
 /// gated: SiLU
@@ -53,7 +75,9 @@ bool one_token_fits(std::int64_t in);
 inline constexpr std::int32_t most_streamed_tokens = 64;
 /// Rows of W of a tile: the multiple of 16 up to 128 whose tiles, dealt out to the multiprocessors in turns,
 /// are done first. Those of W come from memory; a multiprocessor takes them and x in, here 64 rows, at 2.2
-/// times its share of the bandwidth of memory (measured on an H200).
+/// times its share of the bandwidth of memory (measured on an H200). Fewer tokens have the same tiles: with
+/// narrow ones, for which x goes through the matrix units more often, steps of 8 to 32 tokens take 1 % less
+/// by themselves, but reach the power limit (clocks of 0.94 to 0.99), which served runs pay for.
 constexpr std::int32_t streamed_rows(std::int64_t rows, std::int64_t processors) {
   std::int32_t best = 0;
   std::int64_t least = 0;
@@ -66,17 +90,22 @@ constexpr std::int32_t streamed_rows(std::int64_t rows, std::int64_t processors)
   }
   return best;
 }
+/// Parts of the squares of a row that product_streamed() leaves: one of each tile.
+constexpr std::int32_t streamed_norm_parts(std::int64_t out, std::int64_t processors) {
+  const std::int32_t rows = streamed_rows(out, processors);
+  return static_cast<std::int32_t>((out + rows - 1) / rows);
+}
 
-/// Boxes, 128 bytes wide, of half of streamed_rows() rows of W, since rows of gates and of up lie apart, and
-/// of `tokens` rows of x: rows outside x that hardware would fill with zeros are no faster to fetch than
-/// others.
+/// Boxes, 128 bytes wide, of half of a tile's rows of W, since rows of gates and of up lie apart, and of
+/// `tokens` rows of x: rows outside x that hardware would fill with zeros are no faster to fetch than others.
 struct StreamedMaps {
   CUtensorMap w, x;
 };
 /// Up to 64 tokens on matrix units: each block streams whole rows of W, so that blocks have nothing to add.
-/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens
-void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const StreamedMaps& maps,
-                      const Queue& queue);
+/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens; with Norms::out, of
+/// streamed_norm_parts(), an empty epilogue and y not in f32
+void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const Norms& norms,
+                      const StreamedMaps& maps, const Queue& queue);
 
 /// Many tokens, with the gated activation, which saves writing and reading what it is made of.
 /// maps: boxes, 128 bytes wide, of GatedTiles::rows rows of W and of 128 rows of x, or 64 where tokens are

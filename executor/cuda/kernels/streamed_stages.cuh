@@ -20,8 +20,7 @@ inline constexpr int box_columns = of_fp8<Product> ? 128 : 64;
 
 /// Tiles of N rows of W in stages of so many boxes along k, half of them each warpgroup's: long runs along k
 /// are what memory likes.
-template <int N>
-inline constexpr int boxes = N <= 64 ? 4 : 2;
+inline constexpr int boxes = 4;
 
 /// In the first 1024 bytes of shared memory.
 struct Barriers {
@@ -32,17 +31,17 @@ struct Barriers {
 /// x would be kept waiting (measured on an H200).
 template <int N>
 struct Layout {
-  static constexpr int w_stage = boxes<N> * N * 128, most_w = 96 * 1024;
+  static constexpr int w_stage = boxes * N * 128, most_w = (N <= 64 ? 96 : 128) * 1024;
   static constexpr int sums = 2 * (N / 4) * group_threads;  ///< that warpgroups hand each other
-  static constexpr int x_depth = N <= 16 ? 5 : N <= 32 ? 4 : 3;
+  static constexpr int x_depth = N <= 16 ? 5 : N <= 32 ? 4 : N <= 64 ? 3 : 2;
   static_assert(most_w / w_stage <= most_stages && x_depth <= most_stages);
   static_assert(sizeof(Barriers) <= 1024 &&
-                most_shared - 2048 - sums * 4 - x_depth * boxes<N> * 64 * 128 >= 2 * w_stage);
+                most_shared - 2048 - sums * 4 - x_depth * boxes * 64 * 128 >= 2 * w_stage);
   int box, x_stage, w_depth;  ///< bytes of a box of x, of a stage; stages
 
   __device__ __forceinline__ explicit Layout(int tokens)
       : box((tokens + 7) / 8 * 1024),
-        x_stage(boxes<N> * box),
+        x_stage(boxes * box),
         w_depth(min(most_w, most_shared - 2048 - sums * 4 - x_depth * x_stage) / w_stage) {}
 };
 
@@ -67,7 +66,7 @@ struct Work {
   __host__ __device__ __forceinline__ Work(const Product& a, bool gated)
       : outputs(gated ? N / 2 : N),
         tiles((a.out + outputs - 1) / outputs),
-        steps((a.in + boxes<N> * box_columns<Product> - 1) / (boxes<N> * box_columns<Product>)),
+        steps((a.in + boxes * box_columns<Product> - 1) / (boxes * box_columns<Product>)),
         apart(gated ? a.out : N / 2) {}
 };
 
@@ -95,9 +94,9 @@ __device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N
     std::uint64_t* full = barriers.full_w + s;
     expect_bytes(full, layout.w_stage);
 #pragma unroll
-    for (int b = 0; b < boxes<N>; ++b) {
+    for (int b = 0; b < boxes; ++b) {
       unsigned char* w = stages + s * layout.w_stage + b * N * 128;
-      const int column = (step * boxes<N> + b) * box_columns<Product>, row = tile * work.outputs;
+      const int column = (step * boxes + b) * box_columns<Product>, row = tile * work.outputs;
       copy_box(w, &maps.w, column, row, full);
       copy_box(w + N * 64, &maps.w, column, row + work.apart, full);
     }
@@ -109,11 +108,11 @@ __device__ void load_x(Barriers& barriers, unsigned char* stages, const Layout<N
   wait_for_earlier();
   keep_full(work, barriers.empty_x, layout.x_depth, [&](int, int step, int s) {
     std::uint64_t* full = barriers.full_x + s;
-    expect_bytes(full, boxes<N> * 128 * tokens);
+    expect_bytes(full, boxes * 128 * tokens);
 #pragma unroll
-    for (int b = 0; b < boxes<N>; ++b)
+    for (int b = 0; b < boxes; ++b)
       copy_box(stages + s * layout.x_stage + b * layout.box, &maps.x,
-               (step * boxes<N> + b) * box_columns<Product>, 0, full);
+               (step * boxes + b) * box_columns<Product>, 0, full);
   });
 }
 #endif
