@@ -93,17 +93,28 @@ int main(int argc, char** argv) {
   auto* measured_on =
       calibrate_app->add_option("--device", calibrate.device, "what it is: preset or device file");
   from->needs(measured_on)->excludes(backend)->excludes(seconds);
-  calibrate_app->add_option("--out", calibrate.out, "file to write; a CPU's is kept as device host")
-      ->capture_default_str()
-      ->needs(measured_on);
-  calibrate_app->add_option("--points", calibrate.points, "file for the steps that a GPU executed")
-      ->needs(measured_on)
-      ->excludes(from);
+  auto* out =
+      calibrate_app->add_option("--out", calibrate.out, "file to write; a CPU's is kept as device host")
+          ->capture_default_str()
+          ->needs(measured_on);
+  auto* points =
+      calibrate_app->add_option("--points", calibrate.points, "file for the steps that a GPU executed")
+          ->needs(measured_on)
+          ->excludes(from);
   calibrate_app->callback([&] {
     const bool steps = calibrate.from.empty() ? cuda_device(calibrate.backend).has_value()
                                               : calibrate.from.front().ends_with(".yaml");
     if (steps && seconds->count() > 0) {
       code = tell({{"--seconds: a GPU executes its steps once"}}, wrong_input);
+      return;
+    }
+    const bool of_host = !steps && calibrate.from.empty();
+    if (of_host && (out->count() > 0 || points->count() > 0)) {
+      code = tell({{"--out, --points: a CPU's calibration is one file, kept as device host"}}, wrong_input);
+      return;
+    }
+    if (of_host && measured_on->count() > 0 && calibrate.device != "host") {
+      code = tell({{"--device " + calibrate.device + ": a CPU is calibrated as device host"}}, wrong_input);
       return;
     }
     code = steps                    ? calibrate_steps_command(context, calibrate)

@@ -56,6 +56,11 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   }
   Result<DeviceFile> device = find_device(options.device, context.library);
   if (!device) return tell(device.error(), wrong_input);
+  if (!options.calibration.empty()) {
+    Result<Calibration> calibration = load_calibration(options.calibration, device->device);
+    if (!calibration) return tell(calibration.error(), wrong_input);
+    device->calibration = std::move(*calibration);
+  }
   const std::filesystem::path shipped =
       context.library.root / "steps" /
       (device->device.kind == DeviceKind::gpu ? "gpu-validation.yaml" : "cpu-validation.yaml");
@@ -67,7 +72,8 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   Result<StepGrid> grid = read_grid(*text, file, device->device, context.library);
   if (!grid) return tell(grid.error(), wrong_input);
   if (!options.backend.empty()) {
-    constexpr int traces = 15;  // a single one of a kernel that runs once a step may be several times too long
+    constexpr int traces =
+        15;  // a single one of a kernel that runs once a step may be several times too long
     if (const Done executed = execute_grid(*grid, device->device, options.backend, traces, "validate steps");
         !executed)
       return tell(executed.error(), failed);
@@ -75,11 +81,6 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
       if (const Done written = write_file(options.out, print_grid(*grid)); !written)
         return tell(written.error(), failed);
     }
-  }
-  if (!options.calibration.empty()) {
-    Result<Calibration> calibration = load_calibration(options.calibration, device->device);
-    if (!calibration) return tell(calibration.error(), wrong_input);
-    device->calibration = std::move(*calibration);
   }
   Result<JudgedGrid> judged = judge_steps(*grid, device->calibration);
   if (!judged) return tell(judged.error(), failed);
