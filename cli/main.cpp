@@ -94,7 +94,8 @@ int main(int argc, char** argv) {
       calibrate_app->add_option("--device", calibrate.device, "what it is: preset or device file");
   from->needs(measured_on)->excludes(backend)->excludes(seconds);
   auto* out =
-      calibrate_app->add_option("--out", calibrate.out, "file to write; a CPU's is kept as device host")
+      calibrate_app
+          ->add_option("--out", calibrate.out, "file to write; not of a CPU, which is kept as device host")
           ->capture_default_str()
           ->needs(measured_on);
   auto* points =
@@ -108,7 +109,7 @@ int main(int argc, char** argv) {
       code = tell({{"--seconds: a GPU executes its steps once"}}, wrong_input);
       return;
     }
-    const bool of_host = !steps && calibrate.from.empty();
+    const bool of_host = calibrate.from.empty() && calibrate.backend == "cpu";
     if (of_host && (out->count() > 0 || points->count() > 0)) {
       code = tell({{"--out, --points: a CPU's calibration is one file, kept as device host"}}, wrong_input);
       return;

@@ -72,8 +72,8 @@ int validate_steps_command(const Context& context, const ValidateStepsOptions& o
   Result<StepGrid> grid = read_grid(*text, file, device->device, context.library);
   if (!grid) return tell(grid.error(), wrong_input);
   if (!options.backend.empty()) {
-    constexpr int traces =
-        15;  // a single one of a kernel that runs once a step may be several times too long
+    // A single one of a kernel that runs once a step may be several times too long.
+    constexpr int traces = 15;
     if (const Done executed = execute_grid(*grid, device->device, options.backend, traces, "validate steps");
         !executed)
       return tell(executed.error(), failed);

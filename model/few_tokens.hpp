@@ -4,7 +4,7 @@
 namespace inferometer {
 
 /// Steps of up to so many tokens are multiplied by kernels that stream their weights once; of more, by tiles
-/// of both operands. Inputs are a multiple of so many.
+/// of both operands. Inputs in bf16 are a multiple of so many.
 inline constexpr std::int64_t few_tokens = 64, few_columns = 8;
 /// The same where weights are int4, of inputs that are a multiple of so many.
 inline constexpr std::int64_t few_int4_tokens = 32, few_int4_columns = 64;

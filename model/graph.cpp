@@ -53,6 +53,11 @@ NodeRange kernel_of(const Structure& structure, std::size_t index, const Feature
   return range;
 }
 
+bool scales_rows(const Structure& structure, std::size_t index, const Features& features) {
+  return index > 0 && std::holds_alternative<AddRmsNorm>(structure.nodes[index - 1].op) &&
+         kernel_of(structure, index - 1, features).first != index - 1;
+}
+
 Graph bind(const Structure& structure, const Features& features) {
   Graph graph(structure.nodes.size());
   for (std::size_t i = 0; i < structure.nodes.size(); ++i) {

@@ -64,7 +64,7 @@ std::int64_t most_gated(const Linear& product) {
 /// Tokens up to which a kernel for few of them multiplies and takes norms along; 0 where none does.
 std::int64_t most_streamed(const AnyOperator& op) {
   const auto* product = std::get_if<Linear>(&op);
-  if (product == nullptr || !plain_product(op)) return 0;
+  if (product == nullptr || product->residual || !plain_product(op)) return 0;
   if (product->w.dtype == DType::int4) return product->in % few_int4_columns == 0 ? few_int4_tokens : 0;
   return product->w.dtype == DType::bf16 && product->in % few_columns == 0 ? few_tokens : 0;
 }
@@ -72,9 +72,10 @@ std::int64_t most_streamed(const AnyOperator& op) {
 /// kernel that alone reads what the norm leaves unscaled.
 std::int64_t most_normed(const Structure& s, std::size_t i) {
   if (!std::holds_alternative<AddRmsNorm>(s.nodes[i].op) || i + 1 >= s.nodes.size()) return 0;
-  const std::int64_t most = most_streamed(s.nodes[i - 1].op);
-  if (most != most_streamed(s.nodes[i + 1].op) || !feeds_only(s, i) || !feeds_only(s, i + 1)) return 0;
-  return most;
+  const AnyOperator &before = s.nodes[i - 1].op, &behind = s.nodes[i + 1].op;
+  const std::int64_t most = std::min(most_streamed(before), most_streamed(behind));
+  if (most == 0 || std::get<Linear>(before).w.dtype != std::get<Linear>(behind).w.dtype) return 0;
+  return feeds_only(s, i) && feeds_only(s, i + 1) ? most : 0;
 }
 
 /// Whether node `i` chooses experts by the product, by the router's weights, of the rows of the norm before.

@@ -100,6 +100,9 @@ struct NodeRange {
   std::size_t first = 0, last = 0;
 };
 NodeRange kernel_of(const Structure& structure, std::size_t index, const Features& features);
+/// Whether node `index` is a product whose rows the norm before it, which runs in the product before that,
+/// left to be scaled.
+bool scales_rows(const Structure& structure, std::size_t index, const Features& features);
 
 /// Lowers a network under a plan by the passes of compile.cpp. Errors: a plan that this network cannot run
 /// under.

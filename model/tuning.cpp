@@ -44,6 +44,7 @@ std::set<ProductShape> product_shapes(const Structure& structure, const Features
     const StructureNode& node = structure.nodes[i];
     const NodeRange kernel = kernel_of(structure, i, features);
     if (!std::holds_alternative<Linear>(node.op) || kernel.first != kernel.last) continue;
+    if (scales_rows(structure, i, features)) continue;
     const auto op = std::get<Linear>(bind(node, structure, features));
     const bool tunable = op.x == op.w.dtype && (op.x == DType::bf16 || op.x == DType::fp8);
     if (!tunable || op.tokens == 0) continue;

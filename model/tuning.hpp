@@ -22,7 +22,7 @@ ProductShape shape_of(const Linear& op, std::int64_t x_stride, std::int64_t y_st
 std::string to_string(const ProductShape& shape);
 
 /// Products of a step as it is run (padded) that more than one kernel can do: those of bf16 by bf16 and of
-/// fp8 by fp8 that run in a kernel of their own.
+/// fp8 by fp8 that run in a kernel of their own, and take nothing over from one before.
 std::set<ProductShape> product_shapes(const Structure& structure, const Features& features);
 
 /// How a product is computed.

@@ -6,7 +6,6 @@
 #include "executor/cuda/kernels/int4.hpp"
 #include "executor/cuda/kernels/kernels.hpp"
 #include "executor/cuda/kernels/packing.hpp"
-#include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "executor/weights/half.hpp"
 #include "executor/weights/seeded_weights.hpp"

@@ -238,15 +238,13 @@ struct Launch : NodeViews {
     if (c.scales.wanted()) return {};  // every node runs by itself then
     const std::vector<StructureNode>& all = c.structure.nodes;
     const auto i = static_cast<std::size_t>(&node - all.data());
-    const auto* norm = i > 0 ? std::get_if<AddRmsNorm>(&all[i - 1].op) : nullptr;
-    if (norm == nullptr || kernel_of(c.structure, i - 1, c.pass.features).first == i - 1) return {};
+    if (!scales_rows(c.structure, i, c.pass.features)) return {};
     const auto& before = std::get<Linear>(c.pass.operators[i - 2]);
-    const std::int64_t parts = before.w.dtype == DType::int4
-                                   ? norm_parts(before.out)
-                                   : streamed_norm_parts(before.out, c.queue.processors);
+    const std::int32_t parts =
+        before.w.dtype == DType::int4 ? 0 : streamed_norm_parts(before.out, c.queue.processors);
     return {.squares = c.scratch.squares,
-            .parts = static_cast<std::int32_t>(parts),
-            .eps = static_cast<float>(norm->eps)};
+            .parts = parts,
+            .eps = static_cast<float>(std::get<AddRmsNorm>(all[i - 1].op).eps)};
   }
   Int4Split int4_split() const { return {.partial = c.scratch.partial, .flags = c.scratch.flags}; }
   Done int4_product(const Linear& o) const {

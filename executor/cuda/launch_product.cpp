@@ -34,6 +34,8 @@ Fp8Product in_fp8(const Product& p) {
 Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Queue& queue) {
   static_assert(few_tokens <= most_streamed_tokens, "what is joined up to few tokens has a kernel");
   require(p.tokens <= most_streamed_tokens, "few tokens for a streamed product");
+  require(p.residual == nullptr || p.residual == epilogue.residual, "a residual that the epilogue adds");
+  require(p.fp8() || p.in % few_columns == 0, "whole vectors for a streamed product");
   require(norms.out.squares == nullptr || (!epilogue.gated && epilogue.residual == nullptr && !p.y_f32),
           "a norm of plain sums");
   const std::int32_t bytes = p.fp8() ? 1 : 2;

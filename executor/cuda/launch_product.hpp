@@ -19,7 +19,7 @@ Fp8Product in_fp8(const Product& p);
 /// y = x Wᵀ by the kernel of a choice, which fits.
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice, CublasLt& library,
                                   const Queue& queue);
-/// The same by our kernel for few tokens, with what it does with its sums.
+/// The same by our kernel for few tokens, with what it does with its sums.   W [2 p.out, p.in] where gated
 /// requires norms of bf16 only; where norms.out an empty epilogue
 [[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms,
                                   const Queue& queue);

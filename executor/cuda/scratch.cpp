@@ -14,7 +14,7 @@ namespace {
 std::int64_t norm_squares(const WeightSpec& w, const Gpu& gpu) {
   if (w.format.dtype == DType::int4) return most_int4_streamed_tokens * norm_parts(w.rows);
   if (w.format.dtype != DType::bf16) return 0;
-  return most_streamed_tokens * ((streamed_norm_parts(w.rows, gpu.processors) + 3) / 4 * 4);
+  return most_streamed_tokens * row_of_parts(streamed_norm_parts(w.rows, gpu.processors));
 }
 
 }  // namespace

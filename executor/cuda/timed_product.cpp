@@ -101,7 +101,7 @@ Done TimedProduct::launch(const ProductChoice& choice) {
 
 Result<Seconds> TimedProduct::time(const ProductChoice& choice, int launches) {
   // The host is ahead of the device, so that no launch waits for it.
-  delay(20'000 + 10'000 * launches, stream_.get());
+  delay(20'000 + 20'000 * launches, stream_.get());
   cudaEventRecord(start_.get(), stream_.get());
   for (int i = 0; i < launches; ++i) {
     if (const Done done = launch(choice); !done) return failure(done.error());

@@ -301,8 +301,7 @@ TEST_F(GpuInt4, ANormIsSharedByTheProductsAroundIt) {
         const std::int64_t outputs = gated ? out / 2 : out;
         const Matrix right{tokens, outputs}, y{tokens, outputs};
         run(second, normed, right, outputs, gated, {});
-        run(second, unscaled, y, outputs, gated,
-            {.out = {}, .in = {squares.data(), static_cast<std::int32_t>(parts), eps}});
+        run(second, unscaled, y, outputs, gated, {.out = {}, .in = {.squares = squares.data(), .eps = eps}});
         // Rows are rounded before they are scaled, or behind; gates and ups both are of such rows.
         EXPECT_LE(distance(y.values(), right.values()), (gated ? 2 : 1) * bf16_tolerance)
             << tokens << ": " << in << " x " << width << " x " << out << (gated ? ", gated" : "");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "executor/cuda/launch_product.hpp"
@@ -73,7 +74,7 @@ std::vector<double> activated(const std::vector<double>& rows, std::size_t token
   return y;
 }
 
-/// Widths whose last tile lacks columns, whose parts are no whole fours, and of one tile.
+/// Widths whose last tile lacks columns, whose parts are no whole fours, of one tile, and of several turns.
 TEST_F(GpuNormedProducts, EqualTheOperatorsOneByOne) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
   for (const auto& [in, width, out] : {std::tuple{64, 64, 64},
@@ -83,11 +84,14 @@ TEST_F(GpuNormedProducts, EqualTheOperatorsOneByOne) {
                                        {4096, 8264, 320},
                                        {264, 16384, 640},
                                        {14336, 4096, 512},
+                                       {128, 6144, 64},
+                                       {64, 20032, 64},
+                                       {64, 28672, 64},
                                        {8, 8, 14}}) {
     const Matrix first = Matrix::random(width, in, 2, 1.0F, 0),
                  second = Matrix::random(out, width, 3, 1.0F, 0);
     const Matrix weight = Matrix::random(1, width, 5, 1.0F, 0);
-    for (const std::int64_t tokens : {2, 3, 8, 13, 31, 32, 33, 57, 64}) {
+    for (const std::int64_t tokens : {1, 2, 3, 8, 13, 31, 32, 33, 57, 64}) {
       const auto rows = static_cast<std::size_t>(tokens);
       const Matrix x = Matrix::random(tokens, in, 1), residual = Matrix::random(tokens, width, 4);
       const Matrix product{tokens, width}, sum_apart{tokens, width};
@@ -98,8 +102,8 @@ TEST_F(GpuNormedProducts, EqualTheOperatorsOneByOne) {
       add({.x = product.in(), .r = residual.in(), .y = sum_apart.out(), .tokens = tokens, .width = width},
           queue);
       const std::int32_t parts = streamed_norm_parts(width, gpu.processors);
-      const Array<float> squares(
-          std::vector<float>(static_cast<std::size_t>(tokens * ((parts + 3) / 4 * 4)), NAN));
+      const std::int64_t placed = tokens * row_of_parts(parts);
+      const Array<float> squares(std::vector<float>(static_cast<std::size_t>(placed + 64), NAN));
       multiply(x, first, {tokens, in, width}, unscaled.out(),
                {.out = {.residual = residual.data(),
                         .weight = weight.data(),
@@ -115,6 +119,10 @@ TEST_F(GpuNormedProducts, EqualTheOperatorsOneByOne) {
         weighed[i] = rounded(weighed[i] * weights_of[i % weights_of.size()]);
       EXPECT_EQ(unscaled.values(), weighed) << what;
       EXPECT_TRUE(sum.gaps_untouched() && unscaled.gaps_untouched()) << what;
+      const std::vector<float> parts_there = squares.values();
+      EXPECT_TRUE(std::all_of(parts_there.begin() + placed, parts_there.end(), [](float v) {
+        return std::isnan(v);
+      })) << what;
       const NormIn norm{squares.data(), parts, eps};
       const Extent extent{tokens, width, out};
       const std::vector<double> y = sums(unscaled, second, extent, norm);

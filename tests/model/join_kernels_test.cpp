@@ -245,14 +245,51 @@ TEST(JoinKernels, ResidualNormsRunInTheProductsBeforeThemInStepsOfFewTokens) {
     for (const std::int64_t tokens : {2, most})
       EXPECT_EQ(kernels(s, tokens), (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention",
                                                               "o norm", "gate_up activation", "down norm"}));
-    const std::vector<std::string> more = kernels(s, most + 1);
-    EXPECT_EQ(std::count(more.begin(), more.end(), "norm"), 2) << most;
   }
+  EXPECT_EQ(kernels(of(128, DType::int4, true), 33),
+            (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention", "o", "norm", "gate_up",
+                                      "activation", "down"}));
+  EXPECT_EQ(kernels(of(128, DType::bf16, true), 65),
+            (std::vector<std::string>{"norm", "qkv", "rope", "kv_write", "attention", "o", "norm",
+                                      "gate_up activation", "down"}));
   // Values are quantised as they are, not scaled later.
   for (const Structure& apart :
        {of(128, DType::fp8, true), of(96, DType::int4, true), of(128, DType::int4, false)}) {
     for (const std::string& kernel : kernels(apart, 2)) EXPECT_EQ(kernel.find(" norm"), std::string::npos);
   }
+}
+
+TEST(JoinKernels, ResidualNormsStayApartBetweenProductsOfTwoFormatsAndBehindOneThatAddsByItself) {
+  Architecture a = tiny_llama();
+  a.hidden = a.intermediate = 128;
+  a.heads = 128 / a.head_dim;
+  Plan plan;
+  plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true, .norm_epilogue = true};
+  plan.precision.weights.rules = {{.role = "o", .value = DType::int4}};
+  const auto two_formats = compile(a, plan);
+  ASSERT_TRUE(two_formats) << to_string(two_formats.error());
+  const std::vector<std::string> all = kernels(*two_formats, 2);
+  EXPECT_NE(std::find(all.begin(), all.end(), "o"), all.end());
+  EXPECT_NE(std::find(all.begin(), all.end(), "down norm"), all.end());
+
+  // What experts add up to is a residual of the shared expert's last product, whose norm adds another.
+  a.moe = MixtureOfExperts{.experts = 4,
+                           .top_k = 2,
+                           .intermediate = 64,
+                           .shared_intermediate = 64,
+                           .sparse_layer = std::vector<bool>(static_cast<std::size_t>(a.layers), true)};
+  plan.precision.weights.rules.clear();
+  plan.fusion.residual_product = true;
+  const auto shared = compile(a, plan);
+  ASSERT_TRUE(shared) << to_string(shared.error());
+  int behind = 0;
+  for (std::size_t i = 1; i < shared->nodes.size(); ++i) {
+    const auto* before = std::get_if<Linear>(&shared->nodes[i - 1].op);
+    if (before == nullptr || !before->residual) continue;
+    EXPECT_EQ(shared->nodes[i].joins_from, 1);
+    ++behind;
+  }
+  EXPECT_GT(behind, 0);
 }
 
 TEST(JoinKernels, TheGatedActivationRunsInOneOfTheProductsAroundIt) {

@@ -55,6 +55,20 @@ TEST(ProductShapes, LeaveOutWhatAnotherNodeIsJoinedTo) {
       << "gate and up, which 129 tokens, of two tiles of 128, are not joined to";
 }
 
+TEST(ProductShapes, LeaveOutWhatScalesRowsOfANormBefore) {
+  Plan plan;
+  plan.fusion = {.qkv = true, .gate_up = true, .residual_norm = true};
+  const std::size_t apart = shapes_of(plan, prefill(2, 1)).size();
+  plan.fusion.norm_epilogue = true;
+  // Products with norms behind them, o and down, and those behind these, qkv of all layers but the first and
+  // gate_up: left are the head, and the first layer's qkv and the last's down.
+  EXPECT_EQ(shapes_of(plan, prefill(2, 1)),
+            (std::vector<std::string>{"2 tokens, 32 in, 64 out, bf16 by bf16 to bf16",
+                                      "2 tokens, 32 in, 100 out, bf16 by bf16 to f32",
+                                      "2 tokens, 48 in, 32 out, bf16 by bf16 to bf16"}));
+  EXPECT_EQ(apart, 5U);
+}
+
 TEST(ProductShapes, LeaveOutWeightsThatOneKernelExpands) {
   Plan plan;
   plan.precision.weights = DType::int4;

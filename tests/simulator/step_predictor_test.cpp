@@ -57,13 +57,16 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
   for (const Plan::Launch& launch :
        {Plan::Launch{}, Plan::Launch{.graphs = true}, Plan::Launch{.graphs = true, .batch_buckets = {8, 32}},
         Plan::Launch{.graphs = true, .overlap = true}, Plan::Launch{.overlap = true}}) {
-    for (const auto& [fused, early] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    for (const auto& [fused, early, weights] : {std::tuple{false, false, DType::bf16},
+                                                {true, false, DType::bf16},
+                                                {true, true, DType::bf16},
+                                                {true, true, DType::int4}}) {
       Architecture model = tiny_llama();
       model.hidden = model.intermediate = 64;  // what norms join int4 products at
       model.heads = 8;
       Case c = on_a_gpu(launch, fused, model);
       if (early) {
-        c.plan.precision.weights = DType::int4;
+        c.plan.precision.weights = weights;
         c.plan.fusion.early_gather = c.plan.fusion.norm_epilogue = true;
       }
       const Structure structure = *compile(c.model(), c.plan);

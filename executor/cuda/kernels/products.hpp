@@ -44,7 +44,7 @@ struct Epilogue {
 
 /// What a product makes of its sums where a residual norm runs in it: sum = x Wᵀ + residual [tokens, out] and
 /// y = sum * weight, rows that are still to be scaled; squares [tokens, parts]: what the squares of a row of
-/// `sum` add up to, in parts, of which each kernel says how many there are; rows of whole fours.
+/// `sum` add up to, in parts, of which each kernel says how many there are.
 struct NormOut {
   const std::uint16_t *residual = nullptr, *weight = nullptr;
   std::int64_t residual_stride = 0;
@@ -56,7 +56,7 @@ struct NormOut {
 /// squares + eps).
 struct NormIn {
   const float* squares = nullptr;  ///< null: x is as it should be
-  std::int32_t parts = 0;          ///< of a row
+  std::int32_t parts = 0;          ///< of a row; int4 products know without
   float eps = 0;
 };
 struct Norms {
@@ -90,6 +90,8 @@ constexpr std::int32_t streamed_rows(std::int64_t rows, std::int64_t processors)
   }
   return best;
 }
+/// Rows of parts of squares are of whole fours.
+constexpr std::int32_t row_of_parts(std::int32_t parts) { return (parts + 3) / 4 * 4; }
 /// Parts of the squares of a row that product_streamed() leaves: one of each tile.
 constexpr std::int32_t streamed_norm_parts(std::int64_t out, std::int64_t processors) {
   const std::int32_t rows = streamed_rows(out, processors);
@@ -102,8 +104,8 @@ struct StreamedMaps {
   CUtensorMap w, x;
 };
 /// Up to 64 tokens on matrix units: each block streams whole rows of W, so that blocks have nothing to add.
-/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens; with Norms::out, of
-/// streamed_norm_parts(), an empty epilogue and y not in f32
+/// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens; with Norms::out, whose
+/// squares have streamed_norm_parts(), an empty epilogue and y not in f32
 void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const Norms& norms,
                       const StreamedMaps& maps, const Queue& queue);
 

@@ -66,9 +66,6 @@ __device__ __forceinline__ float sum_of_four(float x) {
   x += __shfl_xor_sync(four, x, 1);
   return x + __shfl_xor_sync(four, x, 2);
 }
-/// A row's parts lie in whole fours.
-__device__ __forceinline__ int row_of_parts(int parts) { return (parts + 3) / 4 * 4; }
-
 /// What a token's sums are multiplied by, by its four threads.
 template <class Product>
 __device__ __forceinline__ float scale_of(const Product& a, const NormIn& norm, int token) {
