@@ -31,6 +31,30 @@ Fp8Product in_fp8(const Product& p) {
           .out = static_cast<std::int32_t>(p.out)};
 }
 
+namespace {
+
+/// Of W [rows, p.in] and x, in boxes of so many rows.
+Result<StreamedMaps> maps_of(const Product& p, std::int64_t rows, std::int32_t w_box, std::int32_t x_box) {
+  const std::int32_t bytes = p.fp8() ? 1 : 2;
+  const Result<CUtensorMap> w = tensor_map({.data = p.w,
+                                            .rows = rows,
+                                            .columns = p.in,
+                                            .stride = p.in,
+                                            .box_rows = w_box,
+                                            .element_bytes = bytes});
+  if (!w) return failure(w.error());
+  const Result<CUtensorMap> x = tensor_map({.data = p.x,
+                                            .rows = p.tokens,
+                                            .columns = p.in,
+                                            .stride = p.x_stride,
+                                            .box_rows = x_box,
+                                            .element_bytes = bytes});
+  if (!x) return failure(x.error());
+  return StreamedMaps{.w = *w, .x = *x};
+}
+
+}  // namespace
+
 Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Queue& queue) {
   static_assert(few_tokens <= most_streamed_tokens, "what is joined up to few tokens has a kernel");
   require(p.tokens <= most_streamed_tokens, "few tokens for a streamed product");
@@ -38,27 +62,15 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& nor
   require(p.fp8() || p.in % few_columns == 0, "whole vectors for a streamed product");
   require(norms.out.squares == nullptr || (!epilogue.gated && epilogue.residual == nullptr && !p.y_f32),
           "a norm of plain sums");
-  const std::int32_t bytes = p.fp8() ? 1 : 2;
   const std::int64_t rows = epilogue.gated ? 2 * p.out : p.out;
-  const Result<CUtensorMap> w = tensor_map({.data = p.w,
-                                            .rows = rows,
-                                            .columns = p.in,
-                                            .stride = p.in,
-                                            .box_rows = streamed_rows(rows, queue.processors) / 2,
-                                            .element_bytes = bytes});
-  if (!w) return failure(w.error());
-  const Result<CUtensorMap> x = tensor_map({.data = p.x,
-                                            .rows = p.tokens,
-                                            .columns = p.in,
-                                            .stride = p.x_stride,
-                                            .box_rows = static_cast<std::int32_t>(p.tokens),
-                                            .element_bytes = bytes});
-  if (!x) return failure(x.error());
+  const Result<StreamedMaps> maps =
+      maps_of(p, rows, streamed_rows(rows, queue.processors) / 2, static_cast<std::int32_t>(p.tokens));
+  if (!maps) return failure(maps.error());
   if (p.fp8()) {
     require(norms.out.squares == nullptr && norms.in.squares == nullptr, "norms of products in bf16");
-    product_streamed(in_fp8(p), epilogue, {.w = *w, .x = *x}, queue);
+    product_streamed(in_fp8(p), epilogue, *maps, queue);
   } else {
-    product_streamed(in_bf16(p), epilogue, norms, {.w = *w, .x = *x}, queue);
+    product_streamed(in_bf16(p), epilogue, norms, *maps, queue);
   }
   return {};
 }
@@ -67,26 +79,13 @@ Done gated_product(const Product& p, const Epilogue& epilogue, const Queue& queu
   require(!p.y_f32, "gated activations in 16 bits or e4m3");
   require(epilogue.gated && epilogue.residual == nullptr, "a product of many tokens with a gated activation");
   const GatedTiles tiles = gated_tiles(p.tokens, p.out, queue.processors);
-  const std::int32_t bytes = p.fp8() ? 1 : 2;
-  const Result<CUtensorMap> w = tensor_map({.data = p.w,
-                                            .rows = 2 * p.out,
-                                            .columns = p.in,
-                                            .stride = p.in,
-                                            .box_rows = tiles.rows,
-                                            .element_bytes = bytes});
-  if (!w) return failure(w.error());
-  const Result<CUtensorMap> x =
-      tensor_map({.data = p.x,
-                  .rows = p.tokens,
-                  .columns = p.in,
-                  .stride = p.x_stride,
-                  .box_rows = tiles.share_weights ? GatedTiles::tokens : GatedTiles::tokens / 2,
-                  .element_bytes = bytes});
-  if (!x) return failure(x.error());
+  const Result<StreamedMaps> maps =
+      maps_of(p, 2 * p.out, tiles.rows, tiles.share_weights ? GatedTiles::tokens : GatedTiles::tokens / 2);
+  if (!maps) return failure(maps.error());
   if (p.fp8()) {
-    product_gated(in_fp8(p), epilogue, tiles, {.w = *w, .x = *x}, queue);
+    product_gated(in_fp8(p), epilogue, tiles, *maps, queue);
   } else {
-    product_gated(in_bf16(p), epilogue, tiles, {.w = *w, .x = *x}, queue);
+    product_gated(in_bf16(p), epilogue, tiles, *maps, queue);
   }
   return {};
 }

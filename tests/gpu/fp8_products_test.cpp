@@ -1,9 +1,9 @@
 #include "executor/cuda/cublaslt.hpp"
 #include "executor/cuda/kernels/products_fp8.hpp"
 #include "executor/cuda/kernels/quantize.hpp"
-#include "executor/cuda/launch_product.hpp"
 #include "model/operators/linear.hpp"
 #include "tests/gpu/fp8.hpp"
+#include "tests/gpu/product_of.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -45,18 +45,7 @@ struct GpuFp8Products : OnGpu {
             .out = static_cast<std::int32_t>(out)};
   }
   void stream(const Fp8Product& a, const Epilogue& epilogue) const {
-    EXPECT_TRUE(stream_product({.x = a.x,
-                                .w = a.w,
-                                .y = a.y,
-                                .tokens = a.tokens,
-                                .in = a.in,
-                                .out = a.out,
-                                .x_stride = a.x_stride,
-                                .y_stride = a.y_stride,
-                                .y_f32 = a.y_f32,
-                                .x_scale = a.x_scale,
-                                .w_scale = a.w_scale},
-                               epilogue, {}, queue));
+    EXPECT_TRUE(stream_product(product_of(a), epilogue, {}, queue));
   }
   /// What `multiply` makes of a product, held to the right values in bf16 and in f32.
   template <class F>
@@ -304,18 +293,7 @@ TEST_F(GpuFp8Products, CublasLtEqualsTheReference) {
   auto lt = CublasLt::open();
   ASSERT_TRUE(lt) << to_string(lt.error());
   const auto multiply = [&](const Fp8Product& a) {
-    const Done done = lt->multiply({.x = a.x,
-                                    .w = a.w,
-                                    .y = a.y,
-                                    .tokens = a.tokens,
-                                    .in = a.in,
-                                    .out = a.out,
-                                    .x_stride = a.x_stride,
-                                    .y_stride = a.y_stride,
-                                    .y_f32 = a.y_f32,
-                                    .x_scale = a.x_scale,
-                                    .w_scale = a.w_scale},
-                                   nullptr);
+    const Done done = lt->multiply(product_of(a), nullptr);
     ASSERT_TRUE(done) << a.tokens << ": " << a.in << " x " << a.out << ": " << to_string(done.error());
   };
   for (const auto& [in, out] : {std::pair{64, 64}, std::pair{96, 208}, std::pair{4096, 768},

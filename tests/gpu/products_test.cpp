@@ -1,7 +1,7 @@
 #include "executor/cuda/kernels/products.hpp"
 #include "executor/cuda/cublaslt.hpp"
-#include "executor/cuda/launch_product.hpp"
 #include "tests/gpu/fp8.hpp"
+#include "tests/gpu/product_of.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -47,16 +47,7 @@ struct GpuProducts : OnGpu {
             .out = static_cast<std::int32_t>(out)};
   }
   void stream(const Bf16Product& a, const Epilogue& epilogue) const {
-    EXPECT_TRUE(stream_product({.x = a.x,
-                                .w = a.w,
-                                .y = a.y,
-                                .tokens = a.tokens,
-                                .in = a.in,
-                                .out = a.out,
-                                .x_stride = a.x_stride,
-                                .y_stride = a.y_stride,
-                                .y_f32 = a.y_f32},
-                               epilogue, {}, queue));
+    EXPECT_TRUE(stream_product(product_of(a), epilogue, {}, queue));
   }
 };
 

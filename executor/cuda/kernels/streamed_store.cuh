@@ -85,9 +85,9 @@ __device__ __forceinline__ float scale_of(const Product& a, const NormIn& norm, 
   }
 }
 
-/// The residual norm of those outputs, but for the scale of its rows. Products are rounded to bf16 before
-/// they are added, as kernels of their own would store them. tile: which part of the row's squares is this
-/// one's
+/// The residual norm of a tile's outputs of a token, but for the scale of its row, by four threads. Products
+/// are rounded to bf16 before they are added, as kernels of their own would store them.
+/// tile: also which of the `parts` of the row's squares is this one's
 template <int N>
 __device__ void store_normed(const float (&sums)[N / 4], float scale, const Bf16Product& a,
                              const NormOut& norm, const Beside<N>& beside, int token, int tile, int parts) {
@@ -111,8 +111,8 @@ __device__ void store_normed(const float (&sums)[N / 4], float scale, const Bf16
   if (threadIdx.x % 4 == 0) norm.squares[token * row_of_parts(parts) + tile] = squares;
 }
 
-/// Those outputs of a token, by four threads: sums[2 j + i] is of row 8 j + 2 (lane % 4) + i of the tile's
-/// rows of W that the block ends.
+/// The outputs from `first` on of a token, by four threads: sums[2 j + i] is of row 8 j + 2 (lane % 4) + i of
+/// the tile's rows of W.
 template <int N, class Product>
 __device__ void store_token(const float (&sums)[N / 4], float scale, const Product& a,
                             const Epilogue& epilogue, const Pairs<N>& residual, int token, int first) {
