@@ -4,40 +4,43 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int threads = 256, warps = threads / 32;
+constexpr int threads = 256;
 
 /// The sum of x over the block, for all threads.
+template <int Warps>
 __device__ int block_sum(int x, int* parts) {
   x = __reduce_add_sync(~0U, x);
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
   __syncthreads();
   int sum = 0;
 #pragma unroll
-  for (int w = 0; w < warps; ++w) sum += parts[w];
+  for (int w = 0; w < Warps; ++w) sum += parts[w];
   __syncthreads();
   return sum;
 }
 
-/// A block per expert goes through all ids, twice: what lies before its pairs, then its pairs in their order.
-/// No block needs another's result.
-__global__ void __launch_bounds__(threads) group(GroupArguments a) {
+/// A block per expert goes through all ids, twice: what lies before its pairs, then its pairs in their order,
+/// as many at a time as it has threads. No block needs another's result.
+template <int Threads>
+__global__ void __launch_bounds__(Threads) group(GroupArguments a) {
+  constexpr int warps = Threads / 32;
   __shared__ int parts[warps];
   take_turn();
   const int expert = static_cast<int>(blockIdx.x);
   int before = 0, own = 0;
-  for (int i = threadIdx.x; i < a.rows; i += threads) {
+  for (int i = threadIdx.x; i < a.rows; i += Threads) {
     before += a.ids[i] < expert;
     own += a.ids[i] == expert;
   }
-  int at = block_sum(before, parts);
-  own = block_sum(own, parts);
+  int at = block_sum<warps>(before, parts);
+  own = block_sum<warps>(own, parts);
   if (threadIdx.x == 0) {
     a.groups.offsets[expert] = at;
     if (expert + 1 == a.experts) a.groups.offsets[a.experts] = at + own;
   }
   if (own == 0) return;
   const int warp = threadIdx.x / 32;
-  for (int from = 0; from < a.rows; from += threads) {
+  for (int from = 0; from < a.rows; from += Threads) {
     const int i = from + static_cast<int>(threadIdx.x);
     const bool mine = i < a.rows && a.ids[i] == expert;
     const unsigned in_warp = __ballot_sync(~0U, mine);
@@ -96,7 +99,10 @@ __global__ void __launch_bounds__(threads) combine(CombineArguments a) {
 }  // namespace
 
 void group_by_expert(const GroupArguments& a, const Queue& queue) {
-  launch(queue, &group, static_cast<unsigned>(a.experts), threads, 0, a);
+  const auto start = [&](auto kernel, unsigned block) {
+    launch(queue, kernel, static_cast<unsigned>(a.experts), block, 0, a);
+  };
+  a.rows <= 256 ? start(&group<256>, 256) : start(&group<1024>, 1024);
 }
 
 void gather_for_experts(const GatherArguments& a, const Queue& queue) {
