@@ -62,6 +62,9 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& nor
   require(p.fp8() || p.in % few_columns == 0, "whole vectors for a streamed product");
   require(norms.out.squares == nullptr || (!epilogue.gated && epilogue.residual == nullptr && !p.y_f32),
           "a norm of plain sums");
+  require(norms.out.squares == nullptr ||
+              ((p.out | p.y_stride | norms.out.sum_stride | norms.out.residual_stride) % 2 == 0),
+          "a norm of rows of whole pairs");
   const std::int64_t rows = epilogue.gated ? 2 * p.out : p.out;
   const Result<StreamedMaps> maps =
       maps_of(p, rows, streamed_rows(rows, queue.processors) / 2, static_cast<std::int32_t>(p.tokens));

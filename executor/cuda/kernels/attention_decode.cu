@@ -84,6 +84,7 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   if (part.of == 0) return;
   if (clustered) announce(received);
   if (lane == 0) {
+#pragma unroll 1
     for (int s = 0; s < stages; ++s) init_barrier(&shared.full[s][warp], 1);
     publish_barriers();
   }
@@ -91,17 +92,22 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group, total = s.cached + s.fresh;
   const int hidden = a.window > 0 && s.cached >= a.window ? s.cached - a.window + 1 : 0;
   const int low = hidden / keys, tiles = (total + keys - 1) / keys - low;
-  const int from = low + tiles * part.part / part.of, to = low + tiles * (part.part + 1) / part.of;
+  const auto start_of = [&](int p) { return part.of == 1 ? low + tiles * p : low + tiles * p / part.of; };
+  const int from = start_of(part.part), to = start_of(part.part + 1);
   const int count = from + warp < to ? (to - from - warp + warps - 1) / warps : 0;
   const TileLoader<Element, D, keys> loader(a, s, kv_head);
   const auto first_key = [&](int i) { return (from + warp + i * warps) * keys; };
   int issued = 0, block = loader.find(first_key(0));  // its block is looked up before a tile is fetched
+  const std::uint64_t policy = read_once();
   const auto load = [&](int stage) {
     Tile<Element, D>& tile = tiles_there[stage * warps + warp];
-    loader.load(first_key(issued), block, tile.k, tile.v, &shared.full[stage][warp]);
+    loader.load(first_key(issued), block, tile.k, tile.v, &shared.full[stage][warp], policy);
     block = loader.find(first_key(++issued));
   };
-  const auto fill = [&](int end) {  // the stages, with tiles that end at `end` at the latest
+  // The stages, with tiles that end at `end` at the latest. Not unrolled: a kernel's first instructions are
+  // as slow to come as its first data.
+  const auto fill = [&](int end) {
+#pragma unroll 1
     while (issued < count && issued < stages && first_key(issued) + keys <= end) load(issued);
   };
   const int all = INT_MAX;

@@ -59,15 +59,16 @@ struct TileLoader {
   }
   /// Keys [first, first + Keys) to `keys`, their values to `values`.   found: find(first)
   /// Bytes may arrive before they are expected: what expects them is the one arrival that the phase waits
-  /// for.
+  /// for.   policy: that of the copies, if any
+  template <class... Policy>
   __device__ __forceinline__ void load(int first, int found, Element* keys, Element* values,
-                                       std::uint64_t* barrier) const {
+                                       std::uint64_t* barrier, Policy... policy) const {
     if (copy == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
     if (copy >= copies) return;
     const int slot = (first + at) & ((1 << shift) - 1);
     copy_bulk((of_keys ? keys : values) + to, from + found * block + slot * width,
               static_cast<unsigned>(min(1 << shift, Keys) * width * static_cast<int>(sizeof(Element))),
-              barrier);
+              barrier, policy...);
   }
 };
 

@@ -11,6 +11,11 @@ template <int Count>
 __device__ __forceinline__ void meet(int barrier) {
   asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
 }
+/// One of those that does not wait for the others.
+template <int Count>
+__device__ __forceinline__ void come(int barrier) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "n"(Count) : "memory");
+}
 /// What this thread wrote before is seen by who waits for the flag.
 __device__ __forceinline__ void raise(std::uint32_t* flag) {
   asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");

@@ -35,6 +35,13 @@ __device__ __forceinline__ void wait(std::uint64_t* barrier, unsigned parity) {
       "r"(parity)
       : "memory");
 }
+/// For what is read once: it makes room in the L2 cache before anything else does, so that activations, block
+/// tables and code stay there while weights and cached keys stream by.
+__device__ __forceinline__ std::uint64_t read_once() {
+  std::uint64_t policy = 0;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
 /// Contiguous global memory to shared memory; both addresses and the size are multiples of 16 bytes.
 __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes,
                                           std::uint64_t* barrier) {
@@ -44,7 +51,23 @@ __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned b
       "l"(from), "r"(bytes), "r"(shared_address(barrier))
       : "memory");
 }
+__device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes, std::uint64_t* barrier,
+                                          std::uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, "
+      "[%3], %4;" ::"r"(shared_address(to)),
+      "l"(from), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
+      : "memory");
+}
 /// A box of a matrix that a tensor map describes.
+__device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
+                                         std::uint64_t* barrier, std::uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, "
+      "{%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
+      "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "l"(policy)
+      : "memory");
+}
 __device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
                                          std::uint64_t* barrier) {
   asm volatile(

@@ -130,7 +130,7 @@ struct KvCache {
 };
 
 /// One sequence of a step, as the kernels read it from device memory.
-struct Sequence {
+struct alignas(16) Sequence {
   std::int32_t row = 0;  ///< of its first new token in the step's buffers
   std::int32_t fresh = 0, cached = 0;
   std::int32_t table = 0;  ///< where its block table starts

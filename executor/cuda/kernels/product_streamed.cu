@@ -20,18 +20,23 @@ __global__ void __launch_bounds__(threads, 1)
   unsigned char *stages_x = aligned + 1024, *stages_w = stages_x + layout.x_depth * layout.x_stage;
   const Work<Product, N> work(a, epilogue.gated);
   allow_next();
-  if (threadIdx.x == 0) {
-    for (int s = 0; s < most_stages; ++s) {
-      init_barrier(barriers.full_w + s, 1);
-      init_barrier(barriers.full_x + s, 1);
-      init_barrier(barriers.empty_w + s, consumers / 32);
-      init_barrier(barriers.empty_x + s, consumers / 32);
+  if (threadIdx.x / 32 == consumers / 32) {
+    if (threadIdx.x == consumers) {
+      for (int s = 0; s < most_stages; ++s) {
+        init_barrier(barriers.full_w + s, 1);
+        init_barrier(barriers.full_x + s, 1);
+        init_barrier(barriers.empty_w + s, consumers / 32);
+        init_barrier(barriers.empty_x + s, consumers / 32);
+      }
+      publish_barriers();
     }
-    publish_barriers();
-  }
-  __syncthreads();
-  if (threadIdx.x >= consumers) {
+    __syncwarp();
+    come<threads>(0);  // weights are asked for before the others are there
     if (threadIdx.x == consumers) load_w(barriers, stages_w, layout, maps, work);
+    return;
+  }
+  meet<threads>(0);
+  if (threadIdx.x >= consumers) {
     if (threadIdx.x == consumers + 32) load_x(barriers, stages_x, layout, maps, work, a.tokens);
     return;
   }
@@ -41,9 +46,11 @@ __global__ void __launch_bounds__(threads, 1)
   Place at_w, at_x;
   const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
   const float scale = scale_of(a, norms.in, token);
+  const int stored = epilogue.y_scale != nullptr ? 1 : a.y_f32 ? 4 : 2;  // bytes of an output
+  const bool whole = in_pairs(a, epilogue, stored);
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
     Beside<N> beside;
-    beside.fetch(a, epilogue, norms.out, token, tile * work.outputs);
+    beside.fetch(a, epilogue, norms.out, token, tile * work.outputs, whole);
     float d[N / 2] = {};
     for (int i = 0; i < work.steps; ++i, at_w.next(layout.w_depth), at_x.next(layout.x_depth)) {
       const unsigned char *w = stages_w + at_w.stage * layout.w_stage,
@@ -92,7 +99,11 @@ __global__ void __launch_bounds__(threads, 1)
         continue;
       }
     }
-    store_token<N>(sums, scale, a, epilogue, beside.residual, token, tile * work.outputs);
+    if (whole) {
+      store_token<N, true>(sums, scale, a, epilogue, beside.residual, token, tile * work.outputs);
+    } else {
+      store_token<N, false>(sums, scale, a, epilogue, beside.residual, token, tile * work.outputs);
+    }
   }
 #endif
 }

@@ -105,7 +105,8 @@ struct StreamedMaps {
 };
 /// Up to 64 tokens on matrix units: each block streams whole rows of W, so that blocks have nothing to add.
 /// requires in % 8 == 0, 16-byte aligned operands, tokens <= most_streamed_tokens; with Norms::out, whose
-/// squares have streamed_norm_parts(), an empty epilogue and y not in f32
+/// squares have streamed_norm_parts(), an empty epilogue, y not in f32 and rows of whole pairs that lie at
+/// multiples of 4 bytes
 void product_streamed(const Bf16Product& a, const Epilogue& epilogue, const Norms& norms,
                       const StreamedMaps& maps, const Queue& queue);
 

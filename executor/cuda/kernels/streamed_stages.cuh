@@ -65,7 +65,7 @@ struct Work {
 
   __host__ __device__ __forceinline__ Work(const Product& a, bool gated)
       : outputs(gated ? N / 2 : N),
-        tiles((a.out + outputs - 1) / outputs),
+        tiles(gated ? (a.out + N / 2 - 1) / (N / 2) : (a.out + N - 1) / N),
         steps((a.in + boxes * box_columns<Product> - 1) / (boxes * box_columns<Product>)),
         apart(gated ? a.out : N / 2) {}
 };
@@ -90,6 +90,7 @@ __device__ void keep_full(const Work<Product, N>& work, std::uint64_t* empty, in
 template <class Product, int N>
 __device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N>& layout,
                        const StreamedMaps& maps, const Work<Product, N>& work) {
+  const std::uint64_t policy = read_once();
   keep_full(work, barriers.empty_w, layout.w_depth, [&](int tile, int step, int s) {
     std::uint64_t* full = barriers.full_w + s;
     expect_bytes(full, layout.w_stage);
@@ -97,8 +98,8 @@ __device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N
     for (int b = 0; b < boxes; ++b) {
       unsigned char* w = stages + s * layout.w_stage + b * N * 128;
       const int column = (step * boxes + b) * box_columns<Product>, row = tile * work.outputs;
-      copy_box(w, &maps.w, column, row, full);
-      copy_box(w + N * 64, &maps.w, column, row + work.apart, full);
+      copy_box(w, &maps.w, column, row, full, policy);
+      copy_box(w + N * 64, &maps.w, column, row + work.apart, full, policy);
     }
   });
 }

@@ -6,36 +6,65 @@
 
 namespace inferometer::cuda::streaming {
 
-/// Values [at, at + 2) of a token.
+/// Whether each two values of a row, of which the first has an even place, are one store or load: of y, in
+/// `bytes` each, and of a residual.
 template <class Product>
-__device__ __forceinline__ void store_two(const Product& a, int token, int at, float low, float high) {
-  const std::int64_t place = token * a.y_stride + at;
-  const bool both = at + 1 < a.out;
-  if (a.y_f32) {
-    static_cast<float*>(a.y)[place] = low;
-    if (both) static_cast<float*>(a.y)[place + 1] = high;
-    return;
-  }
-  Bf16* y = static_cast<Bf16*>(a.y) + place;
-  if (both && reinterpret_cast<std::uintptr_t>(y) % 4 == 0) {
-    *reinterpret_cast<unsigned*>(y) = pack(low, high);
+__device__ __forceinline__ bool in_pairs(const Product& a, const Epilogue& epilogue, int bytes) {
+  const std::int64_t strides = a.y_stride | epilogue.residual_stride;
+  const std::uintptr_t residual = reinterpret_cast<std::uintptr_t>(epilogue.residual);
+  return a.out % 2 == 0 && strides % 2 == 0 && reinterpret_cast<std::uintptr_t>(a.y) % (2 * bytes) == 0 &&
+         residual % 4 == 0;
+}
+
+/// Values `at` and at + 1 of a row. Whole: see in_pairs()
+template <bool Whole>
+__device__ __forceinline__ void store_two(Bf16* row, int at, int columns, float low, float high) {
+  if constexpr (Whole) {
+    *reinterpret_cast<unsigned*>(row + at) = pack(low, high);
   } else {
-    y[0] = to_bf16(low);
-    if (both) y[1] = to_bf16(high);
+    row[at] = to_bf16(low);
+    if (at + 1 < columns) row[at + 1] = to_bf16(high);
+  }
+}
+template <bool Whole>
+__device__ __forceinline__ void store_two(float* row, int at, int columns, float low, float high) {
+  if constexpr (Whole) {
+    *reinterpret_cast<float2*>(row + at) = {low, high};
+  } else {
+    row[at] = low;
+    if (at + 1 < columns) row[at + 1] = high;
+  }
+}
+/// low and high are rounded to bf16 first.
+template <bool Whole>
+__device__ __forceinline__ void store_two_fp8(std::uint8_t* row, int at, int columns, float low, float high,
+                                              float factor) {
+  const unsigned first = to_fp8(to_float(to_bf16(low)) * factor),
+                 second = to_fp8(to_float(to_bf16(high)) * factor);
+  if constexpr (Whole) {
+    *reinterpret_cast<std::uint16_t*>(row + at) = static_cast<std::uint16_t>(first | second << 8);
+  } else {
+    row[at] = static_cast<std::uint8_t>(first);
+    if (at + 1 < columns) row[at + 1] = static_cast<std::uint8_t>(second);
   }
 }
 
-/// Those values of a row in memory.
+/// Those values of a row in memory, those of this thread's outputs of a tile.
 template <int N>
 struct Pairs {
   unsigned pairs[N / 8] = {};
 
+  template <bool Whole>
   __device__ __forceinline__ void fetch(const Bf16* row, int first, int columns) {
 #pragma unroll
     for (int j = 0; j < N / 8; ++j) {
       const int at = first + threadIdx.x % 4 * 2 + 8 * j;
-      const unsigned low = at < columns ? row[at] : 0, high = at + 1 < columns ? row[at + 1] : 0;
-      pairs[j] = low | high << 16;
+      if constexpr (Whole) {
+        if (at < columns) pairs[j] = *reinterpret_cast<const unsigned*>(row + at);
+      } else {
+        const unsigned low = at < columns ? row[at] : 0, high = at + 1 < columns ? row[at + 1] : 0;
+        pairs[j] = low | high << 16;
+      }
     }
   }
   __device__ __forceinline__ float low(int j) const { return __uint_as_float(pairs[j] << 16); }
@@ -50,13 +79,19 @@ struct Beside {
 
   template <class Product>
   __device__ __forceinline__ void fetch(const Product& a, const Epilogue& epilogue, const NormOut& norm,
-                                        int token, int first) {
+                                        int token, int first, bool whole) {
     if (token >= a.tokens) return;
-    if (epilogue.residual != nullptr)
-      residual.fetch(epilogue.residual + token * epilogue.residual_stride, first, a.out);
+    if (epilogue.residual != nullptr) {
+      const Bf16* row = epilogue.residual + token * epilogue.residual_stride;
+      if (whole) {
+        residual.template fetch<true>(row, first, a.out);
+      } else {
+        residual.template fetch<false>(row, first, a.out);
+      }
+    }
     if (of_fp8<Product> || norm.squares == nullptr) return;
-    residual.fetch(norm.residual + token * norm.residual_stride, first, a.out);
-    weight.fetch(norm.weight, first, a.out);
+    residual.template fetch<true>(norm.residual + token * norm.residual_stride, first, a.out);
+    weight.template fetch<true>(norm.weight, first, a.out);
   }
 };
 
@@ -88,23 +123,24 @@ __device__ __forceinline__ float scale_of(const Product& a, const NormIn& norm, 
 /// The residual norm of a tile's outputs of a token, but for the scale of its row, by four threads. Products
 /// are rounded to bf16 before they are added, as kernels of their own would store them.
 /// tile: also which of the `parts` of the row's squares is this one's
+/// requires all rows in pairs
 template <int N>
-__device__ void store_normed(const float (&sums)[N / 4], float scale, const Bf16Product& a,
-                             const NormOut& norm, const Beside<N>& beside, int token, int tile, int parts) {
-  const Bf16Product to_sum{
-      .y = norm.sum, .y_stride = norm.sum_stride, .tokens = a.tokens, .in = a.in, .out = a.out};
+__device__ __forceinline__ void store_normed(const float (&sums)[N / 4], float scale, const Bf16Product& a,
+                                             const NormOut& norm, const Beside<N>& beside, int token,
+                                             int tile, int parts) {
+  Bf16 *sum = norm.sum + token * norm.sum_stride, *y = static_cast<Bf16*>(a.y) + token * a.y_stride;
+  const auto add = [](float product, float residual) {
+    return to_float(to_bf16(to_float(to_bf16(product)) + residual));
+  };
   float squares = 0;
 #pragma unroll
   for (int j = 0; j < N / 8; ++j) {
     const int at = tile * N + static_cast<int>(threadIdx.x) % 4 * 2 + 8 * j;
     if (at >= a.out) continue;
-    const auto add = [](float product, float residual) {
-      return to_float(to_bf16(to_float(to_bf16(product)) + residual));
-    };
     const float low = add(sums[2 * j] * scale, beside.residual.low(j)),
-                high = at + 1 < a.out ? add(sums[2 * j + 1] * scale, beside.residual.high(j)) : 0;
-    store_two(to_sum, token, at, low, high);
-    store_two(a, token, at, low * beside.weight.low(j), high * beside.weight.high(j));
+                high = add(sums[2 * j + 1] * scale, beside.residual.high(j));
+    store_two<true>(sum, at, a.out, low, high);
+    store_two<true>(y, at, a.out, low * beside.weight.low(j), high * beside.weight.high(j));
     squares += low * low + high * high;
   }
   squares = sum_of_four(squares);
@@ -113,35 +149,45 @@ __device__ void store_normed(const float (&sums)[N / 4], float scale, const Bf16
 
 /// The outputs from `first` on of a token, by four threads: sums[2 j + i] is of row 8 j + 2 (lane % 4) + i of
 /// the tile's rows of W.
-template <int N, class Product>
-__device__ void store_token(const float (&sums)[N / 4], float scale, const Product& a,
-                            const Epilogue& epilogue, const Pairs<N>& residual, int token, int first) {
+template <int N, bool Whole, class Product>
+__device__ __forceinline__ void store_token(const float (&sums)[N / 4], float scale, const Product& a,
+                                            const Epilogue& epilogue, const Pairs<N>& residual, int token,
+                                            int first) {
   const auto sum = [&](int i) { return sums[i] * scale; };
-  first += threadIdx.x % 4 * 2;
-  if (!epilogue.gated) {
+  // Calls store(at, j) for each two outputs, of which Each / 8 are this thread's.
+  const auto each = [&]<int Each>(std::integral_constant<int, Each>, auto store) {
 #pragma unroll
-    for (int j = 0; j < N / 8; ++j) {
-      if (first + 8 * j < a.out)
-        store_two(a, token, first + 8 * j, sum(2 * j) + residual.low(j), sum(2 * j + 1) + residual.high(j));
+    for (int j = 0; j < Each / 8; ++j) {
+      const int at = first + static_cast<int>(threadIdx.x) % 4 * 2 + 8 * j;
+      if (at < a.out) store(at, j);
     }
-    return;
-  }
-  const float factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
-#pragma unroll
-  for (int j = 0; j < N / 16; ++j) {
-    const int at = first + 8 * j;
-    if (at >= a.out) continue;
-    float y[2];
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      y[i] = gate_silu(to_float(to_bf16(sum(2 * j + i))), to_float(to_bf16(sum(2 * j + i + N / 8))));
-    if (epilogue.y_scale == nullptr) {
-      store_two(a, token, at, y[0], y[1]);
-      continue;
-    }
-    std::uint8_t* q = static_cast<std::uint8_t*>(a.y) + token * a.y_stride + at;
-    q[0] = to_fp8(to_float(to_bf16(y[0])) * factor);
-    if (at + 1 < a.out) q[1] = to_fp8(to_float(to_bf16(y[1])) * factor);
+  };
+  constexpr std::integral_constant<int, N> all;
+  constexpr std::integral_constant<int, N / 2> gates;
+  const auto activated = [&](int i) {
+    return gate_silu(to_float(to_bf16(sum(i))), to_float(to_bf16(sum(i + N / 8))));
+  };
+  const std::int64_t row = token * a.y_stride;
+  if (epilogue.gated && epilogue.y_scale != nullptr) {
+    const float factor = factor_of(epilogue.y_scale);
+    each(gates, [&](int at, int j) {
+      store_two_fp8<Whole>(static_cast<std::uint8_t*>(a.y) + row, at, a.out, activated(2 * j),
+                           activated(2 * j + 1), factor);
+    });
+  } else if (epilogue.gated) {
+    each(gates, [&](int at, int j) {
+      store_two<Whole>(static_cast<Bf16*>(a.y) + row, at, a.out, activated(2 * j), activated(2 * j + 1));
+    });
+  } else if (a.y_f32) {
+    each(all, [&](int at, int j) {
+      store_two<Whole>(static_cast<float*>(a.y) + row, at, a.out, sum(2 * j) + residual.low(j),
+                       sum(2 * j + 1) + residual.high(j));
+    });
+  } else {
+    each(all, [&](int at, int j) {
+      store_two<Whole>(static_cast<Bf16*>(a.y) + row, at, a.out, sum(2 * j) + residual.low(j),
+                       sum(2 * j + 1) + residual.high(j));
+    });
   }
 }
 
