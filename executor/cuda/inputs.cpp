@@ -43,8 +43,9 @@ Result<DeviceInputs> DeviceInputs::of(const InputLimits& limits) {
   inputs.limits_ = limits;
   std::int64_t total = 0;
   for (const std::int64_t words :
-       {limits.tokens, limits.tokens, limits.tokens, limits.tokens, limits.table, 4 * limits.sequences,
-        2 * limits.tiles, static_cast<std::int64_t>(sizeof(DecodePart) / 4) * limits.parts}) {
+       {limits.tokens, limits.tokens, limits.tokens, limits.tokens, limits.table,
+        static_cast<std::int64_t>(sizeof(Sequence) / 4) * limits.sequences, 2 * limits.tiles,
+        static_cast<std::int64_t>(sizeof(DecodePart) / 4) * limits.parts}) {
     inputs.starts_.push_back(total);
     total += (words + 31) / 32 * 32;
   }

@@ -5,6 +5,7 @@
 #include "executor/cuda/launch_product.hpp"
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
+#include "model/few_tokens.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -185,7 +186,7 @@ bool is_product(const StructureNode& node) {
 
 Done multiply(const NodeViews& views, const Linear& o) { return Products{views}.multiply(o); }
 
-Done multiply(const NodeViews& views, const Prologue& prologue) {
+Done multiply_joined(const NodeViews& views, const Prologue& prologue) {
   return Products{views}.joined_product(prologue, 1);
 }
 

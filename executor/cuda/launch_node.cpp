@@ -41,8 +41,8 @@ struct Launch : NodeViews {
   }
   Done operator()(const RmsNorm& o) const {
     if (joins_product()) {
-      return multiply(*this,
-                      {.kind = Prologue::Kind::norm, .weight = halves(0), .eps = static_cast<float>(o.eps)});
+      return multiply_joined(
+          *this, {.kind = Prologue::Kind::norm, .weight = halves(0), .eps = static_cast<float>(o.eps)});
     }
     if (routes()) {
       return norm_and_route({.x = in(0),
@@ -76,11 +76,11 @@ struct Launch : NodeViews {
   }
   Done operator()(const AddRmsNorm& o) const {
     if (joins_product()) {  // a step of one token: the row that is wanted is the first
-      return multiply(*this, {.kind = Prologue::Kind::add_norm,
-                              .second = in(1).data,
-                              .weight = halves(0),
-                              .sum = out(0).data,
-                              .eps = static_cast<float>(o.eps)});
+      return multiply_joined(*this, {.kind = Prologue::Kind::add_norm,
+                                     .second = in(1).data,
+                                     .weight = halves(0),
+                                     .sum = out(0).data,
+                                     .eps = static_cast<float>(o.eps)});
     }
     AddRmsNormArguments norm{.x = in(0),
                              .residual = in(1),
@@ -117,7 +117,7 @@ struct Launch : NodeViews {
   Done operator()(const KvWrite& o) const { return write_cache(*this, o); }
   Done operator()(const Attention& o) const { return attend(*this, o); }
   Done operator()(const GatedActivation& o) const {
-    if (joins_product()) return multiply(*this, {.kind = Prologue::Kind::gated, .second = in(1).data});
+    if (joins_product()) return multiply_joined(*this, {.kind = Prologue::Kind::gated, .second = in(1).data});
     gated({.gate = in(0),
            .up = in(1),
            .y = out(0),
@@ -129,7 +129,7 @@ struct Launch : NodeViews {
     return {};
   }
   Done operator()(const Quantize& o) const {
-    if (joins_product()) return multiply(*this, Prologue{});
+    if (joins_product()) return multiply_joined(*this, {});
     float* scale = c.scales.scale(node.writes[0].buffer);
     if (c.scales.wanted()) find_input_scale(in(0), o.tokens, o.width, scale, c.queue);
     quantize_fp8({.x = in(0), .q = quantized_by(node), .tokens = o.tokens, .width = o.width}, c.queue);

@@ -53,6 +53,13 @@ Result<StreamedMaps> maps_of(const Product& p, std::int64_t rows, std::int32_t w
   return StreamedMaps{.w = *w, .x = *x};
 }
 
+/// Whether the rows of a product with a norm begin and end with whole pairs of values.
+bool in_pairs(const Product& p, const NormOut& norm) {
+  const auto place = [](const void* data) { return reinterpret_cast<std::uintptr_t>(data); };
+  return (p.out | p.y_stride | norm.sum_stride | norm.residual_stride) % 2 == 0 &&
+         (place(p.y) | place(norm.sum) | place(norm.residual) | place(norm.weight)) % 4 == 0;
+}
+
 }  // namespace
 
 Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Queue& queue) {
@@ -62,9 +69,9 @@ Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& nor
   require(p.fp8() || p.in % few_columns == 0, "whole vectors for a streamed product");
   require(norms.out.squares == nullptr || (!epilogue.gated && epilogue.residual == nullptr && !p.y_f32),
           "a norm of plain sums");
-  require(norms.out.squares == nullptr ||
-              ((p.out | p.y_stride | norms.out.sum_stride | norms.out.residual_stride) % 2 == 0),
-          "a norm of rows of whole pairs");
+  require(norms.out.squares == nullptr || in_pairs(p, norms.out), "a norm of rows of whole pairs");
+  require(!epilogue.gated || !p.y_f32, "gated activations in 16 bits or e4m3");
+  require(epilogue.gated || epilogue.y_scale == nullptr, "sums that are not quantised");
   const std::int64_t rows = epilogue.gated ? 2 * p.out : p.out;
   const Result<StreamedMaps> maps =
       maps_of(p, rows, streamed_rows(rows, queue.processors) / 2, static_cast<std::int32_t>(p.tokens));

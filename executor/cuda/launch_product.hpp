@@ -20,7 +20,8 @@ Fp8Product in_fp8(const Product& p);
 [[nodiscard]] Done launch_product(Product p, const ProductChoice& choice, CublasLt& library,
                                   const Queue& queue);
 /// The same by our kernel for few tokens, with what it does with its sums.   W [2 p.out, p.in] where gated
-/// requires norms of bf16 only; where norms.out an empty epilogue
+/// requires y not in f32 where gated, and y_scale there only; norms of bf16 only; where norms.out an empty
+/// epilogue, y not in f32 and rows of whole pairs, at multiples of 4 bytes
 [[nodiscard]] Done stream_product(const Product& p, const Epilogue& epilogue, const Norms& norms,
                                   const Queue& queue);
 /// Of many tokens with the gated activation.   requires epilogue.gated; W [2 p.out, p.in]

@@ -127,9 +127,12 @@ struct GroupsThere {
 };
 
 TEST_F(GpuExperts, GroupsAreSortedByExpertThenByPair) {
-  for (const Routing& r : {Routing{"one", 1, 1, 1}, Routing{"decode", 1, 8, 2}, Routing{"odd", 37, 7, 3},
-                           Routing{"many experts", 33, 256, 8}, Routing{"skewed", 300, 8, 2, true},
-                           Routing{"prompt", 3000, 128, 8}, Routing{"skewed prompt", 1025, 64, 4, true}}) {
+  for (const Routing& r :
+       {Routing{"one", 1, 1, 1}, Routing{"decode", 1, 8, 2}, Routing{"odd", 37, 7, 3},
+        Routing{"one round", 128, 8, 2}, Routing{"a pair more", 257, 8, 1},
+        Routing{"one large round", 512, 8, 2}, Routing{"a pair more than that", 1025, 8, 1},
+        Routing{"many experts", 33, 256, 8}, Routing{"skewed", 300, 8, 2, true},
+        Routing{"prompt", 3000, 128, 8}, Routing{"skewed prompt", 1025, 64, 4, true}}) {
     SCOPED_TRACE(r.name);
     const GroupsThere there(r, queue);
     const std::vector<std::int32_t> ids = r.ids();

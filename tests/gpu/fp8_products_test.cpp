@@ -199,6 +199,21 @@ TEST_F(GpuFp8Products, StreamedEqualsTheReference) {
   }
 }
 
+TEST_F(GpuFp8Products, StreamedAddsAResidual) {
+  for (const auto& [in, out] : {std::pair{80, 200}, std::pair{256, 1}, std::pair{4112, 33}}) {
+    for (const std::int64_t tokens : {1, 3, 33, 64}) {
+      const Fp8Matrix x = Fp8Matrix::random(tokens, in, 1), w = Fp8Matrix::random(out, in, 2, 0);
+      const Matrix r = Matrix::random(tokens, out, 3);
+      std::vector<double> right = expected(x.values(), w, tokens, in, out);
+      const std::vector<double> residual = r.values();
+      for (std::size_t i = 0; i < right.size(); ++i) right[i] += residual[i];
+      check(few(&x, w, tokens, in, out), right, [&](const Fp8Product& a) {
+        stream(a, {.residual = r.data(), .residual_stride = r.in().stride});
+      });
+    }
+  }
+}
+
 TEST_F(GpuFp8Products, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   const Array<float> y_scale({0.02F});
   for (const auto& [in, out] :

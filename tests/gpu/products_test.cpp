@@ -203,6 +203,64 @@ TEST_F(GpuProducts, StreamedWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   }
 }
 
+/// What lies in rows [tokens, out] that a product stored `stride` apart from `start` on, and nowhere else.
+template <class T, class F>
+std::vector<T> stored(std::int64_t tokens, std::int64_t out, std::int64_t start, std::int64_t stride,
+                      F store) {
+  constexpr T untouched{77};
+  const Array<T> all(std::vector<T>(static_cast<std::size_t>(start + tokens * stride), untouched));
+  store(all.data() + start, stride);
+  std::vector<T> rows, gaps;
+  std::int64_t place = -start;
+  for (const T value : all.values()) {
+    (place >= 0 && place % stride < out ? rows : gaps).push_back(value);
+    ++place;
+  }
+  EXPECT_EQ(gaps, std::vector<T>(gaps.size(), untouched)) << start << ", " << stride;
+  return rows;
+}
+
+/// Pairs of values are one store and one load where all of a row's are.
+TEST_F(GpuProducts, StreamedOfRowsThatAreNoWholePairsEqualsThatOfWholePairs) {
+  if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
+  constexpr std::int64_t in = 72, out = 200;
+  const Array<float> scale({0.02F});
+  const Matrix w = Matrix::random(2 * out, in, 2, 1.0F, 0);
+  for (const std::int64_t tokens : {3, 40}) {
+    const Matrix x = Matrix::random(tokens, in, 1), r = Matrix::random(tokens, out, 3);
+    const std::vector<double> values = r.values();
+    const auto check = [&]<class T>(T, bool is_f32, const Epilogue& epilogue, const char* what) {
+      SCOPED_TRACE(what);
+      const auto of = [&](std::int64_t start, std::int64_t stride) {
+        return stored<T>(tokens, out, start, stride, [&](T* y, std::int64_t apart) {
+          stream(few(x, w, y, apart, is_f32, tokens, in, out), epilogue);
+        });
+      };
+      const std::vector<T> whole = of(0, out + 8);
+      EXPECT_EQ(of(0, out + 9), whole) << "an odd stride";
+      EXPECT_EQ(of(1, out + 8), whole) << "an odd start";
+    };
+    check(Bf16{}, false, {}, "bf16");
+    check(float{}, true, {}, "f32");
+    check(Bf16{}, false, {.gated = true}, "gated");
+    check(std::uint8_t{}, false, {.gated = true, .y_scale = scale.data()}, "gated, e4m3");
+    const auto with_residual = [&](std::int64_t start, std::int64_t stride) {
+      std::vector<Bf16> placed(static_cast<std::size_t>(start + tokens * stride), 0x7fc0);
+      for (std::int64_t i = 0; i < tokens * out; ++i)
+        placed[static_cast<std::size_t>(start + i / out * stride + i % out)] =
+            float_to_bf16(static_cast<float>(values[static_cast<std::size_t>(i)]));
+      const Array<Bf16> residual(placed);
+      return stored<Bf16>(tokens, out, 0, out, [&](Bf16* y, std::int64_t apart) {
+        stream(few(x, w, y, apart, false, tokens, in, out),
+               {.residual = residual.data() + start, .residual_stride = stride});
+      });
+    };
+    const std::vector<Bf16> whole = with_residual(0, out);
+    EXPECT_EQ(with_residual(0, out + 9), whole) << "a residual of an odd stride";
+    EXPECT_EQ(with_residual(1, out + 8), whole) << "a residual of an odd start";
+  }
+}
+
 /// Against the kernel for few tokens, whose sums have another order.
 TEST_F(GpuProducts, GatedOfManyTokensEqualsPiecesOfFew) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";

@@ -1,5 +1,6 @@
 #pragma once
 #include <bit>
+#include <concepts>
 
 #include "executor/cuda/kernels/hopper.cuh"
 
@@ -60,9 +61,10 @@ struct TileLoader {
   /// Keys [first, first + Keys) to `keys`, their values to `values`.   found: find(first)
   /// Bytes may arrive before they are expected: what expects them is the one arrival that the phase waits
   /// for.   policy: that of the copies, if any
-  template <class... Policy>
+  template <std::same_as<std::uint64_t>... Policy>
   __device__ __forceinline__ void load(int first, int found, Element* keys, Element* values,
                                        std::uint64_t* barrier, Policy... policy) const {
+    static_assert(sizeof...(Policy) <= 1);
     if (copy == 0) expect_bytes(barrier, Keys * D * 2 * sizeof(Element));
     if (copy >= copies) return;
     const int slot = (first + at) & ((1 << shift) - 1);

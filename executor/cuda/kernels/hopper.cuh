@@ -51,6 +51,7 @@ __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned b
       "l"(from), "r"(bytes), "r"(shared_address(barrier))
       : "memory");
 }
+/// policy: what the L2 cache does with it
 __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes, std::uint64_t* barrier,
                                           std::uint64_t policy) {
   asm volatile(
@@ -59,7 +60,7 @@ __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned b
       "l"(from), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
       : "memory");
 }
-/// A box of a matrix that a tensor map describes.
+/// A box of a matrix that a tensor map describes.   policy: what the L2 cache does with it
 __device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
                                          std::uint64_t* barrier, std::uint64_t policy) {
   asm volatile(

@@ -129,7 +129,7 @@ struct KvCache {
   std::int32_t kv_heads = 0, head_dim = 0, v_dim = 0;
 };
 
-/// One sequence of a step, as the kernels read it from device memory.
+/// One sequence of a step, as the kernels read it from device memory, by one load.
 struct alignas(16) Sequence {
   std::int32_t row = 0;  ///< of its first new token in the step's buffers
   std::int32_t fresh = 0, cached = 0;
@@ -200,7 +200,7 @@ void attention_prefill(const AttentionArguments& a, const AttentionTile* tiles, 
 
 /// What a block of decode attention attends to: part `part` of `of` equal ones of a sequence's keys. None of
 /// 0 parts.
-struct alignas(16) DecodePart {
+struct DecodePart {
   Sequence sequence;
   std::int32_t index = 0;  ///< of the sequence
   std::int32_t part = 0, of = 0;

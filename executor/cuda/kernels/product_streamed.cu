@@ -46,8 +46,7 @@ __global__ void __launch_bounds__(threads, 1)
   Place at_w, at_x;
   const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
   const float scale = scale_of(a, norms.in, token);
-  const int stored = epilogue.y_scale != nullptr ? 1 : a.y_f32 ? 4 : 2;  // bytes of an output
-  const bool whole = in_pairs(a, epilogue, stored);
+  const bool whole = in_pairs(a, epilogue);
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
     Beside<N> beside;
     beside.fetch(a, epilogue, norms.out, token, tile * work.outputs, whole);

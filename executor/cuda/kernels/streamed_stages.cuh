@@ -65,6 +65,7 @@ struct Work {
 
   __host__ __device__ __forceinline__ Work(const Product& a, bool gated)
       : outputs(gated ? N / 2 : N),
+        // divisions by constants: memory waits for what is computed before the first load
         tiles(gated ? (a.out + N / 2 - 1) / (N / 2) : (a.out + N - 1) / N),
         steps((a.in + boxes * box_columns<Product> - 1) / (boxes * box_columns<Product>)),
         apart(gated ? a.out : N / 2) {}

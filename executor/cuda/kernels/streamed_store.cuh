@@ -6,14 +6,13 @@
 
 namespace inferometer::cuda::streaming {
 
-/// Whether each two values of a row, of which the first has an even place, are one store or load: of y, in
-/// `bytes` each, and of a residual.
+/// Whether each two values of a row, of which the first has an even place, are one store or load: of y,
+/// whatever it is in, and of a residual.
 template <class Product>
-__device__ __forceinline__ bool in_pairs(const Product& a, const Epilogue& epilogue, int bytes) {
+__device__ __forceinline__ bool in_pairs(const Product& a, const Epilogue& epilogue) {
   const std::int64_t strides = a.y_stride | epilogue.residual_stride;
-  const std::uintptr_t residual = reinterpret_cast<std::uintptr_t>(epilogue.residual);
-  return a.out % 2 == 0 && strides % 2 == 0 && reinterpret_cast<std::uintptr_t>(a.y) % (2 * bytes) == 0 &&
-         residual % 4 == 0;
+  return a.out % 2 == 0 && strides % 2 == 0 && reinterpret_cast<std::uintptr_t>(a.y) % 8 == 0 &&
+         reinterpret_cast<std::uintptr_t>(epilogue.residual) % 4 == 0;
 }
 
 /// Values `at` and at + 1 of a row. Whole: see in_pairs()
@@ -49,7 +48,7 @@ __device__ __forceinline__ void store_two_fp8(std::uint8_t* row, int at, int col
   }
 }
 
-/// Those values of a row in memory, those of this thread's outputs of a tile.
+/// What a row in memory has in the places of this thread's outputs of a tile.
 template <int N>
 struct Pairs {
   unsigned pairs[N / 8] = {};
