@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(threads, most_resident<D>)
   const int group = a.heads / a.cache.kv_heads, rows = s.fresh * group, total = s.cached + s.fresh;
   const int hidden = a.window > 0 && s.cached >= a.window ? s.cached - a.window + 1 : 0;
   const int low = hidden / keys, tiles = (total + keys - 1) / keys - low;
-  // A division is as long as all the rest that is computed before the first load.
+  // No division where none is needed: memory waits for what is computed before the first load.
   const auto start_of = [&](int p) { return part.of == 1 ? low + tiles * p : low + tiles * p / part.of; };
   const int from = start_of(part.part), to = start_of(part.part + 1);
   const int count = from + warp < to ? (to - from - warp + warps - 1) / warps : 0;

@@ -60,21 +60,22 @@ __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned b
       "l"(from), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
       : "memory");
 }
-/// A box of a matrix that a tensor map describes.   policy: what the L2 cache does with it
-__device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
-                                         std::uint64_t* barrier, std::uint64_t policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, "
-      "{%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
-      "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "l"(policy)
-      : "memory");
-}
+/// A box of a matrix that a tensor map describes.
 __device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
                                          std::uint64_t* barrier) {
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], "
       "[%2];" ::"r"(shared_address(to)),
       "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row)
+      : "memory");
+}
+/// policy: what the L2 cache does with it
+__device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
+                                         std::uint64_t* barrier, std::uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, "
+      "{%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
+      "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "l"(policy)
       : "memory");
 }
 /// A box for both blocks of a cluster of two, at the same places of their shared memory and barriers.

@@ -167,6 +167,11 @@ __device__ __forceinline__ void store_token(const float (&sums)[N / 4], float sc
     return gate_silu(to_float(to_bf16(sum(i))), to_float(to_bf16(sum(i + N / 8))));
   };
   const std::int64_t row = token * a.y_stride;
+  const auto plain = [&](auto* y) {
+    each(all, [&](int at, int j) {
+      store_two<Whole>(y + row, at, a.out, sum(2 * j) + residual.low(j), sum(2 * j + 1) + residual.high(j));
+    });
+  };
   if (epilogue.gated && epilogue.y_scale != nullptr) {
     const float factor = factor_of(epilogue.y_scale);
     each(gates, [&](int at, int j) {
@@ -178,15 +183,9 @@ __device__ __forceinline__ void store_token(const float (&sums)[N / 4], float sc
       store_two<Whole>(static_cast<Bf16*>(a.y) + row, at, a.out, activated(2 * j), activated(2 * j + 1));
     });
   } else if (a.y_f32) {
-    each(all, [&](int at, int j) {
-      store_two<Whole>(static_cast<float*>(a.y) + row, at, a.out, sum(2 * j) + residual.low(j),
-                       sum(2 * j + 1) + residual.high(j));
-    });
+    plain(static_cast<float*>(a.y));
   } else {
-    each(all, [&](int at, int j) {
-      store_two<Whole>(static_cast<Bf16*>(a.y) + row, at, a.out, sum(2 * j) + residual.low(j),
-                       sum(2 * j + 1) + residual.high(j));
-    });
+    plain(static_cast<Bf16*>(a.y));
   }
 }
 
