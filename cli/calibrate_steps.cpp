@@ -2,6 +2,7 @@
 
 #include "cli/edges.hpp"
 #include "cli/measured_files.hpp"
+#include "roofline/copy.hpp"
 #include "roofline/steps/fit_steps.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/device_file.hpp"
@@ -61,11 +62,16 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
   if (steps->empty()) return tell({{options.from.front() + ": no step in it was measured"}}, wrong_input);
   measured->source.rows = steps->size();
   const StepModels fitted = fit_steps(*steps, device->device);
+  std::vector<ExecutedCopy> copies;
+  for (const GridCopy& c : measured->grid.copies) {
+    if (c.measured) copies.push_back({c.copy, *c.measured});
+  }
   const KernelCalibration calibration{.device = device->device.name,
                                       .date = provenance().date,
                                       .sources = {measured->source},
                                       .facts = measured->grid.facts,
                                       .gaps = fitted.gaps(),
+                                      .parameters = fit_copies(copies, device->device),
                                       .models = fitted.models()};
   std::size_t few = 0;
   for (const auto& [key, model] : calibration.models) few += too_few(model.rows, model.values.size());

@@ -27,6 +27,8 @@ struct CopyBeside {
   Bytes on_device() const { return (within_device() ? 2 : 1) * bytes; }
 };
 
+inline constexpr Bytes most_copied{std::int64_t{1} << 40};
+
 /// Stands for the copy where profilers name the node that a kernel belongs to.
 inline constexpr std::int32_t copy_node = -2;
 

@@ -1,5 +1,7 @@
 #include "roofline/copy.hpp"
 
+#include <algorithm>
+
 #include "model/result.hpp"
 #include "roofline/parameters.hpp"
 #include "roofline/roofline.hpp"
@@ -25,6 +27,32 @@ Estimate estimate(const CopyBeside& copy, const Device& device, const Calibratio
     e.bound = Bound::link;
   }
   return e;
+}
+
+std::map<std::string, double> fit_copies(std::span<const ExecutedCopy> copies, const Device& device) {
+  struct Sum {
+    double seconds = 0, at_full_rate = 0;
+  };
+  std::map<std::string, Sum> sums;
+  const auto add = [&](const char* name, Seconds time, Seconds at_full_rate) {
+    Sum& sum = sums[name];
+    sum.seconds += (time - device.launch.value).count();
+    sum.at_full_rate += at_full_rate.count();
+  };
+  for (const ExecutedCopy& e : copies) {
+    if (e.copy.within_device()) {
+      add("copy_efficiency", e.time, e.copy.on_device() / device.memory_bandwidth.value);
+    } else if (device.host_link_bandwidth) {
+      add("host_link_efficiency", e.time, e.copy.bytes / device.host_link_bandwidth->value);
+    }
+  }
+  std::map<std::string, double> fitted;
+  for (const auto& [name, sum] : sums) {
+    const ParameterInfo& info = parameter_info(name);
+    fitted[name] =
+        sum.seconds > 0 ? std::clamp(sum.at_full_rate / sum.seconds, info.low, info.high) : info.high;
+  }
+  return fitted;
 }
 
 }  // namespace inferometer

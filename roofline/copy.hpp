@@ -1,4 +1,8 @@
 #pragma once
+#include <map>
+#include <span>
+#include <string>
+
 #include "model/copy_beside.hpp"
 #include "model/device.hpp"
 #include "roofline/calibration.hpp"
@@ -16,5 +20,14 @@ namespace inferometer {
 /// requires the device to have a host link where the direction crosses one (checked where a Case is made)
 /// ignores  the host's memory, and other devices that share its link
 Estimate estimate(const CopyBeside& copy, const Device& device, const Calibration& calibration);
+
+/// A copy that a device executed, with nothing beside it.
+struct ExecutedCopy {
+  CopyBeside copy;
+  Seconds time{0};
+};
+/// The parameters of estimate() that make the copies' times right in the mean, within the ranges that physics
+/// allows; those that no copy tells are left out, and so is the host link of a device that has none.
+std::map<std::string, double> fit_copies(std::span<const ExecutedCopy> copies, const Device& device);
 
 }  // namespace inferometer

@@ -6,8 +6,10 @@
 
 #include "model/reader.hpp"
 #include "roofline/kernels/call_named.hpp"
+#include "roofline/parameters.hpp"
 #include "roofline/steps/step_models.hpp"
 #include "scenarios/files.hpp"
+#include "scenarios/read_parameters.hpp"
 #include "scenarios/yaml_document.hpp"
 
 namespace inferometer {
@@ -37,7 +39,7 @@ std::size_t read_count(Reader& in, std::string_view key) {
   return static_cast<std::size_t>(value);
 }
 
-std::vector<double> read_parameters(Reader in, std::span<const KernelParameter> parameters) {
+std::vector<double> read_values(Reader in, std::span<const KernelParameter> parameters) {
   std::vector<double> values;
   for (const KernelParameter& p : parameters) {
     Reader one = in.required_mapping(p.name);
@@ -130,7 +132,7 @@ void read_model(Reader in, KernelCalibration& calibration) {
   if (!call) return in.error("operator", fmt::format("no kernel is called {} {}", op, variant));
   FittedModel model;
   model.rows = read_count(in, "rows");
-  model.values = read_parameters(in.required_mapping("parameters"), parameters_of(*call));
+  model.values = read_values(in.required_mapping("parameters"), parameters_of(*call));
   model.calibrated = read_level(in.required_mapping("calibrated"));
   model.corrected = read_level(in.required_mapping("residual_corrected"));
   model.residual = read_layer(in.required_mapping("residual_layer"), features_of(*call).size());
@@ -149,12 +151,17 @@ Result<Calibration> load_calibration(const std::filesystem::path& file, const De
   if (read->device != device.name)
     return failure(fmt::format("is of {}, what is predicted is {}", read->device, device.name),
                    {file.string(), 1, 1});
+  std::vector<Parameter> parameters;
+  for (const auto& [key, value] : read->parameters) {
+    const ParameterInfo& info = parameter_info(key);
+    parameters.push_back({key, value, std::string{info.unit}, std::string{info.doc}});
+  }
   return Calibration{.level = Level::residual_corrected,
                      .device = read->device,
                      .source = fmt::format("{} (hash {})", file.string(), content_hash(*text)),
                      .date = read->date,
                      .machine = {},
-                     .parameters = {},
+                     .parameters = std::move(parameters),
                      .kernels = std::make_shared<StepModels>(std::move(read->models), std::move(read->gaps))};
 }
 
@@ -177,6 +184,7 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
                                 .sources = {},
                                 .facts = {},
                                 .gaps = {},
+                                .parameters = {},
                                 .models = {}};
   each_of(in, "sources", [&](Reader source) {
     calibration.sources.push_back({source.required<std::string>("file"), source.required<std::string>("hash"),
@@ -197,6 +205,9 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
       }
     }
     gaps->reject_unknown_keys();
+  }
+  if (auto parameters = in.maybe_mapping("parameters")) {
+    for (const Parameter& p : read_parameters(*parameters)) calibration.parameters[p.name] = p.value;
   }
   each_of(in, "models", [&](Reader model) { read_model(std::move(model), calibration); });
   in.reject_unknown_keys();

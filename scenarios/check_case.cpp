@@ -30,7 +30,7 @@ Errors check_sizes(const Case& c) {
   in_range("workload.batch", c.workload.batch, 100'000);
   in_range("workload.prompt_tokens", c.workload.prompt_tokens, 10'000'000);
   in_range("workload.output_tokens", c.workload.output_tokens, 1'000'000);
-  if (const Bytes copied = c.workload.copy_beside.bytes; copied > Bytes{std::int64_t{1} << 40})
+  if (const Bytes copied = c.workload.copy_beside.bytes; copied > most_copied)
     errors.push_back(
         {fmt::format("workload.copy_beside.bytes: must be 0 B to 1 TiB, is {} B", copied.value)});
   in_range("architecture.layers", c.model().layers, 10'000);

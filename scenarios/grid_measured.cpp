@@ -77,6 +77,30 @@ MemoryUse read_memory(Reader& in) {
   return use;
 }
 
+std::vector<GridCopy> read_copies(const Document& list, Errors& errors) {
+  std::vector<GridCopy> copies;
+  if (list.kind != Document::Kind::sequence) {
+    errors.push_back({"copies: a list is needed", list.where});
+    return copies;
+  }
+  for (std::size_t i = 0; i < list.sequence.size(); ++i) {
+    Reader in(list.sequence[i], fmt::format("copies[{}]", i), errors);
+    const std::size_t before = errors.size();
+    const auto bytes = in.required<Bytes>("bytes");
+    const auto direction = in.required<std::string>("direction");
+    const GridCopy c{.copy = {bytes, value_named<CopyDirection>(direction).value_or(CopyDirection{})},
+                     .measured = in.maybe<Seconds>("median")};
+    if (errors.size() == before && !value_named<CopyDirection>(direction))
+      in.error("direction", "is not one of " + expected_names<CopyDirection>());
+    if (errors.size() == before && !(c.copy && bytes <= most_copied))
+      in.error("bytes", "must be 1 B to 1 TiB");
+    if (c.measured && !(*c.measured > Seconds{0})) in.error("median", "must be positive");
+    in.reject_unknown_keys();
+    copies.push_back(c);
+  }
+  return copies;
+}
+
 std::string print_grid(const StepGrid& grid) {
   std::string text =
       "# Steps that were executed. kernels: [first node, last node, exposed us, gap before us].\ndevice: " +
@@ -86,6 +110,10 @@ std::string print_grid(const StepGrid& grid) {
   text += "plans:\n";
   for (const auto& [name, edits] : grid.plans)
     text += fmt::format("  {}: {}\n", yaml_quoted(name), mapping_of(edits));
+  if (!grid.copies.empty()) text += "copies:\n";
+  for (const GridCopy& c : grid.copies)
+    text += fmt::format("  - {{bytes: {} B, direction: {}{}}}\n", c.copy.bytes.value, name(c.copy.direction),
+                        c.measured ? fmt::format(", median: {:.7g} us", us(*c.measured)) : "");
   text += "runs:\n";
   for (const GridRun& run : grid.runs) {
     text += fmt::format("  - model: {}\n    set: {}\n    plans: [{}]\n    formats: [{}]\n",

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "scenarios/judge_steps.hpp"
+#include "scenarios/measure_copies.hpp"
 #include "scenarios/samples.hpp"
 
 namespace inferometer {
@@ -109,6 +110,7 @@ Result<std::vector<std::string>> measure_steps(StepGrid& grid, Backend& backend,
     measured.push_back(std::move(run));
   }
   grid.runs = std::move(measured);
+  for (std::string& why : measure_copies(grid, backend)) refused.push_back(std::move(why));
   progress("", 1.0);
   if (!any) {
     Errors errors;

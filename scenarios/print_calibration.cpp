@@ -4,6 +4,7 @@
 
 #include "model/seeded.hpp"
 #include "roofline/kernels/call_named.hpp"
+#include "roofline/parameters.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/yaml_text.hpp"
 
@@ -82,6 +83,10 @@ std::string print_calibration(const KernelCalibration& calibration) {
         fmt::format("  {}: {{between: {:.6g} us, at_library: {:.6g} us{}}}\n", name(mode),
                     gap.between.count() * 1e6, gap.at_library.count() * 1e6,
                     gap.dispatch ? fmt::format(", dispatch: {:.6g} us", gap.dispatch->count() * 1e6) : "");
+  if (!calibration.parameters.empty()) text += "parameters:  # of copies beside steps\n";
+  for (const auto& [key, value] : calibration.parameters)
+    text +=
+        fmt::format("  {}: {{value: {:.9g}, unit: {}}}\n", key, value, yaml_quoted(parameter_info(key).unit));
   text +=
       "# Errors are those of calls whose shapes were left out of the fit. In nine of ten such calls the "
       "measured time\n"

@@ -87,6 +87,7 @@ class GridReader {
       for (std::size_t i = 0; i < runs->sequence.size(); ++i)
         read_run(Reader(runs->sequence[i], "runs[" + std::to_string(i) + "]", errors_));
     }
+    if (const Document* copies = in.raw("copies")) grid_.copies = read_copies(*copies, errors_);
     in.reject_unknown_keys();
     if (!errors_.empty()) return failure(std::move(errors_));
     return std::move(grid_);

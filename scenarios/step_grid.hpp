@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/copy_beside.hpp"
 #include "model/memory.hpp"
 #include "model/timeline.hpp"
 #include "scenarios/scenario.hpp"
@@ -44,11 +45,18 @@ struct GridRun {
   std::optional<MemoryUse> memory_used;  ///< by the backend, before the first step
 };
 
+/// A copy of the kind that runs beside steps, alone.
+struct GridCopy {
+  CopyBeside copy;
+  std::optional<Seconds> measured;  ///< median
+};
+
 /// Whole steps to execute, or that were.
 struct StepGrid {
   std::string device;  ///< that it is for
   std::map<std::string, std::vector<Edit>> plans;
   std::vector<GridRun> runs;
+  std::vector<GridCopy> copies;
   std::map<std::string, std::string> facts;  ///< of the measurement: date, GPU, driver, ...
 };
 
@@ -58,6 +66,7 @@ struct StepGrid {
 ///   runs:
 ///     - {model: MODEL, set: {SETTING: VALUE, ...}, plans: [NAME, ...], formats: [none, OPTIMIZATION, ...],
 ///        steps: [NAME, "16x1+1024", ...]}                          each plan with each format
+///   copies: [{bytes: 4 GiB, direction: within_device}, ...]           each alone; may be left out
 /// In a measured grid a step is a mapping with what print_grid() writes, device: names what it was measured
 /// on, and facts: says how.
 ///

@@ -24,6 +24,7 @@ struct KernelCalibration {
   std::vector<Source> sources;
   std::map<std::string, std::string> facts;  ///< of the machine, where it was measured here: GPU, driver, ...
   std::map<LaunchMode, Gaps> gaps;           ///< between kernels of a step, where steps were measured
+  std::map<std::string, double> parameters;  ///< of what is no kernel of a model: copies beside steps
   std::map<OperatorAndVariant, FittedModel> models;
 };
 

@@ -256,5 +256,28 @@ TEST(UnitSpeed, WhatFitsTheCacheMovesAtItsRate) {
   EXPECT_DOUBLE_EQ(at_unit_speed(op, d).time().count(), 120.0 / 4);
 }
 
+TEST(Copies, ParametersAreThoseThatMakeTheirTimesRight) {
+  Device device = unit_device();
+  device.launch.value = Seconds{2};
+  device.host_link_bandwidth = {BytesPerSecond{0.5}, "test"};
+  Calibration c;
+  c.parameters = {{"copy_efficiency", 0.6, "1", ""}, {"host_link_efficiency", 0.4, "1", ""}};
+  std::vector<ExecutedCopy> copies;
+  for (const CopyDirection d :
+       {CopyDirection::within_device, CopyDirection::to_host, CopyDirection::from_host}) {
+    const CopyBeside copy{.bytes = Bytes{4'000'000}, .direction = d};
+    copies.push_back({copy, Seconds{estimate(copy, device, c).time()}});
+  }
+  const auto fitted = fit_copies(copies, device);
+  EXPECT_NEAR(fitted.at("copy_efficiency"), 0.6, 1e-9);
+  EXPECT_NEAR(fitted.at("host_link_efficiency"), 0.4, 1e-9);
+  EXPECT_EQ(fit_copies(std::span{copies}.first(1), device).size(), 1U) << "what no copy tells is left out";
+  copies[0].time *= 1e-3;
+  EXPECT_EQ(fit_copies(copies, device).at("copy_efficiency"), 1.5) << "no faster than physics allows";
+  Device without = device;
+  without.host_link_bandwidth.reset();
+  EXPECT_FALSE(fit_copies(copies, without).contains("host_link_efficiency"));
+}
+
 }  // namespace
 }  // namespace inferometer

@@ -74,6 +74,11 @@ TEST(StepGrid, MistakesAreToldAtTheirPlaces) {
                  "steps: [1x1+1]}")
                 .find("kv.block_tokens"),
             std::string::npos);
+  EXPECT_NE(told("runs: []\ncopies: [{bytes: 0 B, direction: to_host}]").find("copies[0].bytes: must be 1 B"),
+            std::string::npos);
+  EXPECT_NE(told("runs: []\ncopies: [{bytes: 1 B, direction: up}]").find("grid.yaml:2:34"),
+            std::string::npos);
+  EXPECT_NE(told("runs: []\ncopies: 3").find("copies: a list is needed"), std::string::npos);
   EXPECT_NE(told("steps: {a: [1x1+1, a]}\nruns: []").find("\"a\" is neither a list"), std::string::npos);
   EXPECT_NE(told("device: other\nruns: []").find("device: was measured on other"), std::string::npos);
   EXPECT_NE(told("plans: {p: {launch.graph: true}}\nruns: []").find("grid.yaml:1:13"), std::string::npos);
@@ -186,6 +191,50 @@ TEST(MeasureSteps, KeepsWhatCouldBeMeasuredAndTellsTheRest) {
   EXPECT_NEAR(m.kernels[3].exposed.count() * 1e6, 4, 1e-9);
   EXPECT_NEAR(m.kernels[3].gap.count() * 1e6, 2, 1e-9);
   EXPECT_EQ(run.memory_used->weights, Bytes{100});
+}
+
+/// Copies take 3 us but to the host, which it refuses.
+class CopyingBackend final : public CountingBackend {
+ public:
+  Result<MemoryUse> prepare(const Case& c, const Structure& structure) override {
+    if (c.workload.copy_beside.direction == CopyDirection::to_host) return failure("no way out");
+    return CountingBackend::prepare(c, structure);
+  }
+  std::unique_ptr<StepTimer> timer() override {
+    struct Timer final : StepTimer {
+      explicit Timer(std::unique_ptr<StepTimer> t) : steps(std::move(t)) {}
+      Result<Nanoseconds> time(const Step& step) override {
+        copy = step.copy_beside ? Nanoseconds{3000} : Nanoseconds{0};
+        return steps->time(step);
+      }
+      Nanoseconds copied() const override { return copy; }
+      std::unique_ptr<StepTimer> steps;
+      Nanoseconds copy{0};
+    };
+    return std::make_unique<Timer>(CountingBackend::timer());
+  }
+};
+
+TEST(MeasureSteps, CopiesAreMeasuredAlone) {
+  const std::string copies = R"(
+copies:
+  - {bytes: 2 GiB, direction: within_device}
+  - {bytes: 1 MiB, direction: to_host}
+)";
+  auto g = read(grid + copies);
+  ASSERT_TRUE(g) << to_string(g.error());
+  CopyingBackend backend;
+  const auto refused = measure_steps(*g, backend, 2, [](const std::string&, double) {});
+  ASSERT_TRUE(refused) << to_string(refused.error());
+  EXPECT_EQ(refused->back(), "copy to_host: no way out");
+  ASSERT_EQ(g->copies.size(), 2U);
+  g->facts["date"] = "today";
+  EXPECT_EQ(g->copies[0].measured, Seconds{3e-6});
+  EXPECT_FALSE(g->copies[1].measured);
+  const auto again = read(print_grid(*g));
+  ASSERT_TRUE(again) << to_string(again.error());
+  EXPECT_EQ(again->copies[0].copy.bytes, Bytes{std::int64_t{2} << 30});
+  EXPECT_EQ(print_grid(*again), print_grid(*g));
 }
 
 /// Long steps, the first much longer, on a device that runs at 0.8 of its top clock.
