@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <ostream>
 
 #include "executor/weights/safetensors.hpp"
 #include "model/backend.hpp"
@@ -96,6 +97,7 @@ struct Way {
   double tolerance = 0;
   Plan plan;
 };
+inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
 inline Plan in(DType dtype) {
   Plan plan;

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cctype>
+#include <tuple>
+
 #include "executor/cuda/cuda_backend.hpp"
 #include "executor/cuda/cudnn/prompt_attention.hpp"
 #include "tests/executor/logits_fixture.hpp"
@@ -36,29 +40,37 @@ std::vector<Way> ways() {
   return all;
 }
 
-class GpuLogits : public cuda::OnGpu, public testing::WithParamInterface<std::string> {
+/// A family's fixture and one of ways().
+class GpuLogits : public cuda::OnGpu, public testing::WithParamInterface<std::tuple<std::string, Way>> {
  protected:
-  fs::path folder() const { return fs::path{INFEROMETER_FIXTURES} / "logits" / GetParam(); }
-  double error_of(const Way& way, std::size_t pieces = 1) {
-    auto backend = CudaBackend::open({.device = 0, .weights = folder()});
+  double error(std::size_t pieces) const {
+    const auto& [family, way] = GetParam();
+    const fs::path folder = fs::path{INFEROMETER_FIXTURES} / "logits" / family;
+    auto backend = CudaBackend::open({.device = 0, .weights = folder});
     EXPECT_TRUE(backend) << to_string(backend.error());
-    return backend ? logits_error(**backend, folder(), way, pieces) : 1;
+    const double found = backend ? logits_error(**backend, folder, way, pieces) : 1;
+    std::printf("%s, %s: relative L2 error %.2e\n", family.c_str(), way.name.c_str(), found);
+    return found;
   }
+  double tolerance() const { return std::get<Way>(GetParam()).tolerance; }
 };
 
-TEST_P(GpuLogits, EqualThoseOfHuggingFace) {
-  for (const Way& way : ways()) {
-    const double error = error_of(way);
-    std::printf("%s, %s: relative L2 error %.2e\n", GetParam().c_str(), way.name.c_str(), error);
-    EXPECT_LE(error, way.tolerance) << way.name;
-  }
+TEST_P(GpuLogits, EqualThoseOfHuggingFace) { EXPECT_LE(error(1), tolerance()); }
+
+class GpuLogitsOfPieces : public GpuLogits {};
+TEST_P(GpuLogitsOfPieces, EqualThoseOfHuggingFace) { EXPECT_LE(error(3), tolerance()); }
+
+std::string name_of(const testing::TestParamInfo<GpuLogits::ParamType>& info) {
+  std::string name = std::get<std::string>(info.param) + "_" + std::get<Way>(info.param).name;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
 }
-
-TEST_P(GpuLogits, DoNotDependOnHowThePromptIsCut) { EXPECT_LE(error_of(ways().front(), 3), 2e-2); }
-
-INSTANTIATE_TEST_SUITE_P(Families, GpuLogits,
-                         testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral",
-                                         "qwen3_moe", "gpt_oss"));
+const auto families =
+    testing::Values("llama", "llama_tied", "qwen2", "qwen3", "mistral", "mixtral", "qwen3_moe", "gpt_oss");
+INSTANTIATE_TEST_SUITE_P(Families, GpuLogits, testing::Combine(families, testing::ValuesIn(ways())), name_of);
+INSTANTIATE_TEST_SUITE_P(Families, GpuLogitsOfPieces,
+                         testing::Combine(families, testing::Values(ways().front())), name_of);
 
 /// A network with heads that the tiled kernels are compiled for, against itself: every way of running a step
 /// gives the same tokens' logits, within what rounding to bf16 leaves.
