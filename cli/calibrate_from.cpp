@@ -18,6 +18,7 @@ int calibrate_from_command(const Context& context, const CalibrateOptions& optio
                                 .sources = {},
                                 .facts = {},
                                 .gaps = {},
+                                .power_limit = {},
                                 .parameters = {},
                                 .models = {}};
   for (const MeasuredFiles::File& file : measured->files)

@@ -71,6 +71,7 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
                                       .sources = {measured->source},
                                       .facts = measured->grid.facts,
                                       .gaps = fitted.gaps(),
+                                      .power_limit = fitted.power_limit(),
                                       .parameters = fit_copies(copies, device->device),
                                       .models = fitted.models()};
   std::size_t few = 0;

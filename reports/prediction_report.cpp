@@ -82,6 +82,7 @@ std::string prediction_json(const PredictionReport& r) {
                                        {"time_s", seconds(r.prediction.timeline.end)},
                                        {"interval_s", interval_json(r.prediction.interval)},
                                        {"interval_basis", r.prediction.interval ? evidence : no_interval},
+                                       {"clock", r.prediction.clock},
                                        {"level", name(r.prediction.level)},
                                        {"bound", name(bound_of(rows))},
                                        {"memory",
@@ -108,6 +109,10 @@ std::string prediction_table(const PredictionReport& r) {
                           ? fmt::format("{:.3f} to {:.3f} ms, {}", seconds(r.prediction.interval->low) * 1e3,
                                         seconds(r.prediction.interval->high) * 1e3, evidence)
                           : std::string{no_interval});
+  if (r.prediction.clock < 1)
+    text.insert(text.size() - 1,
+                fmt::format("multiprocessors at {:.0f} % of their top clock, by the limit of power\n",
+                            100 * r.prediction.clock));
   text += fmt::format("{:<20} {:>6} {:>12} {:>7} {:>8} {:>11} {:>11}\n", "operator", "count", "time", "share",
                       "bound", "GFLOP", "GB");
   for (const Row& row : rows) {

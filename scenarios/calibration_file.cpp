@@ -126,6 +126,13 @@ ResidualLayer read_layer(Reader in, std::size_t features) {
   return usable ? ResidualLayer(std::move(kept)) : ResidualLayer{};
 }
 
+/// Of a unit at its full rate, as part of what a limit of power leaves above idle.
+double read_demand(Reader& in, std::string_view unit) {
+  const auto value = in.required<double>(unit);
+  if (!(value >= 0 && value <= 100)) in.error(unit, fmt::format("must be 0 to 100, is {}", value));
+  return value;
+}
+
 void read_model(Reader in, KernelCalibration& calibration) {
   const auto op = in.required<std::string>("operator"), variant = in.required<std::string>("variant");
   const std::optional<KernelCall> call = call_named(op, variant);
@@ -162,7 +169,8 @@ Result<Calibration> load_calibration(const std::filesystem::path& file, const De
                      .date = read->date,
                      .machine = {},
                      .parameters = std::move(parameters),
-                     .kernels = std::make_shared<StepModels>(std::move(read->models), std::move(read->gaps))};
+                     .kernels = std::make_shared<StepModels>(std::move(read->models), std::move(read->gaps),
+                                                             read->power_limit)};
 }
 
 Result<KernelCalibration> read_calibration(const std::string& text, const std::filesystem::path& file) {
@@ -184,6 +192,7 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
                                 .sources = {},
                                 .facts = {},
                                 .gaps = {},
+                                .power_limit = {},
                                 .parameters = {},
                                 .models = {}};
   each_of(in, "sources", [&](Reader source) {
@@ -205,6 +214,10 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
       }
     }
     gaps->reject_unknown_keys();
+  }
+  if (auto limit = in.maybe_mapping("power_limit")) {
+    calibration.power_limit = {read_demand(*limit, "memory"), read_demand(*limit, "compute")};
+    limit->reject_unknown_keys();
   }
   if (auto parameters = in.maybe_mapping("parameters")) {
     for (const Parameter& p : read_parameters(*parameters)) calibration.parameters[p.name] = p.value;

@@ -5,7 +5,9 @@
 
 #include "model/launch.hpp"
 #include "roofline/steps/estimate_kernel.hpp"
+#include "roofline/steps/step_clocks.hpp"
 #include "simulator/predict.hpp"
+#include "simulator/step_work.hpp"
 
 namespace inferometer {
 namespace {
@@ -23,11 +25,12 @@ std::string role_of(const StructureNode& node) { return node.name.substr(node.na
 
 /// A measured step in the terms of the kernel models.
 Result<StepSamples> sample_of(const GridRun& run, const GridStep& step, const Structure& structure,
-                              const Graph& graph) {
+                              const Graph& graph, StepWork& work) {
   const Plan& plan = run.settings.plan;
   StepSamples samples{.mode = launch_mode(recorded(features(step), plan), plan.launch.overlap),
                       .untraced = step.measured->median,
-                      .clock = step.measured->clock};
+                      .clock = step.measured->clock,
+                      .work = work.of(totals_of(features(step)))};
   for (const MeasuredKernel& k : step.measured->kernels) {
     if (k.last >= structure.nodes.size() || k.last < k.first)
       return failure(run.model + ", " + step.text + ": kernels of nodes that the network does not have");
@@ -93,10 +96,11 @@ Result<std::vector<StepSamples>> samples_of(const StepGrid& grid) {
   for (const GridRun& run : grid.runs) {
     const Result<Structure> structure = compile(run.settings.model(), run.settings.plan);
     if (!structure) return failure(structure.error());
+    StepWork work(run.settings, *structure);
     for (const GridStep& step : run.steps) {
       if (!step.measured) continue;
       const Graph graph = bind(*structure, padded(features(step), run.settings.plan));
-      Result<StepSamples> samples = sample_of(run, step, *structure, graph);
+      Result<StepSamples> samples = sample_of(run, step, *structure, graph, work);
       if (!samples) return failure(samples.error());
       all.push_back(std::move(*samples));
     }
@@ -115,12 +119,13 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
     if (run.memory_used)
       judged.memory.push_back({run.model, run.plan, run.format,
                                memory_budget(run.settings, *structure).total(), run.memory_used->total()});
+    StepWork work(run.settings, *structure);
     for (const GridStep& step : run.steps) {
       if (!step.measured) continue;
       const MeasuredStep& m = *step.measured;
       const Prediction p = predict(run.settings, *structure, features(step), calibration);
       const Graph graph = bind(*structure, padded(features(step), run.settings.plan));
-      const Result<StepSamples> samples = sample_of(run, step, *structure, graph);
+      const Result<StepSamples> samples = sample_of(run, step, *structure, graph, work);
       if (!samples) return failure(samples.error());
       Result<std::vector<JudgedKernel>> kernels =
           judge_kernels(*structure, graph, m, *samples, p, gaps_of(samples->mode));
@@ -134,6 +139,8 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
                               .p10 = m.p10,
                               .p90 = m.p90,
                               .interval = p.interval,
+                              .clock = p.clock,
+                              .measured_clock = m.clock,
                               .throttled = m.throttled,
                               .kernels = std::move(*kernels)});
     }

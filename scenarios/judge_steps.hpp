@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "roofline/calibration.hpp"
-#include "roofline/steps/fit_steps.hpp"
+#include "roofline/steps/step_samples.hpp"
 #include "scenarios/step_grid.hpp"
 
 namespace inferometer {
@@ -23,6 +23,8 @@ struct JudgedStep {
   std::string model, plan, format, step;
   Seconds predicted{0}, measured{0}, p10{0}, p90{0};
   std::optional<Interval> interval;  ///< predicted, 90 %
+  double clock = 1;                  ///< predicted, as part of the top clock
+  std::optional<double> measured_clock;
   bool throttled = false;
   std::vector<JudgedKernel> kernels;  ///< one of each role
   double error() const { return predicted / measured - 1; }

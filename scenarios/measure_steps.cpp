@@ -12,8 +12,6 @@ namespace {
 
 Seconds seconds(Nanoseconds t) { return std::chrono::duration_cast<Seconds>(t); }
 
-constexpr Seconds long_step{2e-3};
-
 /// Runs a step that its network has not run yet, and again until clocks have settled where it is long: such
 /// steps make a device reach its power limit, which takes 0.1 s at most to act.
 Result<Nanoseconds> warm_up(StepTimer& timer, const Step& step) {

@@ -83,6 +83,12 @@ std::string print_calibration(const KernelCalibration& calibration) {
         fmt::format("  {}: {{between: {:.6g} us, at_library: {:.6g} us{}}}\n", name(mode),
                     gap.between.count() * 1e6, gap.at_library.count() * 1e6,
                     gap.dispatch ? fmt::format(", dispatch: {:.6g} us", gap.dispatch->count() * 1e6) : "");
+  if (const auto& limit = calibration.power_limit)
+    text += fmt::format(
+        "power_limit: {{memory: {:.6g}, compute: {:.6g}}}  # demand of each at its full rate, as part of "
+        "what "
+        "the limit leaves; clocks fall with its square root\n",
+        limit->memory, limit->compute);
   if (!calibration.parameters.empty()) text += "parameters:  # of copies beside steps\n";
   for (const auto& [key, value] : calibration.parameters)
     text +=

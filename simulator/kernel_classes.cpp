@@ -32,7 +32,8 @@ std::int32_t KernelClasses::class_of(const NodeRange& kernel) {
   return static_cast<std::int32_t>(found - classes_.begin());
 }
 
-const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals) {
+const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const StepTotals& totals,
+                                                double clock) {
   Class& c = classes_[static_cast<std::size_t>(kernel_class)];
   require(!c.group || !c.logits, "a kernel of experts and of logits");
   const std::int64_t tokens = totals.tokens(), all = std::max(tokens, totals.group_tokens);
@@ -42,7 +43,7 @@ const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const
                             (c.logits  ? static_cast<std::uint64_t>(totals.logit_rows)
                              : c.group ? static_cast<std::uint64_t>(all)
                                        : 0);
-  const auto [known, is_new] = c.known.try_emplace(key, Timed{});
+  const auto [known, is_new] = c.known[clock].try_emplace(key, Timed{});
   if (!is_new) return known->second;
   const Features sizes{.tokens = tokens,
                        .sequences = totals.logit_rows,
@@ -54,7 +55,7 @@ const KernelClasses::Timed& KernelClasses::time(std::int32_t kernel_class, const
     const std::size_t node = c.nodes.first + v;
     graph[v] = {bind(structure_.nodes[node], structure_, sizes), static_cast<std::int32_t>(node)};
   }
-  KernelTimes times(case_.cluster.device, calibration_);
+  KernelTimes times(case_.cluster.device, calibration_, clock);
   const KernelEstimate e =
       estimate_kernel(graph, nodes, times, launch_mode(is_recorded, case_.plan.launch.overlap));
   return known->second = {.alone = e.time, .of_library = e.of_library};

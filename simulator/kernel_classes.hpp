@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -22,14 +23,15 @@ class KernelClasses {
     Seconds alone{0};  ///< without the gaps around it
     bool of_library = false;
   };
-  /// A kernel of the class in a step with these totals, of which attention's lengths do not matter.
-  const Timed& time(std::int32_t kernel_class, const StepTotals& totals);
+  /// A kernel of the class in a step with these totals, of which attention's lengths do not matter, at this
+  /// part of the top clock.
+  const Timed& time(std::int32_t kernel_class, const StepTotals& totals, double clock);
 
  private:
   struct Class {
-    NodeRange nodes;                                     ///< of the first such kernel
-    bool tokens = false, logits = false, group = false;  ///< what its sizes depend on
-    std::unordered_map<std::uint64_t, Timed> known;
+    NodeRange nodes;                                                   ///< of the first such kernel
+    bool tokens = false, logits = false, group = false;                ///< what its sizes depend on
+    std::map<double, std::unordered_map<std::uint64_t, Timed>> known;  ///< by clock
   };
   bool alike(const NodeRange& a, const NodeRange& b) const;
 

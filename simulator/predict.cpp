@@ -11,6 +11,7 @@
 #include "roofline/roofline.hpp"
 #include "roofline/steps/estimate_kernel.hpp"
 #include "simulator/predict_stages.hpp"
+#include "simulator/step_clock.hpp"
 #include "simulator/step_simulator.hpp"
 
 namespace inferometer {
@@ -119,15 +120,12 @@ std::optional<Interval> interval_of(const std::map<const KernelTimes::Timed*, in
                   end + to_ticks(Seconds{1e-6 * std::sqrt(above)})};
 }
 
-}  // namespace
-
-Prediction predict(const Case& c, const Structure& structure, const Features& features,
-                   const Calibration& calibration) {
-  if (c.plan.parallel.pipeline > 1) return predict_stages(c, structure, features, calibration);
+Prediction predict_at(double clock, const Case& c, const Structure& structure, const Features& features,
+                      const Calibration& calibration) {
   const Features run = padded(features, c.plan);
   const Graph graph = bind(structure, run);
   const Surroundings surroundings{.persistent = persistent_bytes(graph, c.cluster.device)};
-  Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level};
+  Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level, .clock = clock};
   std::vector<Task> tasks;
   const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
   std::vector<NodeRange> kernels;
@@ -144,7 +142,7 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
   const std::size_t copies = tasks.size();
   GapWalk gaps(of_mode);
   prediction.gaps.resize(num_vertices(graph), Seconds{0});
-  KernelTimes kernel_times(device, calibration);
+  KernelTimes kernel_times(device, calibration, clock);
   std::vector<Seconds> alone;                      // of kernels
   std::map<const KernelTimes::Timed*, int> calls;  // how often each is made
   for (std::size_t v = 0; v < num_vertices(graph); ++v) {
@@ -177,6 +175,16 @@ Prediction predict(const Case& c, const Structure& structure, const Features& fe
     prediction.interval = interval_of(calls, prediction.timeline.end);
   if (copies > 0) prediction.timeline.spans.push_back(span_of(run.copy_beside, times.front()));
   return prediction;
+}
+
+}  // namespace
+
+Prediction predict(const Case& c, const Structure& structure, const Features& features,
+                   const Calibration& calibration) {
+  if (c.plan.parallel.pipeline > 1) return predict_stages(c, structure, features, calibration);
+  Prediction at_top = predict_at(1, c, structure, features, calibration);
+  const double clock = StepClock(c, structure, calibration).of(totals_of(features), at_top.timeline.end);
+  return clock < 1 ? predict_at(clock, c, structure, features, calibration) : at_top;
 }
 
 }  // namespace inferometer

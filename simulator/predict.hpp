@@ -17,13 +17,15 @@ struct Prediction {
   std::optional<Estimate> copy;  ///< the copy beside the step, alone
   Level level = Level::datasheet;
   std::optional<Interval> interval;  ///< of the step's time, 90 %, where the kernels' are known
-  std::vector<Seconds> gaps;         ///< counted with each node's launch; those between a GPU's kernels
+  double clock = 1;           ///< of a GPU's multiprocessors, as part of their top clock; the slowest stage's
+  std::vector<Seconds> gaps;  ///< counted with each node's launch; those between a GPU's kernels
 };
 
 /// Predicts one step: each node's time alone from roofline/ (on a GPU each kernel's, from the kernel models),
 /// then the event run over streams and the host
-/// thread. The stages of a pipeline run one after another, each with a host of its own, with what they hand
-/// on between them; their spans are on the stream of the stage's number, from 0.
+/// thread. Where that asks for more than a device's limit of power, it is done again at the clock that the
+/// limit leaves. The stages of a pipeline run one after another, each with a host of its own, with what they
+/// hand on between them; their spans are on the stream of the stage's number, from 0.
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration);
 

@@ -1,5 +1,7 @@
 #include "simulator/predict_stages.hpp"
 
+#include <algorithm>
+
 #include "model/launch.hpp"
 #include "model/stages.hpp"
 #include "roofline/hand_over.hpp"
@@ -54,6 +56,7 @@ Prediction predict_stages(const Case& c, const Structure& structure, const Featu
     append(all.timeline, std::move(p.timeline), all.timeline.end, first, s);
     all.nodes.insert(all.nodes.end(), p.nodes.begin(), p.nodes.end());
     all.interval = both(all.interval, p.interval);
+    all.clock = std::min(all.clock, p.clock);
     all.gaps.insert(all.gaps.end(), p.gaps.begin(), p.gaps.end());
   }
   return all;

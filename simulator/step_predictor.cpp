@@ -52,11 +52,15 @@ constexpr std::size_t most_shapes = 200'000;
 std::size_t StepPredictor::ShapeHash::operator()(const ShapeKey& k) const {
   return mix(static_cast<std::uint64_t>(k.tokens) << 34 ^ static_cast<std::uint64_t>(k.logit_rows) << 2 ^
              static_cast<std::uint64_t>(k.kind)) +
-         static_cast<std::uint64_t>(k.group_tokens);
+         static_cast<std::uint64_t>(k.group_tokens) + std::hash<double>{}(k.clock);
 }
 
 StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Calibration& calibration)
-    : case_(c), structure_(structure), calibration_(calibration), classes_(c, structure, calibration) {
+    : case_(c),
+      structure_(structure),
+      calibration_(calibration),
+      classes_(c, structure, calibration),
+      clock_(c, structure, calibration) {
   for (const StructureNode& node : structure.nodes) {
     joins_.push_back(node.joins_up_to);
     joins_.push_back(node.joins_from - 1);
@@ -65,15 +69,17 @@ StepPredictor::StepPredictor(const Case& c, const Structure& structure, const Ca
   joins_.erase(std::unique(joins_.begin(), joins_.end()), joins_.end());
 }
 
-Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, Seconds gap) const {
+Nanoseconds StepPredictor::attend(const Attending& a, const Attended& lengths, Seconds gap,
+                                  double clock) const {
   double us = 0;
   if (lengths.single.count > 0)
     us +=
         predict_by(a.single, single_tokens(a.op, lengths.single, a.kernel), a.single_chip, calibration_.level)
             .parts.total;
   if (lengths.prompts.count > 0)
-    us +=
-        predict_by(a.prompts, prompts(a.op, lengths.prompts), a.prompts_chip, calibration_.level).parts.total;
+    us += predict_by(a.prompts, prompts(a.op, lengths.prompts), a.prompts_chip.at_clock(clock),
+                     calibration_.level)
+              .parts.total;
   return to_ticks(Seconds{us * 1e-6} + gap);
 }
 
@@ -116,7 +122,7 @@ const StepPredictor::Pattern& StepPredictor::pattern_of(const StepTotals& run) {
   return pattern;
 }
 
-StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_recorded) {
+StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_recorded, double clock) {
   const Device& device = case_.cluster.device;
   Shape shape{.pattern = &pattern_of(run)};
   const Gaps gaps = models_of(calibration_).gaps(launch_mode(is_recorded, case_.plan.launch.overlap), device);
@@ -129,7 +135,7 @@ StepPredictor::Shape StepPredictor::shape_of(const StepTotals& run, bool is_reco
   for (const Piece& piece : shape.pattern->pieces) {
     host += dispatch;
     if (piece.attending < 0) {
-      const auto& [alone, of_library] = classes_.time(piece.kernel_class, run);
+      const auto& [alone, of_library] = classes_.time(piece.kernel_class, run, clock);
       const Nanoseconds ticks = to_ticks(alone + walk.next(of_library));
       stretch.work += ticks;
       stretch.latest = std::max(stretch.latest, host) + ticks;
@@ -157,15 +163,22 @@ bool StepPredictor::closed() const {
 Nanoseconds StepPredictor::time(const StepTotals& asked) {
   if (!closed()) return predict(case_, structure_, alike(asked), calibration_).timeline.end;
   const StepTotals run = padded(asked, case_.plan);
-  const ShapeKey key{run.tokens(), run.logit_rows, run.group_tokens, kind_of(run)};
+  const Nanoseconds at_top = time_at(1, asked, run);
+  const double clock = clock_.of(asked, at_top);
+  return clock < 1 ? time_at(clock, asked, run) : at_top;
+}
+
+Nanoseconds StepPredictor::time_at(double clock, const StepTotals& asked, const StepTotals& run) {
+  const ShapeKey key{run.tokens(), run.logit_rows, run.group_tokens, kind_of(run), clock};
   auto known = shapes_.find(key);
   if (known == shapes_.end()) {
     if (shapes_.size() == most_shapes) shapes_.clear();
-    known = shapes_.emplace(key, shape_of(run, recorded(asked, case_.plan))).first;
+    known = shapes_.emplace(key, shape_of(run, recorded(asked, case_.plan), clock)).first;
   }
   const Shape& shape = known->second;
   attended_.clear();
-  for (const Attending& a : shape.pattern->attending) attended_.push_back(attend(a, run.attended, shape.gap));
+  for (const Attending& a : shape.pattern->attending)
+    attended_.push_back(attend(a, run.attended, shape.gap, clock));
   // The engine's time comes before the first launch, and is rounded with it.
   const Seconds engine_time =
       case_.engine.per_step + static_cast<double>(asked.sequences()) * case_.engine.per_sequence;

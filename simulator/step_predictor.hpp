@@ -8,6 +8,7 @@
 #include "roofline/kernels/chip.hpp"
 #include "simulator/kernel_classes.hpp"
 #include "simulator/predict.hpp"
+#include "simulator/step_clock.hpp"
 
 namespace inferometer {
 
@@ -65,6 +66,7 @@ class StepPredictor {
   struct ShapeKey {
     std::int64_t tokens, logit_rows, group_tokens;
     int kind;
+    double clock;
     friend bool operator==(const ShapeKey&, const ShapeKey&) = default;
   };
   struct ShapeHash {
@@ -73,13 +75,15 @@ class StepPredictor {
 
   bool closed() const;
   const Pattern& pattern_of(const StepTotals& run);
-  Shape shape_of(const StepTotals& run, bool is_recorded);
-  Nanoseconds attend(const Attending& a, const Attended& lengths, Seconds gap) const;
+  Shape shape_of(const StepTotals& run, bool is_recorded, double clock);
+  Nanoseconds attend(const Attending& a, const Attended& lengths, Seconds gap, double clock) const;
+  Nanoseconds time_at(double clock, const StepTotals& asked, const StepTotals& run);
 
   const Case& case_;
   const Structure& structure_;
   const Calibration& calibration_;
   KernelClasses classes_;
+  StepClock clock_;
   std::vector<std::int64_t>
       joins_;  ///< numbers of tokens up to which a node joins another's kernel, or does not yet, sorted
   std::map<std::tuple<std::size_t, bool, int>, Pattern> patterns_;

@@ -1,11 +1,13 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "roofline/fitting/fitted_model.hpp"
 #include "roofline/fitting/launch_mode.hpp"
+#include "roofline/power_limit.hpp"
 
 namespace inferometer {
 
@@ -24,6 +26,7 @@ struct KernelCalibration {
   std::vector<Source> sources;
   std::map<std::string, std::string> facts;  ///< of the machine, where it was measured here: GPU, driver, ...
   std::map<LaunchMode, Gaps> gaps;           ///< between kernels of a step, where steps were measured
+  std::optional<PowerLimit> power_limit;     ///< where steps reached it
   std::map<std::string, double> parameters;  ///< of what is no kernel of a model: copies beside steps
   std::map<OperatorAndVariant, FittedModel> models;
 };

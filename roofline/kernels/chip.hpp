@@ -13,6 +13,14 @@ struct Chip {
   double bf16_flops = 1;  ///< of products in bf16
   double link = 0;        ///< B/us to a peer, one direction; 0: the device states none
 
+  /// With its multiprocessors at so much of their clock; memory and links keep theirs.
+  Chip at_clock(double part) const {
+    Chip slower = *this;
+    slower.clock *= part;
+    slower.flops *= part;
+    slower.bf16_flops *= part;
+    return slower;
+  }
   /// Matrix FLOP per cycle and multiprocessor in bf16, relative to Hopper's 4096: the generation. What feeds
   /// the matrix units grew with them.
   double generation() const { return bf16_flops / (sms * clock) / 4096; }

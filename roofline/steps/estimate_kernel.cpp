@@ -54,7 +54,8 @@ bool KernelTimes::executed() const { return models_of(calibration_).executed(); 
 const KernelTimes::Timed& KernelTimes::of(const StepCall& call) {
   const auto [known, is_new] = known_.try_emplace(
       {std::string{operator_of(call.call)} + "/" + call.variant, sizes_of(call.call)}, Timed{});
-  if (is_new) known->second.prediction = models_of(calibration_).predict(call, device_, calibration_.level);
+  if (is_new)
+    known->second.prediction = models_of(calibration_).predict(call, device_, calibration_.level, clock_);
   known->second.variant = &known->first.first;
   return known->second;
 }

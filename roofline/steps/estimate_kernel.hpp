@@ -13,8 +13,9 @@ namespace inferometer {
 /// Times that were asked for before: the layers of a network ask for the same.
 class KernelTimes {
  public:
-  KernelTimes(const Device& device, const Calibration& calibration)
-      : device_(device), calibration_(calibration) {}
+  /// clock  of the multiprocessors, as part of their top clock
+  KernelTimes(const Device& device, const Calibration& calibration, double clock)
+      : device_(device), calibration_(calibration), clock_(clock) {}
   const Device& device() const { return device_; }
   bool executed() const;
   struct Timed {
@@ -27,6 +28,7 @@ class KernelTimes {
  private:
   const Device& device_;
   const Calibration& calibration_;
+  double clock_;
   std::map<std::pair<std::string, std::vector<double>>, Timed> known_;  ///< by variant and sizes
 };
 

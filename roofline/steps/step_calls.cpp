@@ -161,6 +161,11 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of) {
   return a;
 }
 
+bool multiplies(const KernelCall& call) {
+  return std::holds_alternative<Gemm>(call) || std::holds_alternative<GatedProduct>(call) ||
+         std::holds_alternative<GroupedGemm>(call) || std::holds_alternative<ContextAttention>(call);
+}
+
 bool of_library(const std::vector<StepCall>& kernel) {
   return std::any_of(kernel.begin(), kernel.end(), [](const StepCall& c) {
     const auto* gemm = std::get_if<Gemm>(&c.call);

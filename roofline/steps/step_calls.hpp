@@ -38,6 +38,8 @@ KernelCall prompts(const Attention& op, const AttendedLengths& of);
 ///           of it where kernels are launched one by one, as those of steps with prompts are
 /// executed  whether the models are of steps that were executed here
 std::vector<StepCall> step_calls(const Graph& graph, const NodeRange& kernel, LaunchMode mode, bool executed);
+/// Whether lower clocks of the multiprocessors slow a kernel down: products of tiles, attention of prompts.
+bool multiplies(const KernelCall& call);
 /// Whether the kernel is a library's, as products of many rows in bf16 and fp8 by themselves are: it is not
 /// set up while the one before drains, nor is the one behind it while it drains.
 bool of_library(const std::vector<StepCall>& kernel);

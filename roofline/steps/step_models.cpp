@@ -24,8 +24,14 @@ KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, co
   return {.time = t.total, .low = 0, .high = 0, .regime = regime_of(t), .parts = t};
 }
 
-KernelPrediction StepModels::predict(const StepCall& call, const Device& device, Level level) const {
-  return predict_by(find(call), call.call, chip_of(device, multiplied_by(call.call)), level);
+Chip chip_at(const Device& device, const KernelCall& call, double clock) {
+  const Chip chip = chip_of(device, multiplied_by(call));
+  return multiplies(call) ? chip.at_clock(clock) : chip;
+}
+
+KernelPrediction StepModels::predict(const StepCall& call, const Device& device, Level level,
+                                     double clock) const {
+  return predict_by(find(call), call.call, chip_at(device, call.call, clock), level);
 }
 
 Gaps StepModels::gaps(LaunchMode mode, const Device& device) const {

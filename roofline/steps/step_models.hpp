@@ -1,13 +1,19 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "roofline/fitting/kernel_calibration.hpp"
+#include "roofline/power_limit.hpp"
 #include "roofline/steps/step_calls.hpp"
 
 namespace inferometer {
+
+/// What a call runs on where multiprocessors have so much of their top clock, which slows down those that
+/// multiply.
+Chip chip_at(const Device& device, const KernelCall& call, double clock);
 
 /// By `model`, or with generic values where it is null.
 KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, const Chip& chip, Level level);
@@ -16,8 +22,9 @@ KernelPrediction predict_by(const FittedModel* model, const KernelCall& call, co
 class StepModels {
  public:
   StepModels() = default;
-  StepModels(std::map<OperatorAndVariant, FittedModel> models, std::map<LaunchMode, Gaps> gaps)
-      : models_(std::move(models)), gaps_(std::move(gaps)) {
+  StepModels(std::map<OperatorAndVariant, FittedModel> models, std::map<LaunchMode, Gaps> gaps,
+             std::optional<PowerLimit> power_limit = {})
+      : models_(std::move(models)), gaps_(std::move(gaps)), power_limit_(power_limit) {
     executed_ = std::any_of(models_.begin(), models_.end(),
                             [](const auto& m) { return m.first.first == PagedDecode::name; });
   }
@@ -25,7 +32,9 @@ class StepModels {
   /// Of one kernel, without the gap before it: by the model for its variant, by that for the call alone where
   /// what runs beside it was never measured (with overlap before without), and by generic values where
   /// neither was.
-  KernelPrediction predict(const StepCall& call, const Device& device, Level level) const;
+  ///
+  /// clock  of the multiprocessors, as part of their top clock
+  KernelPrediction predict(const StepCall& call, const Device& device, Level level, double clock = 1) const;
   /// The model that predict() asks; null where that is the generic one.
   const FittedModel* find(const StepCall& call) const;
   /// As the device file says where they were not measured; of the host's time for a launch, which is always
@@ -37,10 +46,13 @@ class StepModels {
 
   const std::map<OperatorAndVariant, FittedModel>& models() const { return models_; }
   const std::map<LaunchMode, Gaps>& gaps() const { return gaps_; }
+  /// Nothing where the device was never seen at it.
+  const std::optional<PowerLimit>& power_limit() const { return power_limit_; }
 
  private:
   std::map<OperatorAndVariant, FittedModel> models_;
   std::map<LaunchMode, Gaps> gaps_;
+  std::optional<PowerLimit> power_limit_;
   bool executed_ = false;
 };
 

@@ -2,29 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/roofline/layers_of.hpp"
 #include "tests/simulator/chosen_gpu.hpp"
 
 namespace inferometer {
 namespace {
-
-StepCall product(std::int64_t rows) {
-  return {"bf16", "bf16", Gemm{.format = Format::bf16, .m = rows, .n = 4096, .k = 4096}};
-}
-StepCall norm() {
-  return {"rms_norm", "rms_norm", Elementwise{.ops = "rms_norm", .rows = 8, .row_bytes = 8192}};
-}
-
-/// Layers of norm and product, each kernel of 10 us, with these gaps before them.
-StepSamples step(LaunchMode mode, std::int64_t rows, Seconds gaps, Seconds host = Seconds{0}) {
-  StepSamples s{.mode = mode, .untraced = gaps + host};
-  for (int layer = 0; layer < 4; ++layer) {
-    for (const StepCall& call : {norm(), product(rows)}) {
-      s.kernels.push_back({.calls = {call}, .exposed = Seconds{10e-6}});
-      s.untraced += s.kernels.back().exposed;
-    }
-  }
-  return s;
-}
 
 TEST(FitSteps, TellsTheGapsAtALibrarysKernelsFromTheOthers) {
   // Of 8 gaps, those on both sides of 4 products: all 8 of them with many rows, none with few.
@@ -151,26 +133,6 @@ TEST(GapWalk, AGapBetweenTwoKernelsOfALibraryIsCountedOnce) {
                                                      {false, between},
                                                      {true, 2 * at_library - between}};
   for (const auto& [library, gap] : kernels) EXPECT_DOUBLE_EQ(walk.next(library).count(), gap);
-}
-
-TEST(FitSteps, AStretchIsWhatGapsDoNotExplain) {
-  const Gaps gaps{.between = Seconds{0.1e-6}, .at_library = Seconds{0.9e-6}};
-  StepSamples s = step(LaunchMode::graph_overlap, 128, Seconds{8 * 0.9e-6});
-  EXPECT_EQ(stretch_of(s, gaps), 1) << "too short to reach a power limit";
-  for (StepSample& k : s.kernels) k.exposed *= 100;
-  s.untraced = Seconds{8000e-6 + 8 * 0.9e-6};
-  EXPECT_NEAR(stretch_of(s, gaps), 1, 1e-9);
-  s.untraced += Seconds{0.05 * 4000e-6};
-  EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9) << "the products alone";
-  s.clock = 0.85;
-  EXPECT_NEAR(stretch_of(s, gaps), 1.05, 1e-9);
-  s.clock = 0.99;
-  EXPECT_EQ(stretch_of(s, gaps), 1) << "no power limit made it longer";
-  // A host that takes 0.2 ms for a launch explains as much of an eager step: the first waits for it.
-  s.mode = LaunchMode::eager_overlap;
-  s.clock = 0.85;
-  const Gaps slow_host{.between = gaps.between, .at_library = gaps.at_library, .dispatch = Seconds{0.2e-3}};
-  EXPECT_NEAR(stretch_of(s, slow_host), 1, 1e-9);
 }
 
 }  // namespace

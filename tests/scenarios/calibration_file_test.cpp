@@ -37,6 +37,7 @@ const KernelCalibration& example() {
       .gaps = {{LaunchMode::eager, {Seconds{1.5e-6}, Seconds{2e-6}, Seconds{7.25e-6}}},
                {LaunchMode::eager_overlap, {Seconds{0.1e-6}, Seconds{1e-6}}},
                {LaunchMode::graph, {Seconds{0.3e-6}, Seconds{0.4e-6}}}},
+      .power_limit = PowerLimit{.memory = 0.625, .compute = 1.875},
       .parameters = {{"copy_efficiency", 0.795}},
       .models = fit_kernels(some_samples())};
   return fitted;
@@ -73,6 +74,9 @@ TEST(CalibrationFile, PredictsTheSameWhenReadBack) {
   EXPECT_EQ(models.gaps(LaunchMode::eager_overlap, Device{}).dispatch, eager.dispatch) << "the same host";
   EXPECT_EQ(models.gaps(LaunchMode::graph, Device{}).dispatch, Seconds{0});
   EXPECT_EQ(read->parameters, example().parameters);
+  ASSERT_TRUE(read->power_limit);
+  EXPECT_EQ(read->power_limit->memory, 0.625);
+  EXPECT_EQ(read->power_limit->compute, 1.875);
   for (const Level level : {Level::calibrated, Level::residual_corrected}) {
     for (const std::int64_t n : {512, 2000, 7000, 50000}) {
       const Gemm call{.m = 48, .n = n, .k = 4096};
@@ -106,6 +110,9 @@ TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
   EXPECT_NE(
       told_with("copy_efficiency: {value: 0.795", "copy_efficiency: {value: 7").find("must be 0.2 to 1.5"),
       std::string::npos);
+  EXPECT_NE(told_with("compute: 1.875", "compute: -1").find("compute: must be 0 to 100, is -1"),
+            std::string::npos);
+  EXPECT_NE(told_with("{memory: 0.625, ", "{").find("memory"), std::string::npos);
   EXPECT_NE(told_with("  copy_efficiency", "  copy_eficiency").find("did you mean \"copy_efficiency\""),
             std::string::npos);
   EXPECT_NE(told_with("noise: ", "noise: -").find("noise: must be positive"), std::string::npos);

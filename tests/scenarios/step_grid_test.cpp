@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "roofline/steps/fit_steps.hpp"
 #include "scenarios/files.hpp"
 #include "scenarios/judge_steps.hpp"
 #include "scenarios/measure_steps.hpp"

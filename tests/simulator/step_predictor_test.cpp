@@ -83,6 +83,34 @@ TEST(StepPredictor, EqualsTheEventRunToTheNanosecond) {
   }
 }
 
+TEST(StepPredictor, EqualsTheEventRunAtTheClocksOfALimitOfPower) {
+  for (const bool graphs : {false, true}) {
+    Architecture model = tiny_llama();
+    model.hidden = 1024;
+    model.intermediate = 4096;
+    model.heads = 8;
+    Case c = on_a_gpu({.graphs = graphs, .overlap = true}, true, model);
+    c.cluster.device.host_dispatch.value = Seconds{1e-6};
+    const Structure structure = *compile(c.model(), c.plan);
+    Calibration limited;
+    limited.kernels =
+        std::make_shared<StepModels>(std::map<OperatorAndVariant, FittedModel>{},
+                                     std::map<LaunchMode, Gaps>{}, PowerLimit{.memory = 0.5, .compute = 3});
+    const Calibration without;
+    StepPredictor predictor(c, structure, limited), at_top(c, structure, without);
+    std::map<double, int> clocks;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+      const Features f = drawn(mix(seed));
+      const Prediction p = predict(c, structure, f, limited);
+      EXPECT_EQ(predictor.time(f), p.timeline.end) << seed;
+      EXPECT_EQ(at_top.time(f) < p.timeline.end, p.clock < 1) << seed;
+      ++clocks[p.clock];
+    }
+    EXPECT_GT(clocks[1], 20) << "some keep the top clock";
+    EXPECT_GT(clocks.size(), 5U) << "others run at lower ones";
+  }
+}
+
 /// Products of more than 64 rows are a library's, whose gaps nothing overlaps.
 TEST(StepPredictor, CountsTheGapsAtALibrarysKernels) {
   for (const bool graphs : {false, true}) {

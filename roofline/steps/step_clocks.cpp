@@ -1,0 +1,48 @@
+#include "roofline/steps/step_clocks.hpp"
+
+#include <algorithm>
+
+#include "roofline/steps/fit_gaps.hpp"
+
+namespace inferometer {
+namespace {
+
+/// What a step would take at top clocks that took what it did at this one.
+Seconds at_top(const StepSamples& step, const Gaps& gaps, double clock) {
+  return step.untraced - (1 - clock) * stretch_of(step, gaps) * multiplying(step);
+}
+
+}  // namespace
+
+double stretch_of(const StepSamples& step, const Gaps& gaps) {
+  if (!limited(step) || multiplying(step) <= Seconds{0}) return 1;
+  return std::clamp(1 + (step.untraced - as_traced(step, gaps)) / multiplying(step), 0.9, 1.25);
+}
+
+std::optional<PowerLimit> fit_power_limit(const std::vector<StepSamples>& steps, const StepModels& gaps,
+                                          const Device& device) {
+  std::vector<SettledStep> settled;
+  for (const StepSamples& step : steps) {
+    if (!step.clock || step.untraced < long_step) continue;
+    const double clock = limited(step) ? *step.clock : 1;
+    settled.push_back({.work = step.work,
+                       .at_top = at_top(step, gaps.gaps(step.mode, device), clock),
+                       .clock = *step.clock});
+  }
+  return fit_power_limit(settled);
+}
+
+double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit) {
+  if (!step.clock || step.untraced < long_step) return limited(step) ? step.clock.value_or(1) : 1;
+  // The lower the clock, the shorter the step at top clocks, the more that one asks for: from the top down.
+  constexpr int rounds = 20;
+  double clock = 1;
+  for (int round = 0; round < rounds; ++round) {
+    const double next = limit.clock(step.work, at_top(step, gaps, clock));
+    if (next == clock) break;
+    clock = next;
+  }
+  return clock;
+}
+
+}  // namespace inferometer
