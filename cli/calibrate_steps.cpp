@@ -62,10 +62,13 @@ int calibrate_steps_command(const Context& context, const CalibrateOptions& opti
   if (steps->empty()) return tell({{options.from.front() + ": no step in it was measured"}}, wrong_input);
   measured->source.rows = steps->size();
   const StepModels fitted = fit_steps(*steps, device->device);
+  if (!fitted.power_limit())
+    fmt::print(stderr, "no limit of power: too few long steps ran below the top clock\n");
   std::vector<ExecutedCopy> copies;
   for (const GridCopy& c : measured->grid.copies) {
     if (c.measured) copies.push_back({c.copy, *c.measured});
   }
+  if (copies.empty()) fmt::print(stderr, "no copy was measured: those beside steps have generic times\n");
   const KernelCalibration calibration{.device = device->device.name,
                                       .date = provenance().date,
                                       .sources = {measured->source},

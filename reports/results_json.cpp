@@ -147,7 +147,7 @@ Json phase_json(const VariantResult& v, const PhaseResult& phase, const StepExpl
       {"interval_s", interval_json(phase)},
       {"interval_basis", phase.prediction.interval ? "90 %, from kernels left out of the calibration's fits"
                                                    : "none: no validation evidence for this device"},
-      {"predicted_clock", phase.prediction.clock},
+      {"predicted_clock", or_null(phase.prediction.clock)},
       {"measured", samples_of(phase.measured)},
       {"conditions", conditions_json(phase)},
       {"energy", energy_json(cost_of(v, phase))},

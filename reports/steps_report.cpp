@@ -55,6 +55,14 @@ Coverage coverage(const JudgedGrid& judged) {
 
 double ms(Seconds t) { return t.count() * 1e3; }
 
+std::string percent(const std::optional<double>& part) {
+  return part ? fmt::format("{:.0f}", 100 * *part) : "-";
+}
+nlohmann::ordered_json or_null(const std::optional<double>& value) {
+  if (!value) return nullptr;
+  return *value;
+}
+
 nlohmann::ordered_json interval_json(const std::optional<Interval>& interval) {
   if (!interval) return nullptr;
   const auto of = [](Nanoseconds t) { return ms(std::chrono::duration_cast<Seconds>(t)); };
@@ -66,17 +74,18 @@ nlohmann::ordered_json interval_json(const std::optional<Interval>& interval) {
 std::string steps_table(const StepsReport& report) {
   std::string text = fmt::format("device {}, calibration: {}\n", report.device, report.calibration);
   for (const auto& [key, value] : report.facts) text += fmt::format("{}: {}\n", key, value);
-  text += fmt::format("\n{:<14} {:<7} {:<7} {:<24} {:>12} {:>17} {:>13} {:>8} {:>8} {:>10}\n", "model",
+  text += fmt::format("\n{:<14} {:<7} {:<7} {:<24} {:>12} {:>17} {:>13} {:>8} {:>8} {:>11}\n", "model",
                       "plan", "format", "step", "measured ms", "p10 to p90", "predicted ms", "error %",
-                      "clock %", "predicted");
+                      "clock %", "predicted %");
   for (const JudgedStep& s : report.judged.steps)
     text += fmt::format(
-        "{:<14} {:<7} {:<7} {:<24} {:>12.4f} {:>8.4f} {:>8.4f} {:>13.4f} {:>+8.1f} {:>8} {:>10.0f}{}\n",
-        s.model, s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90), ms(s.predicted),
-        100 * s.error(), s.measured_clock ? fmt::format("{:.0f}", 100 * *s.measured_clock) : "-",
-        100 * s.clock, s.throttled ? "  throttled" : "");
+        "{:<14} {:<7} {:<7} {:<24} {:>12.4f} {:>8.4f} {:>8.4f} {:>13.4f} {:>+8.1f} {:>8} {:>11}{}\n", s.model,
+        s.plan, s.format, s.step, ms(s.measured), ms(s.p10), ms(s.p90), ms(s.predicted), 100 * s.error(),
+        percent(s.measured_clock), percent(s.predicted_clock), s.throttled ? "  throttled" : "");
   text +=
-      "\nErrors of kernels are of exposed times as traced; of those that multiply times untraced over "
+      "\nClocks: of the multiprocessors, as part of the top one; those of steps of less than 2 ms had no "
+      "time to "
+      "settle.\nErrors of kernels are of exposed times as traced; of those that multiply times untraced over "
       "traced, since "
       "tracing pauses let clocks recover.\n";
   text += fmt::format("{:<24} {:>6} {:>9} {:>6} {:>6}\n", "kernels of", "n", "median %", "p90 %", "bias %");
@@ -111,21 +120,20 @@ std::string steps_json(const StepsReport& report) {
                          {"traced_us", k.measured.count() * 1e6},
                          {"untraced_over_traced", k.stretch},
                          {"predicted_us", k.predicted.count() * 1e6}});
-    json["steps"].push_back(
-        {{"model", s.model},
-         {"plan", s.plan},
-         {"format", s.format},
-         {"step", s.step},
-         {"measured_ms", ms(s.measured)},
-         {"p10_ms", ms(s.p10)},
-         {"p90_ms", ms(s.p90)},
-         {"predicted_ms", ms(s.predicted)},
-         {"error_percent", 100 * s.error()},
-         {"interval_ms", interval_json(s.interval)},
-         {"clock", s.measured_clock ? ordered_json(*s.measured_clock) : ordered_json(nullptr)},
-         {"predicted_clock", s.clock},
-         {"throttled", s.throttled},
-         {"kernels", std::move(kernels)}});
+    json["steps"].push_back({{"model", s.model},
+                             {"plan", s.plan},
+                             {"format", s.format},
+                             {"step", s.step},
+                             {"measured_ms", ms(s.measured)},
+                             {"p10_ms", ms(s.p10)},
+                             {"p90_ms", ms(s.p90)},
+                             {"predicted_ms", ms(s.predicted)},
+                             {"error_percent", 100 * s.error()},
+                             {"interval_ms", interval_json(s.interval)},
+                             {"measured_clock", or_null(s.measured_clock)},
+                             {"predicted_clock", or_null(s.predicted_clock)},
+                             {"throttled", s.throttled},
+                             {"kernels", std::move(kernels)}});
   }
   json["memory"] = ordered_json::array();
   for (const JudgedMemory& m : report.judged.memory)

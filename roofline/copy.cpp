@@ -16,10 +16,7 @@ Estimate estimate(const CopyBeside& copy, const Device& device, const Calibratio
              .moved = moved,
              .memory = moved / (parameter(calibration, "copy_efficiency") * device.memory_bandwidth.value)};
   e.parts.bytes = e.memory;
-  if (copy.within_device()) {
-    e.compute = e.memory;
-    return e;
-  }
+  if (copy.within_device()) return e;
   require(device.host_link_bandwidth.has_value(), "a copy over a host link that the device does not have");
   e.link = copy.bytes / (parameter(calibration, "host_link_efficiency") * device.host_link_bandwidth->value);
   if (e.link > e.memory) {
@@ -49,8 +46,7 @@ std::map<std::string, double> fit_copies(std::span<const ExecutedCopy> copies, c
   std::map<std::string, double> fitted;
   for (const auto& [name, sum] : sums) {
     const ParameterInfo& info = parameter_info(name);
-    fitted[name] =
-        sum.seconds > 0 ? std::clamp(sum.at_full_rate / sum.seconds, info.low, info.high) : info.high;
+    if (sum.seconds > 0) fitted[name] = std::clamp(sum.at_full_rate / sum.seconds, info.low, info.high);
   }
   return fitted;
 }

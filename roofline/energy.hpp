@@ -3,32 +3,20 @@
 #include <string>
 
 #include "model/case.hpp"
+#include "roofline/unit_times.hpp"
 #include "roofline/work.hpp"
 
 namespace inferometer {
 
-/// How long a device's units would be at work if each ran at its full rate.
-struct UnitTimes {
-  Seconds memory{0};   ///< bytes / memory_bandwidth
-  Seconds compute{0};  ///< FLOPs / dense rate of the units that do them, in the dtype multiplied
-
-  UnitTimes& operator+=(const UnitTimes& b) { return memory += b.memory, compute += b.compute, *this; }
-  friend UnitTimes operator-(const UnitTimes& a, const UnitTimes& b) {
-    return {a.memory - b.memory, a.compute - b.compute};
-  }
-  friend UnitTimes operator*(double times, const UnitTimes& a) {
-    return {times * a.memory, times * a.compute};
-  }
-};
-
-/// Those of one node. Bytes are compulsory ones and what its kernel moves beyond them.
+/// The UnitTimes of one node. Bytes are compulsory ones and what its kernel moves beyond them.
 UnitTimes unit_times(const Work& work, const Device& device);
 
 /// What a device draws: E = idle t + memory bytes / bandwidth + compute FLOPs / peak, at most limit t.
 /// A byte and a FLOP cost the same however slowly they come; what makes a step longer costs idle power.
 ///
 /// ignores  voltage and clocks that fall with the power limit, values of the operands, links, the host,
-///          traffic between a chip's caches
+///          traffic between a chip's caches. Its powers are of means over served runs; PowerLimit, which is
+///          of what makes clocks fall within milliseconds, has other ones, that give memory a smaller part
 /// source   the energy roofline: Choi, Bedard, Fowler, Vuduc, "A Roofline Model of Energy", IPDPS 2013
 class PowerModel {
  public:

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/reader.hpp"
+#include "roofline/copy.hpp"
 #include "roofline/kernels/call_named.hpp"
 #include "roofline/parameters.hpp"
 #include "roofline/steps/step_models.hpp"
@@ -220,7 +221,11 @@ Result<KernelCalibration> read_calibration(const std::string& text, const std::f
     limit->reject_unknown_keys();
   }
   if (auto parameters = in.maybe_mapping("parameters")) {
-    for (const Parameter& p : read_parameters(*parameters)) calibration.parameters[p.name] = p.value;
+    for (const Parameter& p : read_parameters(*parameters)) {
+      if (std::find(copy_parameters.begin(), copy_parameters.end(), p.name) == copy_parameters.end())
+        parameters->error(p.name, "is not of copies");
+      calibration.parameters[p.name] = p.value;
+    }
   }
   each_of(in, "models", [&](Reader model) { read_model(std::move(model), calibration); });
   in.reject_unknown_keys();

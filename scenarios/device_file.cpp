@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "model/reader.hpp"
 #include "model/seeded.hpp"
-#include "roofline/parameters.hpp"
 #include "scenarios/read_parameters.hpp"
 #include "scenarios/yaml_document.hpp"
 

@@ -85,15 +85,13 @@ std::vector<GridCopy> read_copies(const Document& list, Errors& errors) {
   }
   for (std::size_t i = 0; i < list.sequence.size(); ++i) {
     Reader in(list.sequence[i], fmt::format("copies[{}]", i), errors);
-    const std::size_t before = errors.size();
     const auto bytes = in.required<Bytes>("bytes");
     const auto direction = in.required<std::string>("direction");
     const GridCopy c{.copy = {bytes, value_named<CopyDirection>(direction).value_or(CopyDirection{})},
                      .measured = in.maybe<Seconds>("median")};
-    if (errors.size() == before && !value_named<CopyDirection>(direction))
+    if (in.has("direction") && !value_named<CopyDirection>(direction))
       in.error("direction", "is not one of " + expected_names<CopyDirection>());
-    if (errors.size() == before && !(c.copy && bytes <= most_copied))
-      in.error("bytes", "must be 1 B to 1 TiB");
+    if (in.has("bytes") && !(c.copy && bytes <= most_copied)) in.error("bytes", "must be 1 B to 1 TiB");
     if (c.measured && !(*c.measured > Seconds{0})) in.error("median", "must be positive");
     in.reject_unknown_keys();
     copies.push_back(c);

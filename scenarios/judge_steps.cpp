@@ -139,7 +139,7 @@ Result<JudgedGrid> judge_steps(const StepGrid& grid, const Calibration& calibrat
                               .p10 = m.p10,
                               .p90 = m.p90,
                               .interval = p.interval,
-                              .clock = p.clock,
+                              .predicted_clock = p.clock,
                               .measured_clock = m.clock,
                               .throttled = m.throttled,
                               .kernels = std::move(*kernels)});

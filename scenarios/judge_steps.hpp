@@ -22,9 +22,8 @@ struct JudgedKernel {
 struct JudgedStep {
   std::string model, plan, format, step;
   Seconds predicted{0}, measured{0}, p10{0}, p90{0};
-  std::optional<Interval> interval;  ///< predicted, 90 %
-  double clock = 1;                  ///< predicted, as part of the top clock
-  std::optional<double> measured_clock;
+  std::optional<Interval> interval;                       ///< predicted, 90 %
+  std::optional<double> predicted_clock, measured_clock;  ///< as parts of the top clock, where known
   bool throttled = false;
   std::vector<JudgedKernel> kernels;  ///< one of each role
   double error() const { return predicted / measured - 1; }

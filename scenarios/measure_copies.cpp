@@ -30,8 +30,8 @@ Result<Seconds> measure(const CopyBeside& copy, Case c, Backend& backend) {
 
 std::vector<std::string> measure_copies(StepGrid& grid, Backend& backend) {
   std::vector<std::string> refused;
+  if (grid.runs.empty()) return refused;
   for (GridCopy& c : grid.copies) {
-    if (grid.runs.empty()) break;
     if (Result<Seconds> time = measure(c.copy, grid.runs.front().settings, backend)) {
       c.measured = *time;
     } else {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "roofline/parameters.hpp"
 
 namespace inferometer {

@@ -125,7 +125,7 @@ Prediction predict_at(double clock, const Case& c, const Structure& structure, c
   const Features run = padded(features, c.plan);
   const Graph graph = bind(structure, run);
   const Surroundings surroundings{.persistent = persistent_bytes(graph, c.cluster.device)};
-  Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level, .clock = clock};
+  Prediction prediction{.timeline = {}, .nodes = {}, .level = calibration.level};
   std::vector<Task> tasks;
   const bool eager = c.cluster.device.kind == DeviceKind::gpu && !recorded(features, c.plan);
   std::vector<NodeRange> kernels;
@@ -167,6 +167,9 @@ Prediction predict_at(double clock, const Case& c, const Structure& structure, c
   }
   for (std::size_t k = 0; k < kernels.size(); ++k)
     tasks.push_back(task_of(graph, kernels[k], prediction.nodes, task_of_node, alone[k], dispatch));
+  // Within the device a kernel copies that was launched first: those of the step find no room beside its
+  // registers and the loads that it has under way, until it ends.
+  if (run.copy_beside.within_device() && copies > 0) tasks[copies].after.push_back(0);
   tasks.front().host += c.engine.per_step + static_cast<double>(features.sequences) * c.engine.per_sequence;
   const std::vector<double> capacities(resources, 1.0);
   const std::vector<TaskTimes> times = simulate_step(tasks, capacities);
@@ -182,9 +185,16 @@ Prediction predict_at(double clock, const Case& c, const Structure& structure, c
 Prediction predict(const Case& c, const Structure& structure, const Features& features,
                    const Calibration& calibration) {
   if (c.plan.parallel.pipeline > 1) return predict_stages(c, structure, features, calibration);
-  Prediction at_top = predict_at(1, c, structure, features, calibration);
-  const double clock = StepClock(c, structure, calibration).of(totals_of(features), at_top.timeline.end);
-  return clock < 1 ? predict_at(clock, c, structure, features, calibration) : at_top;
+  Features alone = features;  // a copy beside the step is no rest
+  alone.copy_beside = {};
+  Prediction at_top = predict_at(1, c, structure, alone, calibration);
+  const std::optional<double> clock =
+      StepClock(c, structure, calibration).of(totals_of(features), at_top.timeline.end);
+  Prediction prediction = clock.value_or(1) < 1 || features.copy_beside
+                              ? predict_at(clock.value_or(1), c, structure, features, calibration)
+                              : std::move(at_top);
+  prediction.clock = clock;
+  return prediction;
 }
 
 }  // namespace inferometer

@@ -56,7 +56,7 @@ Prediction predict_stages(const Case& c, const Structure& structure, const Featu
     append(all.timeline, std::move(p.timeline), all.timeline.end, first, s);
     all.nodes.insert(all.nodes.end(), p.nodes.begin(), p.nodes.end());
     all.interval = both(all.interval, p.interval);
-    all.clock = std::min(all.clock, p.clock);
+    if (p.clock) all.clock = std::min(all.clock.value_or(1), *p.clock);
     all.gaps.insert(all.gaps.end(), p.gaps.begin(), p.gaps.end());
   }
   return all;

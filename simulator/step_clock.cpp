@@ -9,8 +9,9 @@ StepClock::StepClock(const Case& c, const Structure& structure, const Calibratio
   if (limit_) work_.emplace(c, structure);
 }
 
-double StepClock::of(const StepTotals& totals, Nanoseconds at_top) {
-  return limit_ ? limit_->clock(work_->of(totals), at_top) : 1;
+std::optional<double> StepClock::of(const StepTotals& totals, Nanoseconds at_top) {
+  if (!limit_) return std::nullopt;
+  return limit_->clock(work_->of(totals), at_top);
 }
 
 }  // namespace inferometer

@@ -10,10 +10,10 @@ namespace inferometer {
 /// The clock at which a device's limit of power lets a step run.
 class StepClock {
  public:
-  /// requires  the case, structure and calibration to outlive it
+  /// requires  the case and structure to outlive it
   StepClock(const Case& c, const Structure& structure, const Calibration& calibration);
-  /// As part of the top clock, of a step that takes `at_top` at that one; 1 where no limit is known.
-  double of(const StepTotals& totals, Nanoseconds at_top);
+  /// As part of the top clock, of a step that takes `at_top` at that one; nothing where no limit is known.
+  std::optional<double> of(const StepTotals& totals, Nanoseconds at_top);
 
  private:
   std::optional<PowerLimit> limit_;

@@ -164,7 +164,7 @@ Nanoseconds StepPredictor::time(const StepTotals& asked) {
   if (!closed()) return predict(case_, structure_, alike(asked), calibration_).timeline.end;
   const StepTotals run = padded(asked, case_.plan);
   const Nanoseconds at_top = time_at(1, asked, run);
-  const double clock = clock_.of(asked, at_top);
+  const double clock = clock_.of(asked, at_top).value_or(1);
   return clock < 1 ? time_at(clock, asked, run) : at_top;
 }
 

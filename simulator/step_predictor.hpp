@@ -18,8 +18,9 @@ namespace inferometer {
 ///   end = max(end + work, latest)    latest: as if the kernel that waits longest for the host were the first
 /// and n equal layers are one as well, since launches come at equal distances:
 ///   end = max(end + n (work + attention), the same from the first layer's launch, from the last one's)
-/// so that a step costs a few of those. Steps with a copy beside them or naive attention, those of a
-/// processor and of whole pipelines (PipelinePredictor has their stages) are predicted as predict() does.
+/// so that a step costs a few of those, and as many again at the lower clock of a limit of power. Steps with
+/// a copy beside them or naive attention, those of a processor and of whole pipelines (PipelinePredictor has
+/// their stages) are predicted as predict() does.
 ///
 /// requires  the case, structure and calibration to outlive it
 /// source    max-plus algebra: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", 1992

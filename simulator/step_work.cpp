@@ -62,11 +62,12 @@ UnitTimes StepWork::sum(const std::vector<Alike>& nodes, const Features& sizes) 
 
 UnitTimes StepWork::of(const StepTotals& asked) {
   const StepTotals run = padded(asked, case_.plan);
-  if (run.tokens() != tokens_ || run.logit_rows != logits_) {
+  if (run.tokens() != tokens_ || run.group_tokens != group_ || run.logit_rows != logits_) {
     tokens_ = run.tokens();
+    group_ = run.group_tokens;
     logits_ = run.logit_rows;
-    const auto [tokens, new_tokens] = of_tokens_.try_emplace(tokens_);
-    if (new_tokens) tokens->second = sum(by_tokens_, {.tokens = tokens_});
+    const auto [tokens, new_tokens] = of_tokens_.try_emplace({tokens_, group_});
+    if (new_tokens) tokens->second = sum(by_tokens_, {.tokens = tokens_, .group_tokens = group_});
     const auto [logits, new_logits] = of_logits_.try_emplace(logits_);
     if (new_logits) logits->second = sum(by_logits_, {.logit_rows = logits_});
     rows_ = tokens->second;

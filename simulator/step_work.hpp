@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/case.hpp"
@@ -41,9 +43,10 @@ class StepWork {
   const Structure& structure_;
   std::vector<Alike> by_tokens_, by_logits_;
   std::vector<Attending> attending_;
-  std::unordered_map<std::int64_t, UnitTimes> of_tokens_, of_logits_;
-  std::int64_t tokens_ = -1, logits_ = -1;  ///< of the step before: decode steps repeat them
-  UnitTimes rows_;                          ///< theirs
+  std::map<std::pair<std::int64_t, std::int64_t>, UnitTimes> of_tokens_;  ///< by those of the group as well
+  std::unordered_map<std::int64_t, UnitTimes> of_logits_;
+  std::int64_t tokens_ = -1, group_ = -1, logits_ = -1;  ///< of the step before: decode steps repeat them
+  UnitTimes rows_;                                       ///< theirs
 };
 
 }  // namespace inferometer

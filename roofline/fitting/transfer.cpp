@@ -76,7 +76,7 @@ Validation judge(const OperatorAndVariant& key, const Devices& devices, const st
 
 Transfer transfer(const std::vector<std::vector<Sample>>& fitted, const std::vector<Sample>& predicted,
                   const TransferOptions& options) {
-  struct Fitted {
+  struct Work {
     OperatorAndVariant key;
     std::vector<std::size_t> members;
     Devices devices;
@@ -84,9 +84,9 @@ Transfer transfer(const std::vector<std::vector<Sample>>& fitted, const std::vec
   std::vector<std::map<OperatorAndVariant, std::vector<std::size_t>>> sets;
   for (const std::vector<Sample>& samples : fitted) sets.push_back(by_variant(samples));
   Transfer all;
-  std::vector<Fitted> work;
+  std::vector<Work> work;
   for (const auto& [key, members] : by_variant(predicted)) {
-    Fitted w{key, members, {}};
+    Work w{key, members, {}};
     for (std::size_t d = 0; d < fitted.size(); ++d) {
       if (const auto it = sets[d].find(key); it != sets[d].end())
         w.devices.push_back(drawn(fitted[d], it->second, options));

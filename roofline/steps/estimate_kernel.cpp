@@ -73,7 +73,7 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
     bytes += nodes.back().compulsory;
   }
   KernelTime sum;
-  DType multiplied = DType::bf16;
+  double flops_per_us = 1;
   bool link = false;
   const std::vector<StepCall> calls = step_calls(graph, kernel, mode, times.executed());
   estimate.of_library = of_library(calls);
@@ -81,7 +81,7 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
     estimate.calls.push_back(&times.of(call));
     const KernelTime& t = estimate.calls.back()->prediction.parts;
     sum = {sum.total + t.total, sum.floor + t.floor, sum.compute + t.compute, sum.memory + t.memory};
-    multiplied = multiplied_by(call.call);
+    flops_per_us = chip_at(device, call.call, times.clock()).flops;
     link = std::holds_alternative<Collective>(call.call);
   }
   estimate.time = us(sum.total);
@@ -92,11 +92,9 @@ KernelEstimate estimate_kernel(const Graph& graph, const NodeRange& kernel, Kern
   e.compute = link ? Seconds{0} : us(std::min(sum.compute, work.count() * 1e6));
   e.memory = us(std::min(sum.memory, work.count() * 1e6));
   if (link) e.link = std::exchange(e.memory, Seconds{0});
-  const Seconds at_peak =
-      link ? e.link
-      : sum.compute >= sum.memory
-          ? Seconds{static_cast<double>(flops.value) * 1e-6 / chip_of(device, multiplied).flops}
-          : bytes / device.memory_bandwidth.value;
+  const Seconds at_peak = link                        ? e.link
+                          : sum.compute >= sum.memory ? us(static_cast<double>(flops.value) / flops_per_us)
+                                                      : bytes / device.memory_bandwidth.value;
   (sum.compute >= sum.memory && !link ? e.parts.flops : e.parts.bytes) = std::min(at_peak, work);
   e.parts.wave = work - std::min(at_peak, work);
   return estimate;

@@ -17,6 +17,7 @@ class KernelTimes {
   KernelTimes(const Device& device, const Calibration& calibration, double clock)
       : device_(device), calibration_(calibration), clock_(clock) {}
   const Device& device() const { return device_; }
+  double clock() const { return clock_; }
   bool executed() const;
   struct Timed {
     KernelPrediction prediction;

@@ -48,11 +48,11 @@ StepModels fit_steps(const std::vector<StepSamples>& steps, const Device& device
   const StepModels between({}, fit_gaps(steps));
   std::map<OperatorAndVariant, std::vector<Sample>> samples;
   std::vector<std::pair<OperatorAndVariant, Beside>> beside;
-  const std::optional<PowerLimit> power_limit = fit_power_limit(steps, between, device);
+  const std::optional<PowerLimit> power_limit = power_limit_of(steps, between, device);
   for (const StepSamples& step : steps) {
     const Gaps gaps = between.gaps(step.mode, device);
     const double stretch = stretch_of(step, gaps);
-    const double clock = power_limit ? clock_of(step, gaps, *power_limit) : 1;
+    const double clock = power_limit ? clock_of(step, gaps, *power_limit, device) : 1;
     for (auto& [key, of] : kinds_of(step)) {
       const KernelCall& call = of.kernel->calls.front().call;
       // The first layer's products find none of their weights fetched ahead: short networks have too much of

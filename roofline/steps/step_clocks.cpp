@@ -7,9 +7,22 @@
 namespace inferometer {
 namespace {
 
-/// What a step would take at top clocks that took what it did at this one.
-Seconds at_top(const StepSamples& step, const Gaps& gaps, double clock) {
-  return step.untraced - (1 - clock) * stretch_of(step, gaps) * multiplying(step);
+/// What a step would take at top clocks that took what it did at this one: what multiplies is shorter, by as
+/// much as arithmetic sets its time in models with generic values.
+Seconds at_top(const StepSamples& step, const Gaps& gaps, double clock, const Device& device) {
+  static const StepModels generic;
+  const double stretch = stretch_of(step, gaps);
+  Seconds time = step.untraced;
+  for (const StepSample& k : step.kernels) {
+    if (!multiplies(k)) continue;
+    double top = 0, slowed = 0;
+    for (const StepCall& call : k.calls) {
+      top += generic.predict(call, device, Level::calibrated, 1).time;
+      slowed += generic.predict(call, device, Level::calibrated, clock).time;
+    }
+    time -= (1 - top / slowed) * stretch * k.exposed;
+  }
+  return time;
 }
 
 }  // namespace
@@ -19,26 +32,26 @@ double stretch_of(const StepSamples& step, const Gaps& gaps) {
   return std::clamp(1 + (step.untraced - as_traced(step, gaps)) / multiplying(step), 0.9, 1.25);
 }
 
-std::optional<PowerLimit> fit_power_limit(const std::vector<StepSamples>& steps, const StepModels& gaps,
-                                          const Device& device) {
+std::optional<PowerLimit> power_limit_of(const std::vector<StepSamples>& steps, const StepModels& models,
+                                         const Device& device) {
   std::vector<SettledStep> settled;
   for (const StepSamples& step : steps) {
     if (!step.clock || step.untraced < long_step) continue;
     const double clock = limited(step) ? *step.clock : 1;
     settled.push_back({.work = step.work,
-                       .at_top = at_top(step, gaps.gaps(step.mode, device), clock),
+                       .at_top = at_top(step, models.gaps(step.mode, device), clock, device),
                        .clock = *step.clock});
   }
   return fit_power_limit(settled);
 }
 
-double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit) {
+double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit, const Device& device) {
   if (!step.clock || step.untraced < long_step) return limited(step) ? step.clock.value_or(1) : 1;
   // The lower the clock, the shorter the step at top clocks, the more that one asks for: from the top down.
   constexpr int rounds = 20;
   double clock = 1;
   for (int round = 0; round < rounds; ++round) {
-    const double next = limit.clock(step.work, at_top(step, gaps, clock));
+    const double next = limit.clock(step.work, at_top(step, gaps, clock, device));
     if (next == clock) break;
     clock = next;
   }

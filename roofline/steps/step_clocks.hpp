@@ -15,15 +15,17 @@ namespace inferometer {
 /// gaps  of the step's mode
 double stretch_of(const StepSamples& step, const Gaps& gaps);
 
-/// Of the long steps, whose clocks had settled.
+/// The limit of power that the clocks of long steps tell, which had settled; nothing where too few of them
+/// were below the top clock.
 ///
-/// gaps  of each launch mode
-std::optional<PowerLimit> fit_power_limit(const std::vector<StepSamples>& steps, const StepModels& gaps,
-                                          const Device& device);
+/// models  whose gaps are those of the steps
+std::optional<PowerLimit> power_limit_of(const std::vector<StepSamples>& steps, const StepModels& models,
+                                         const Device& device);
 
 /// The clock that a step's kernels which multiply are to be fitted at: of a long one what the limit says, as
-/// a prediction will, so that what kernels draw beyond their unit_times() is in their own times; otherwise
-/// that which it had.
-double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit);
+/// a prediction will, so that what kernels draw beyond their unit_times() is in their own times; of a shorter
+/// one, which is predicted at a clock that it had no time to come to, that which it had, or 1 where it was
+/// not limited().
+double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit, const Device& device);
 
 }  // namespace inferometer

@@ -34,7 +34,7 @@ class StepModels {
   /// neither was.
   ///
   /// clock  of the multiprocessors, as part of their top clock
-  KernelPrediction predict(const StepCall& call, const Device& device, Level level, double clock = 1) const;
+  KernelPrediction predict(const StepCall& call, const Device& device, Level level, double clock) const;
   /// The model that predict() asks; null where that is the generic one.
   const FittedModel* find(const StepCall& call) const;
   /// As the device file says where they were not measured; of the host's time for a launch, which is always

@@ -23,8 +23,7 @@ Seconds multiplying(const StepSamples& step) {
 
 bool limited(const StepSamples& step) {
   constexpr Seconds shortest{1e-3};
-  constexpr double lowered = 0.98;  // clocks are read in steps of 15 MHz
-  return step.untraced >= shortest && !(step.clock && *step.clock >= lowered);
+  return step.untraced >= shortest && !(step.clock && *step.clock >= lowered_clock);
 }
 
 }  // namespace inferometer

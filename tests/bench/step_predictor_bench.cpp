@@ -48,5 +48,24 @@ void compiled(benchmark::State& state) {
 }
 BENCHMARK(compiled)->ArgName("sequences")->Arg(1)->Arg(64)->Arg(256)->Unit(benchmark::kMicrosecond);
 
+/// A step with a prompt, which a limit of power slows down: it is predicted twice.
+void limited(benchmark::State& state) {
+  const Case c = decoding();
+  const Structure structure = *compile(c.model(), c.plan);
+  Calibration calibration;
+  if (state.range(0) != 0)
+    calibration.kernels = std::make_shared<StepModels>(std::map<OperatorAndVariant, FittedModel>{},
+                                                       std::map<LaunchMode, Gaps>{}, PowerLimit{0.6, 1.9});
+  StepPredictor predictor(c, structure, calibration);
+  StepTotals totals = totals_of(sequences(64, 1000));
+  totals.attended.prompts = totals_of({.slices = {{512, 0}}}).attended.prompts;
+  for (auto _ : state) {
+    totals.attended.single.all += 64;
+    if (totals.attended.single.all > 64 * 4000) totals.attended.single.all = 64 * 1000;
+    benchmark::DoNotOptimize(predictor.time(totals));
+  }
+}
+BENCHMARK(limited)->ArgName("limit")->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
+
 }  // namespace
 }  // namespace inferometer

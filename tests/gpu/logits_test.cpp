@@ -58,7 +58,7 @@ class GpuLogits : public cuda::OnGpu, public testing::WithParamInterface<std::tu
 TEST_P(GpuLogits, EqualThoseOfHuggingFace) { EXPECT_LE(error(1), tolerance()); }
 
 class GpuLogitsOfPieces : public GpuLogits {};
-TEST_P(GpuLogitsOfPieces, EqualThoseOfHuggingFace) { EXPECT_LE(error(3), tolerance()); }
+TEST_P(GpuLogitsOfPieces, DoNotDependOnHowThePromptIsCut) { EXPECT_LE(error(3), tolerance()); }
 
 std::string name_of(const testing::TestParamInfo<GpuLogits::ParamType>& info) {
   std::string name = std::get<std::string>(info.param) + "_" + std::get<Way>(info.param).name;

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/roofline/layers_of.hpp"
+#include "tests/roofline/sampled_steps.hpp"
 #include "tests/simulator/chosen_gpu.hpp"
 
 namespace inferometer {
@@ -118,7 +118,7 @@ TEST(FitSteps, WhatTheFirstLayerTakesLongerIsNotFitted) {
       steps.back().kernels[1].exposed *= first;
     }
     const Device gpu = chosen_gpu(Seconds{0});
-    return fit_steps(steps, gpu).predict(product(24), gpu, Level::residual_corrected).time;
+    return fit_steps(steps, gpu).predict(product(24), gpu, Level::residual_corrected, 1).time;
   };
   EXPECT_NEAR(time_with(1), 100, 5);
   EXPECT_EQ(time_with(3), time_with(1));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/seeded.hpp"
@@ -43,6 +44,13 @@ TEST(PowerLimit, IsFoundFromTheClocksOfSteps) {
     ASSERT_TRUE(found);
     EXPECT_NEAR(found->memory, is.memory, 0.08);
     EXPECT_NEAR(found->compute, is.compute, 0.08);
+  }
+  // No unit is found to draw less than nothing.
+  for (const PowerLimit& is : {PowerLimit{0, 2}, PowerLimit{2, 0}}) {
+    const auto found = fit_power_limit(settled(is, 200, 0.1));
+    ASSERT_TRUE(found);
+    EXPECT_GE(std::min(found->memory, found->compute), 0);
+    EXPECT_NEAR(std::max(found->memory, found->compute), 2, 0.08);
   }
   // A few whose clocks had not settled do not move it.
   std::vector<SettledStep> steps = settled({0.6, 1.9}, 200, 0);

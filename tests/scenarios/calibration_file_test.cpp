@@ -113,6 +113,9 @@ TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
   EXPECT_NE(told_with("compute: 1.875", "compute: -1").find("compute: must be 0 to 100, is -1"),
             std::string::npos);
   EXPECT_NE(told_with("{memory: 0.625, ", "{").find("memory"), std::string::npos);
+  EXPECT_NE(told_with("copy_efficiency: {value: 0.795", "memory_efficiency: {value: 0.795")
+                .find("is not of copies"),
+            std::string::npos);
   EXPECT_NE(told_with("  copy_efficiency", "  copy_eficiency").find("did you mean \"copy_efficiency\""),
             std::string::npos);
   EXPECT_NE(told_with("noise: ", "noise: -").find("noise: must be positive"), std::string::npos);

@@ -118,25 +118,13 @@ void expect_near(Nanoseconds actual, Nanoseconds expected, std::int64_t rounded)
               static_cast<double>(rounded));
 }
 
-TEST(Predict, ACopyWithinTheDeviceHalvesWhatStreamsBesideIt) {
-  const Beside b = beside(bytes_only(), {.bytes = Bytes{1000}});
-  ASSERT_GT(b.alone, Nanoseconds{4000});
-  expect_near(b.copied, Nanoseconds{2 * 2000}, 1);
-  expect_near(b.step, b.alone + Nanoseconds{2000}, b.kernels);
-}
-
-TEST(Predict, ACopyThatIsLongerThanTheStepRunsOnAtFullSpeed) {
-  const Beside b = beside(bytes_only(), {.bytes = Bytes{1'000'000}});
-  expect_near(b.step, 2 * b.alone, b.kernels);
-  expect_near(b.copied, b.alone + Nanoseconds{2'000'000}, b.kernels);
-}
-
-TEST(Predict, ACopyWithinTheDeviceKeepsTheArithmeticUnitsFromWhatComputes) {
-  Case c = bytes_only();
-  c.cluster.device.vector.value = FlopsPerSecond{1e9};
-  c.cluster.device.memory_bandwidth.value = c.cluster.device.cache_bandwidth.value = BytesPerSecond{1e11};
-  const Beside b = beside(c, {.bytes = Bytes{100'000}});
-  expect_near(b.step, b.alone + Nanoseconds{2000}, b.kernels);
+TEST(Predict, AStepBeginsAsTheCopyWithinItsDeviceEnds) {
+  for (const std::int64_t bytes : {1000, 1'000'000}) {
+    const Beside b = beside(bytes_only(), {.bytes = Bytes{bytes}});
+    ASSERT_GT(b.alone, Nanoseconds{4000});
+    expect_near(b.copied, Nanoseconds{2 * bytes}, 1);
+    expect_near(b.step, b.copied + b.alone, b.kernels);
+  }
 }
 
 TEST(Predict, ACopyOverTheHostLinkTakesItsOwnTimeAndItsPartOfTheMemory) {
