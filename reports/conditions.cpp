@@ -17,6 +17,14 @@ std::string joules(double energy) {
 }
 constexpr double mega = 1e6;
 
+/// Of the multiprocessors; nothing where no limit of power is known, or no top clock.
+std::optional<Hertz> predicted_clock(const PhaseResult& phase) {
+  const std::optional<double> part = phase.prediction.clock;
+  const std::optional<Hertz> top = phase.conditions->top_sm_clock;
+  if (!part || !top) return std::nullopt;
+  return Hertz{*part * top->value};
+}
+
 std::string throttling(const RunConditions& c) {
   if (!c.throttles) return "–";
   if (c.throttles->empty()) return "no";
@@ -41,8 +49,10 @@ std::string conditions_line(const PhaseResult& phase) {
   if (const auto energy = step_energy(phase))
     parts.push_back(fmt::format("{} J/step, {} J/token", joules(energy->step), joules(energy->token)));
   if (c.mean_sm_clock)
-    parts.push_back(fmt::format("SM clock {} MHz (least {}, top {} MHz)", text(c.mean_sm_clock, mega),
-                                text(c.least_sm_clock, mega), text(c.top_sm_clock, mega)));
+    parts.push_back(fmt::format(
+        "SM clock {} MHz ({}least {}, top {} MHz)", text(c.mean_sm_clock, mega),
+        predicted_clock(phase) ? "predicted " + text(predicted_clock(phase), mega) + ", " : std::string{},
+        text(c.least_sm_clock, mega), text(c.top_sm_clock, mega)));
   if (c.most_temperature) parts.push_back(text(c.most_temperature) + " °C");
   if (c.throttles) parts.push_back("throttled: " + throttling(c));
   if (!c.not_available.empty()) {
@@ -61,6 +71,7 @@ Table conditions_table(const StudyResult& study) {
            {"J/step"},
            {"J/token"},
            {"SM clock [MHz]"},
+           {"predicted [MHz]"},
            {"least [MHz]"},
            {"top [MHz]"},
            {"memory clock [MHz]"},
@@ -76,8 +87,9 @@ Table conditions_table(const StudyResult& study) {
       t.rows.push_back(
           {{v.name, p.name, text(c.mean_power), text(c.most_power), text(c.power_limit),
             energy ? joules(energy->step) : "–", energy ? joules(energy->token) : "–",
-            text(c.mean_sm_clock, mega), text(c.least_sm_clock, mega), text(c.top_sm_clock, mega),
-            text(c.mean_memory_clock, mega), text(c.most_temperature), throttling(c), c.not_available},
+            text(c.mean_sm_clock, mega), text(predicted_clock(p), mega), text(c.least_sm_clock, mega),
+            text(c.top_sm_clock, mega), text(c.mean_memory_clock, mega), text(c.most_temperature),
+            throttling(c), c.not_available},
            false});
     }
   }

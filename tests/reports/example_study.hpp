@@ -106,6 +106,7 @@ inline StudyResult example_study(bool measured, const CopyBeside& copy_beside = 
   StudyResult study = run_study(s, s.calibration, measured ? &backend : nullptr, "there is no backend",
                                 [](const std::string&, double) {})
                           .value();
+  study.variants[0].phases[0].prediction.clock = 0.875;  // as if a limit of power were known of the first
   study.provenance = {.version = "0",
                       .revision = "abc",
                       .machine = "a machine",
