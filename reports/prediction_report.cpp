@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "reports/or_null.hpp"
+
 namespace inferometer {
 namespace {
 
@@ -75,27 +77,25 @@ std::string prediction_json(const PredictionReport& r) {
                          {"flops", row.flops.value},
                          {"bytes", row.bytes.value}});
   }
-  const nlohmann::ordered_json json = {
-      {"model", r.model},
-      {"device", r.settings.cluster.device.name},
-      {"phase", r.phase},
-      {"tokens", r.features.tokens},
-      {"time_s", seconds(r.prediction.timeline.end)},
-      {"interval_s", interval_json(r.prediction.interval)},
-      {"interval_basis", r.prediction.interval ? evidence : no_interval},
-      {"predicted_clock",
-       r.prediction.clock ? nlohmann::ordered_json(*r.prediction.clock) : nlohmann::ordered_json(nullptr)},
-      {"level", name(r.prediction.level)},
-      {"bound", name(bound_of(rows))},
-      {"memory",
-       {{"weights_bytes", r.memory.weights.value},
-        {"kv_bytes", r.memory.kv.value},
-        {"activation_bytes", r.memory.activations.value},
-        {"workspace_bytes", r.memory.workspace.value},
-        {"total_bytes", r.memory.total().value},
-        {"capacity_bytes", r.memory.capacity.value},
-        {"fits", r.memory.fits()}}},
-      {"operators", operators}};
+  const nlohmann::ordered_json json = {{"model", r.model},
+                                       {"device", r.settings.cluster.device.name},
+                                       {"phase", r.phase},
+                                       {"tokens", r.features.tokens},
+                                       {"time_s", seconds(r.prediction.timeline.end)},
+                                       {"interval_s", interval_json(r.prediction.interval)},
+                                       {"interval_basis", r.prediction.interval ? evidence : no_interval},
+                                       {"predicted_clock", or_null(r.prediction.clock)},
+                                       {"level", name(r.prediction.level)},
+                                       {"bound", name(bound_of(rows))},
+                                       {"memory",
+                                        {{"weights_bytes", r.memory.weights.value},
+                                         {"kv_bytes", r.memory.kv.value},
+                                         {"activation_bytes", r.memory.activations.value},
+                                         {"workspace_bytes", r.memory.workspace.value},
+                                         {"total_bytes", r.memory.total().value},
+                                         {"capacity_bytes", r.memory.capacity.value},
+                                         {"fits", r.memory.fits()}}},
+                                       {"operators", operators}};
   return json.dump(2) + "\n";
 }
 
@@ -105,18 +105,17 @@ std::string prediction_table(const PredictionReport& r) {
   std::string text = fmt::format("{} on {} x {}, {} of {} sequence(s), {} new token(s)\n", r.model,
                                  r.settings.plan.parallel.devices(), r.settings.cluster.device.name, r.phase,
                                  r.features.sequences, r.features.tokens);
-  text += fmt::format("step time {:.3f} ms ({} level, {} bound; interval {})\n\n", total * 1e3,
+  text += fmt::format("step time {:.3f} ms ({} level, {} bound; interval {})\n", total * 1e3,
                       name(r.prediction.level), name(bound_of(rows)),
                       r.prediction.interval
                           ? fmt::format("{:.3f} to {:.3f} ms, {}", seconds(r.prediction.interval->low) * 1e3,
                                         seconds(r.prediction.interval->high) * 1e3, evidence)
                           : std::string{no_interval});
   if (r.prediction.clock.value_or(1) < 1)
-    text.insert(text.size() - 1,
-                fmt::format("multiprocessors at {:.0f} % of their top clock, by the limit of power\n",
-                            100 * *r.prediction.clock));
-  text += fmt::format("{:<20} {:>6} {:>12} {:>7} {:>8} {:>11} {:>11}\n", "operator", "count", "time", "share",
-                      "bound", "GFLOP", "GB");
+    text += fmt::format("multiprocessors at {:.0f} % of their top clock, by the limit of power\n",
+                        100 * *r.prediction.clock);
+  text += fmt::format("\n{:<20} {:>6} {:>12} {:>7} {:>8} {:>11} {:>11}\n", "operator", "count", "time",
+                      "share", "bound", "GFLOP", "GB");
   for (const Row& row : rows) {
     text +=
         fmt::format("{:<20} {:>6} {:>9.3f} ms {:>6.1f}% {:>8} {:>11.3f} {:>11.4f}\n", row.name, row.count,

@@ -6,6 +6,7 @@
 #include "reports/conditions.hpp"
 #include "reports/energy_tables.hpp"
 #include "reports/explanation.hpp"
+#include "reports/or_null.hpp"
 #include "reports/reports.hpp"
 #include "reports/serving_tables.hpp"
 #include "reports/statistics.hpp"
@@ -20,14 +21,6 @@ using Json = nlohmann::ordered_json;
 constexpr int schema_version = 1;
 
 double seconds(Nanoseconds t) { return std::chrono::duration<double>(t).count(); }
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json or_null(const std::optional<Nanoseconds>& value) {
-  return value ? Json(seconds(*value)) : Json(nullptr);
-}
 
 Json json_of(const Explanation& e) {
   Json json;
@@ -68,11 +61,6 @@ Json samples_of(const std::optional<Samples>& s) {
   if (!s) return nullptr;
   return {
       {"n", s->n}, {"median_s", seconds(s->median)}, {"p10_s", seconds(s->p10)}, {"p90_s", seconds(s->p90)}};
-}
-
-template <class Tag>
-Json or_null(const std::optional<Quantity<Tag, double>>& value) {
-  return value ? Json(value->value) : Json(nullptr);
 }
 
 Json conditions_json(const PhaseResult& phase) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "reports/or_null.hpp"
 #include "reports/pool_tables.hpp"
 #include "reports/served_csv.hpp"
 
@@ -22,18 +23,9 @@ std::string ms(Seconds t) {
 
 std::string percent(double part) { return fmt::format("{:.1f}", 100 * part); }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
 /// Traffic with a way between clients and the engine that takes time; of all variants alike.
 Seconds client_delay(const StudyResult& study) {
   return study.scenario.traffic ? study.scenario.traffic->client_delay : Seconds{0};
-}
-
-template <class Number>
-Json value_or_null(const std::optional<Number>& number) {
-  return number ? Json(number->value) : Json(nullptr);
 }
 
 }  // namespace
@@ -334,11 +326,11 @@ Json metrics_json(const ServingMetrics& m) {
           {"jumped_steps", m.jumped_steps},
           {"simulated_s", m.simulated_s},
           {"devices", c.devices},
-          {"energy_j", value_or_null(c.energy)},
-          {"energy_per_output_token_j", value_or_null(c.energy_per_output_token)},
-          {"mean_power_w", value_or_null(c.mean_power)},
-          {"cost_per_million_output_tokens_usd", value_or_null(c.per_million_output_tokens)},
-          {"cost_per_million_total_tokens_usd", value_or_null(c.per_million_total_tokens)},
+          {"energy_j", or_null(c.energy)},
+          {"energy_per_output_token_j", or_null(c.energy_per_output_token)},
+          {"mean_power_w", or_null(c.mean_power)},
+          {"cost_per_million_output_tokens_usd", or_null(c.per_million_output_tokens)},
+          {"cost_per_million_total_tokens_usd", or_null(c.per_million_total_tokens)},
           {"cost_not_known", c.not_known.empty() ? Json(nullptr) : Json(c.not_known)}};
 }
 

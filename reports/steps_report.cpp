@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/nearest_rank.hpp"
+#include "reports/or_null.hpp"
 
 namespace inferometer {
 namespace {
@@ -57,10 +58,6 @@ double ms(Seconds t) { return t.count() * 1e3; }
 
 std::string percent(const std::optional<double>& part) {
   return part ? fmt::format("{:.0f}", 100 * *part) : "-";
-}
-nlohmann::ordered_json or_null(const std::optional<double>& value) {
-  if (!value) return nullptr;
-  return *value;
 }
 
 nlohmann::ordered_json interval_json(const std::optional<Interval>& interval) {

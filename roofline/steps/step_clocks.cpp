@@ -25,6 +25,9 @@ Seconds at_top(const StepSamples& step, const Gaps& gaps, double clock, const De
   return time;
 }
 
+/// The clock that a step had; the top one where no limit of power lowered it.
+double read_clock(const StepSamples& step) { return limited(step) ? step.clock.value_or(1) : 1; }
+
 }  // namespace
 
 double stretch_of(const StepSamples& step, const Gaps& gaps) {
@@ -37,16 +40,15 @@ std::optional<PowerLimit> power_limit_of(const std::vector<StepSamples>& steps, 
   std::vector<SettledStep> settled;
   for (const StepSamples& step : steps) {
     if (!step.clock || step.untraced < long_step) continue;
-    const double clock = limited(step) ? *step.clock : 1;
     settled.push_back({.work = step.work,
-                       .at_top = at_top(step, models.gaps(step.mode, device), clock, device),
+                       .at_top = at_top(step, models.gaps(step.mode, device), read_clock(step), device),
                        .clock = *step.clock});
   }
   return fit_power_limit(settled);
 }
 
 double clock_of(const StepSamples& step, const Gaps& gaps, const PowerLimit& limit, const Device& device) {
-  if (!step.clock || step.untraced < long_step) return limited(step) ? step.clock.value_or(1) : 1;
+  if (!step.clock || step.untraced < long_step) return read_clock(step);
   // The lower the clock, the shorter the step at top clocks, the more that one asks for: from the top down.
   constexpr int rounds = 20;
   double clock = 1;
