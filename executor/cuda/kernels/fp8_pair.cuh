@@ -36,14 +36,15 @@ __device__ __forceinline__ void place_fp8(unsigned char* x, int i, const uint2& 
 class Fp8Pair {
  public:
   /// w: this lane's 16 bytes of the first row's first block   next: from there to the second row's [16 bytes]
-  /// x: of the block, by column_descriptor()
+  /// x: of the block, by column_descriptor()   Most: blocks in registers at a time
+  template <int Most>
   __device__ __forceinline__ void add(const uint4* w, int next, std::uint64_t x, int blocks) {
     const auto multiply = [&]<int Count>(std::integral_constant<int, Count>) {
 #pragma unroll 1
       for (; blocks >= Count; blocks -= Count, w += Count * 32, x += Count * 32)
         multiply_blocks<Count>(w, next, x);
     };
-    multiply(std::integral_constant<int, 8>{});
+    if constexpr (Most == 8) multiply(std::integral_constant<int, 8>{});
     multiply(std::integral_constant<int, 4>{});
     multiply(std::integral_constant<int, 1>{});
   }

@@ -35,6 +35,15 @@ __device__ __forceinline__ void wait(std::uint64_t* barrier, unsigned parity) {
       "r"(parity)
       : "memory");
 }
+/// Whether wait() would return at once.
+__device__ __forceinline__ bool landed(const std::uint64_t* barrier, unsigned parity) {
+  unsigned done = 0;
+  asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+               : "=r"(done)
+               : "r"(shared_address(barrier)), "r"(parity)
+               : "memory");
+  return done != 0;
+}
 /// For what is read once: it makes room in the L2 cache before anything else does, so that activations, block
 /// tables and code stay there while weights and cached keys stream by.
 __device__ __forceinline__ std::uint64_t read_once() {

@@ -6,11 +6,11 @@
 #ifdef INFEROMETER_HOPPER
 namespace inferometer::cuda {
 
-__device__ __forceinline__ Eight load_eight(const std::uint16_t* from, int i) {
-  Eight all;
-  *reinterpret_cast<uint4*>(&all) = __ldcg(reinterpret_cast<const uint4*>(from) + i);
-  return all;
+/// As one vector: parts of it would take a register each.
+__device__ __forceinline__ uint4 load_eight(const std::uint16_t* from, int i) {
+  return __ldcg(reinterpret_cast<const uint4*>(from) + i);
 }
+__device__ __forceinline__ Eight eight_of(const uint4& x) { return *reinterpret_cast<const Eight*>(&x); }
 
 /// Brings the norm's weight near before the kernel before has ended; by all threads of a block of Threads.
 template <Prologue::Kind K, int Threads>
@@ -27,34 +27,37 @@ __device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
 /// scratch [in]: in shared memory, for norms; keep may write to it   parts [Warps]: in shared memory
 /// For the first Warps warps of a block, which meet at barrier 1; a thread keeps elements that it alone read,
 /// so that no barrier is needed between. What a thread reads of the first 8 Warps * 32 * most_ahead elements
-/// is on its way before it uses any.
-template <Prologue::Kind K, int Warps, class Keep>
+/// is on its way before it uses any. asked(): is called when all of the row is on its way
+template <Prologue::Kind K, int Warps, class Asked, class Keep>
 __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Eight* scratch, float* parts,
-                         Keep keep) {
+                         Asked asked, Keep keep) {
   using Kind = Prologue::Kind;
   constexpr bool norm = is_norm(K), two = K == Kind::add_norm || K == Kind::gated;
   constexpr int threads = Warps * 32, most_ahead = 4;
   const int count = in / 8;
   float squares = 0;
-  Eight weights[most_ahead];
+  uint4 weights[most_ahead] = {};
 #pragma unroll 1
-  for (int from = threadIdx.x; from < count; from += threads * most_ahead) {
-    Eight first[most_ahead], second[most_ahead];
+  for (int all = 0; all < count; all += threads * most_ahead) {
+    const int from = all + static_cast<int>(threadIdx.x);
+    uint4 first[most_ahead], second[most_ahead];
 #pragma unroll
     for (int a = 0; a < most_ahead; ++a) {
       const int i = from + a * threads;
       if (i >= count) break;
       first[a] = load_eight(row, i);
       if constexpr (two) second[a] = load_eight(p.second, i);
-      if (norm && from < threads) weights[a] = load_eight(p.weight, i);
+      if (norm && all == 0) weights[a] = load_eight(p.weight, i);
     }
+    if (all + threads * most_ahead >= count) asked();
 #pragma unroll
     for (int a = 0; a < most_ahead; ++a) {
       const int i = from + a * threads;
       if (i >= count) break;
-      Eight x = first[a];
+      Eight x = eight_of(first[a]);
       if constexpr (two) {
-        x = each(x, second[a], [](float u, float v) { return K == Kind::gated ? gate_silu(u, v) : u + v; });
+        x = each(x, eight_of(second[a]),
+                 [](float u, float v) { return K == Kind::gated ? gate_silu(u, v) : u + v; });
       }
       if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
       if constexpr (norm) {
@@ -74,8 +77,8 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
 #pragma unroll
     for (int w = 0; w < Warps; ++w) sum += parts[w];
     const float scale = rsqrtf(sum / static_cast<float>(in) + p.eps);
-    const auto finish = [&](int i, const Eight& weight) {
-      keep(i, each(scratch[i], weight, [&](float x, float w) { return x * scale * w; }));
+    const auto finish = [&](int i, const uint4& weight) {
+      keep(i, each(scratch[i], eight_of(weight), [&](float x, float w) { return x * scale * w; }));
     };
 #pragma unroll
     for (int a = 0; a < most_ahead; ++a) {

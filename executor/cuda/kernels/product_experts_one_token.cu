@@ -69,7 +69,7 @@ struct Multiplied {
       Fp8Pair sums;
       const std::uint64_t columns = column_descriptor(values + at);
       ring.take(mine, row_bytes, chunks, [&](const uint4* w, int next, int from, int bytes) {
-        sums.add(w, next, columns + static_cast<unsigned>(from / 16), bytes / fp8_block);
+        sums.add<8>(w, next, columns + static_cast<unsigned>(from / 16), bytes / fp8_block);
       });
       return sums.take();
     } else {

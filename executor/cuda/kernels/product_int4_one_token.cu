@@ -1,4 +1,4 @@
-#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/first_fill.cuh"
 #include "executor/cuda/kernels/int4.cuh"
 #include "executor/cuda/kernels/mma.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
@@ -27,10 +27,10 @@ struct Group {
 static_assert(sizeof(Group) == 400);
 
 /// In front of the groups, the row in bf16 where it is a norm's, and the rings.
-struct Shared {
+struct alignas(16) Shared {
   float sums[2][warps][32];  ///< of a run, by each warp, in turns
   float squares[warps];
-  std::uint64_t full[warps][most_depth];
+  std::uint64_t full[warps][most_depth], over;
 };
 struct Arguments {
   Bf16Product product;
@@ -208,33 +208,42 @@ __global__ void __launch_bounds__(threads, 1) one_token(const __grid_constant__ 
   std::uint64_t* full = shared.full[warp];
   Chunks next(a);
   const int runs = next.runs, pieces = next.pieces;
+  const std::uint64_t policy = read_once();
   const auto load = [&](int slot) {
     expect_bytes(full + slot, sizeof(Int4Rows));
-    copy_bulk(slots + slot, next.at, sizeof(Int4Rows), full + slot);
+    copy_bulk(slots + slot, next.at, sizeof(Int4Rows), full + slot, policy);
     next.advance();
   };
-  if (lane == 0) {
-#pragma unroll 1
-    for (int s = 0; s < a.depth; ++s) init_barrier(full + s, 1);
-    publish_barriers();
-#pragma unroll 1
-    for (int s = 0; s < a.depth && next.left(); ++s) load(s);
-  }
-  take_turn();
+  FirstFill<warps> fill{&shared.over, full, a.depth};
+  const auto fill_next = [&] {
+    if (!next.left()) return false;
+    load(fill.filled);
+    return true;
+  };
+  fill.begin(fill_next);
+  __syncthreads();
+  fetch_weight<K, threads>(a.prologue, a.product.in);
+  allow_next();
+  fill.wait(fill_next);
+  const auto asked = [&] { fill.end(fill_next); };
   if constexpr (is_norm(K)) {
-    make_row<K, warps>(a.product.x, a.product.in, a.prologue, row, shared.squares,
+    make_row<K, warps>(a.product.x, a.product.in, a.prologue, row, shared.squares, asked,
                        [&](int e, const Eight& v) { row[e] = v; });
     __syncthreads();
   }
   // Each warp makes the groups that it multiplies.
   constexpr int most_ahead = is_norm(K) ? 2 : 8;  // the latter come from global memory
 #pragma unroll 1
-  for (int from = warp; from < groups; from += most_ahead * warps) {
+  for (int all = 0; all < groups; all += most_ahead * warps) {
+    const int from = all + warp;
     Four fours[most_ahead];
 #pragma unroll
     for (int n = 0; n < most_ahead; ++n)
       fours[n] =
           four_of<K>(a, reinterpret_cast<const Bf16*>(row), (from + n * warps) * int4_group + four_at(lane));
+    if constexpr (!is_norm(K)) {
+      if (all + most_ahead * warps >= groups) asked();
+    }
 #pragma unroll
     for (int n = 0; n < most_ahead; ++n) {
       if (from + n * warps < groups) make_group(x[from + n * warps], fours[n]);

@@ -1,4 +1,4 @@
-#include "executor/cuda/kernels/hopper.cuh"
+#include "executor/cuda/kernels/first_fill.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
 #include "executor/cuda/kernels/one_token_weights.cuh"
 
@@ -18,9 +18,9 @@ using Kind = Prologue::Kind;
 
 #ifdef INFEROMETER_HOPPER
 /// The row that is multiplied, in shared memory.
-template <Kind K>
-__device__ void stage_row(Eight* to, const Bf16Product& a, const Prologue& p, float* parts) {
-  make_row<K, warps>(a.x, a.in, p, to, parts, [&](int i, const Eight& x) { to[i] = x; });
+template <Kind K, class Asked>
+__device__ void stage_row(Eight* to, const Bf16Product& a, const Prologue& p, float* parts, Asked asked) {
+  make_row<K, warps>(a.x, a.in, p, to, parts, asked, [&](int i, const Eight& x) { to[i] = x; });
   __syncthreads();
 }
 #endif
@@ -38,32 +38,31 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
   // Where gated, units are rows of gates and of up in turns.
   const bool gated = epilogue.gated;
   const int pieces = (a.in + chunk - 1) / chunk, rows = own.count * (gated ? 2 : 1);
-  const auto row_of = [&](int unit) -> std::int64_t {
-    return gated ? own.of(unit / 2) + unit % 2 * a.out : own.of(unit);
-  };
   Walk ahead;
+  const std::uint64_t policy = read_once();
   const auto load = [&] {
-    const int at = ahead.piece * chunk;
+    if (ahead.unit >= rows) return false;
+    const int at = ahead.piece * chunk, unit = ahead.unit;
     const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
+    const std::int64_t row = gated ? own.of(unit / 2) + unit % 2 * a.out : own.of(unit);
     std::uint64_t* barrier = full + ahead.stage;
     expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * chunk, a.w + row_of(ahead.unit) * a.in + at, bytes, barrier);
+    copy_bulk(stage + ahead.stage * chunk, a.w + row * a.in + at, bytes, barrier, policy);
     ahead.next(stages, pieces);
+    return true;
   };
-  if (lane == 0) {
-#pragma unroll 1
-    for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
-    publish_barriers();
-#pragma unroll 1
-    for (int s = 0; s < stages && ahead.unit < rows; ++s) load();
-  }
+  __shared__ std::uint64_t over;
+  FirstFill<warps> fill{&over, full, stages};
+  fill.begin(load);
+  __syncthreads();
   fetch_weight<K, threads>(prologue, a.in);
-  take_turn();
+  allow_next();
+  fill.wait(load);
   const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
   Residuals<1> residuals;
   residuals.fetch(epilogue, own, 0, a.out);
   __shared__ float parts[warps];
-  stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts);
+  stage_row<K>(reinterpret_cast<Eight*>(x), a, prologue, parts, [&] { fill.end(load); });
   float sum = 0, gate = 0;
   for (Walk here; here.unit < rows; here.next(stages, pieces)) {
     const int at = here.piece * chunk;
@@ -73,7 +72,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
 #pragma unroll 4
     for (int i = lane; i < vectors; i += 32) sum += dot(w[i], x[at / 8 + i]);
     __syncwarp();
-    if (lane == 0 && ahead.unit < rows) load();
+    if (lane == 0) load();
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
     if (!gated) {

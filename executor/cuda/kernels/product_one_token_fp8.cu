@@ -1,3 +1,4 @@
+#include "executor/cuda/kernels/first_fill.cuh"
 #include "executor/cuda/kernels/fp8_pair.cuh"
 #include "executor/cuda/kernels/one_token_row.cuh"
 #include "executor/cuda/kernels/one_token_weights.cuh"
@@ -6,7 +7,8 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 8, threads = warps * 32, most_stages = 8;
+/// Twice as many warps as rows in bf16 have: they wait for matrix units too.
+constexpr int warps = 16, threads = warps * 32, most_stages = 8;
 constexpr int most_shared = 227 * 1024 - 1024, barriers = warps * most_stages * 8;
 
 /// How shared memory is dealt out: x, for norms the row in bf16 first, rings of all warps, barriers. [bytes]
@@ -43,7 +45,9 @@ __global__ void __launch_bounds__(threads, 1)
   const int pairs = gated ? a.out : (a.out + 1) / 2;
   const Share own(pairs, warp, warps);
   Walk ahead;
+  const std::uint64_t policy = read_once();
   const auto load = [&] {
+    if (ahead.unit >= own.count) return false;
     const int at = ahead.piece * layout.chunk, pair = own.of(ahead.unit);
     const auto bytes = static_cast<unsigned>(min(layout.chunk, a.in - at));
     std::uint64_t* barrier = full + ahead.stage;
@@ -51,11 +55,12 @@ __global__ void __launch_bounds__(threads, 1)
     const std::uint8_t* from = a.w + static_cast<std::int64_t>(gated ? pair : 2 * pair) * a.in + at;
     const bool both = gated || 2 * pair + 1 < a.out;
     expect_bytes(barrier, both ? 2 * bytes : bytes);
-    copy_bulk(to, from, bytes, barrier);
+    copy_bulk(to, from, bytes, barrier, policy);
     if (both)
       copy_bulk(to + layout.chunk, from + (gated ? static_cast<std::int64_t>(a.out) : 1) * a.in, bytes,
-                barrier);
+                barrier, policy);
     ahead.next(layout.stages, layout.pieces);
+    return true;
   };
   if (a.in % fp8_block != 0) {  // what is multiplied by the zeros behind x must be finite
 #pragma unroll 1
@@ -63,15 +68,14 @@ __global__ void __launch_bounds__(threads, 1)
     publish_to_copies();
     __syncwarp();
   }
-  if (lane == 0) {
-#pragma unroll 1
-    for (int s = 0; s < layout.stages; ++s) init_barrier(full + s, 1);
-    publish_barriers();
-#pragma unroll 1
-    for (int s = 0; s < layout.stages && ahead.unit < own.count; ++s) load();
-  }
+  __shared__ std::uint64_t over;
+  FirstFill<warps> fill{&over, full, layout.stages};
+  fill.begin(load);
+  __syncthreads();
   fetch_weight<K, threads>(prologue, a.in);
-  take_turn();
+  allow_next();
+  fill.wait(load);
+  const auto asked = [&] { fill.end(load); };
   // All on their way before one is used.
   const float x_scale = *a.x_scale, w_scale = *a.w_scale;
   const float y_scale = epilogue.y_scale != nullptr ? *epilogue.y_scale : 0;
@@ -80,12 +84,25 @@ __global__ void __launch_bounds__(threads, 1)
   if constexpr (Quantize) {
     __shared__ float parts[warps];
     const float factor = factor_of(&x_scale);
-    make_row<K, warps>(row, a.in, prologue, reinterpret_cast<Eight*>(x + layout.x), parts,
+    make_row<K, warps>(row, a.in, prologue, reinterpret_cast<Eight*>(x + layout.x), parts, asked,
                        [&](int i, const Eight& v) { place_fp8(x, i, to_fp8(v, factor)); });
   } else {
-#pragma unroll 2
-    for (int i = threadIdx.x; i < a.in / 8; i += threads)
-      place_fp8(x, i, __ldcg(reinterpret_cast<const uint2*>(a.x) + i));
+    constexpr int most_ahead = 8;
+#pragma unroll 1
+    for (int all = 0; all < a.in / 8; all += threads * most_ahead) {
+      uint2 some[most_ahead];
+#pragma unroll
+      for (int n = 0; n < most_ahead; ++n) {
+        const int i = all + n * threads + static_cast<int>(threadIdx.x);
+        if (i < a.in / 8) some[n] = __ldcg(reinterpret_cast<const uint2*>(a.x) + i);
+      }
+      if (all + threads * most_ahead >= a.in / 8) asked();
+#pragma unroll
+      for (int n = 0; n < most_ahead; ++n) {
+        const int i = all + n * threads + static_cast<int>(threadIdx.x);
+        if (i < a.in / 8) place_fp8(x, i, some[n]);
+      }
+    }
   }
 #pragma unroll 1
   for (int i = a.in / 8 + static_cast<int>(threadIdx.x); i < layout.x / 8; i += threads) place_fp8(x, i, {});
@@ -101,10 +118,10 @@ __global__ void __launch_bounds__(threads, 1)
     if (mine) wait(full + here.stage, here.phase);
     const int at = here.piece * layout.chunk;
     const unsigned char* w = stage + here.stage * 2 * layout.chunk + lane * 16;
-    sums.add(reinterpret_cast<const uint4*>(w), layout.chunk / 16, columns + static_cast<unsigned>(at / 16),
-             min(layout.chunk, layout.x - at) / fp8_block);
+    sums.add<4>(reinterpret_cast<const uint4*>(w), layout.chunk / 16,
+                columns + static_cast<unsigned>(at / 16), min(layout.chunk, layout.x - at) / fp8_block);
     __syncwarp();
-    if (lane == 0 && ahead.unit < own.count) load();
+    if (lane == 0) load();
     if (here.piece + 1 < layout.pieces) continue;
     const float scale = x_scale * w_scale;
     const float2 sum = sums.take();

@@ -1,0 +1,53 @@
+#pragma once
+#include "executor/cuda/kernels/hopper.cuh"
+
+// The first weights that a kernel of one token asks for, while the kernel before it ends.
+#ifdef INFEROMETER_HOPPER
+namespace inferometer::cuda {
+
+/// Fills the ring of each warp of a block for the first time, one stage after the other: what the row is made
+/// of has to be read too, by every block, and is served behind all weights that were asked for before. With
+/// full rings that took 4 to 5 us of an H200's kernels, at whose end memory had nothing left to do.
+/// One warp waits for the kernel before; the others load a stage whenever the one before it has come.
+template <int Warps>
+struct FirstFill {
+  std::uint64_t* over;  ///< a barrier in shared memory: the kernel before has ended
+  std::uint64_t* full;  ///< those of this warp's stages
+  int stages;
+  int filled = 0;
+
+  /// Before the threads of the block meet.   load(): the next stage, false where nothing is left to load
+  template <class Load>
+  __device__ __forceinline__ void begin(Load load) {
+    if (threadIdx.x % 32 != 0) return;
+    if (threadIdx.x == 0) init_barrier(over, 1);
+#pragma unroll 1
+    for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
+    publish_barriers();
+    filled += load();
+  }
+  /// Behind that, by all threads, until the kernel before has ended.
+  template <class Load>
+  __device__ __forceinline__ void wait(Load load) {
+    const bool first = threadIdx.x % 32 == 0;
+    if (threadIdx.x / 32 == Warps - 1) {
+      wait_for_earlier();
+      if (first) arrive(over);
+    } else if (first) {
+      while (!landed(over, 0))
+        if (filled > 0 && filled < stages && landed(full + filled - 1, 0)) filled += load();
+    }
+    __syncwarp();
+    wait_for_earlier();
+  }
+  /// The stages that are still empty, when the row is on its way.
+  template <class Load>
+  __device__ __forceinline__ void end(Load load) {
+    if (threadIdx.x % 32 != 0) return;
+#pragma unroll 1
+    while (filled < stages && load()) ++filled;
+  }
+};
+
+}  // namespace inferometer::cuda
+#endif
