@@ -26,7 +26,8 @@ struct FirstFill {
     publish_barriers();
     filled += load();
   }
-  /// Behind that, by all threads, until the kernel before has ended.
+  /// Behind that, by all threads, until the kernel before has ended. The last warp, which waits, has one
+  /// stage until then.
   template <class Load>
   __device__ __forceinline__ void wait(Load load) {
     const bool first = threadIdx.x % 32 == 0;
@@ -38,7 +39,7 @@ struct FirstFill {
         if (filled > 0 && filled < stages && landed(full + filled - 1, 0)) filled += load();
     }
     __syncwarp();
-    wait_for_earlier();
+    wait_for_earlier();  // at once: what the kernel before wrote is seen by the threads that call this
   }
   /// The stages that are still empty, when the row is on its way.
   template <class Load>

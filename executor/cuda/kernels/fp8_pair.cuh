@@ -39,6 +39,7 @@ class Fp8Pair {
   /// x: of the block, by column_descriptor()   Most: blocks in registers at a time
   template <int Most>
   __device__ __forceinline__ void add(const uint4* w, int next, std::uint64_t x, int blocks) {
+    static_assert(Most == 4 || Most == 8);
     const auto multiply = [&]<int Count>(std::integral_constant<int, Count>) {
 #pragma unroll 1
       for (; blocks >= Count; blocks -= Count, w += Count * 32, x += Count * 32)
