@@ -16,20 +16,23 @@ struct FirstFill {
   int stages;
   int filled = 0;
 
-  /// Before the threads of the block meet.   load(): the next stage, false where nothing is left to load
+  /// Makes the barriers and loads the first stage; all threads of the block meet.
+  /// load(): the next stage, false where nothing is left to load
   template <class Load>
   __device__ __forceinline__ void begin(Load load) {
-    if (threadIdx.x % 32 != 0) return;
-    if (threadIdx.x == 0) init_barrier(over, 1);
+    if (threadIdx.x % 32 == 0) {
+      if (threadIdx.x == 0) init_barrier(over, 1);
 #pragma unroll 1
-    for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
-    publish_barriers();
-    filled += load();
+      for (int s = 0; s < stages; ++s) init_barrier(full + s, 1);
+      publish_barriers();
+      filled += load();
+    }
+    __syncthreads();
   }
-  /// Behind that, by all threads, until the kernel before has ended. The last warp, which waits, has one
-  /// stage until then.
+  /// As take_turn(), by all threads, loading meanwhile. The last warp, which waits, has one stage until then.
   template <class Load>
   __device__ __forceinline__ void wait(Load load) {
+    allow_next();
     const bool first = threadIdx.x % 32 == 0;
     if (threadIdx.x / 32 == Warps - 1) {
       wait_for_earlier();

@@ -27,8 +27,8 @@ __device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
 /// scratch [in]: in shared memory, for norms; keep may write to it   parts [Warps]: in shared memory
 /// For the first Warps warps of a block, which meet at barrier 1; a thread keeps elements that it alone read,
 /// so that no barrier is needed between. What a thread reads of the first 8 Warps * 32 * most_ahead elements
-/// is on its way before it uses any. asked(): is called once by each thread, when all
-/// of the row is on its way
+/// is on its way before it uses any. asked(): is called once by each thread, when all of the row is on its
+/// way
 template <Prologue::Kind K, int Warps, class Asked, class Keep>
 __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Eight* scratch, float* parts,
                          Asked asked, Keep keep) {

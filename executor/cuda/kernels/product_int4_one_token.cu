@@ -221,9 +221,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(const __grid_constant__ 
     return true;
   };
   fill.begin(fill_next);
-  __syncthreads();
   fetch_weight<K, threads>(a.prologue, a.product.in);
-  allow_next();
   fill.wait(fill_next);
   const auto asked = [&] { fill.end(fill_next); };
   if constexpr (is_norm(K)) {

@@ -45,9 +45,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
   __shared__ std::uint64_t over;
   FirstFill<warps> fill{&over, full, stages};
   fill.begin(load);
-  __syncthreads();
   fetch_weight<K, threads>(prologue, a.in);
-  allow_next();
   fill.wait(load);
   const float y_factor = epilogue.y_scale != nullptr ? factor_of(epilogue.y_scale) : 0;
   Residuals<1> residuals;

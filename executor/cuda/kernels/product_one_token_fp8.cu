@@ -71,9 +71,7 @@ __global__ void __launch_bounds__(threads, 1)
   __shared__ std::uint64_t over;
   FirstFill<warps> fill{&over, full, layout.stages};
   fill.begin(load);
-  __syncthreads();
   fetch_weight<K, threads>(prologue, a.in);
-  allow_next();
   fill.wait(load);
   const auto asked = [&] { fill.end(load); };
   // All on their way before one is used.
