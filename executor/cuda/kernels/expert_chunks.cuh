@@ -80,36 +80,37 @@ struct ExpertRing {
   unsigned char* stage;
   std::uint64_t* full;
   int chunk, stages;
-  int at = 0;
-  unsigned phase = 0;
+  std::uint64_t policy;
+  RingPlace at{};
 
   __device__ __forceinline__ void load(int s, ExpertChunks& chunks) const {
     if (!chunks.left()) return;
     const auto size = static_cast<unsigned>(chunks.bytes());
     unsigned char* to = stage + s * 2 * chunk;
-    expect_bytes(full + s, 2 * size);
-    copy_bulk(to, chunks.source, size, full + s);
-    copy_bulk(to + chunk, chunks.source + chunks.apart, size, full + s);
+    const unsigned char *first = uniform(chunks.source), *second = uniform(chunks.source + chunks.apart);
+    if (elect()) {
+      expect_bytes(full + s, 2 * size);
+      copy_bulk(to, first, size, full + s, policy);
+      copy_bulk(to + chunk, second, size, full + s, policy);
+    }
+    __syncwarp();
     chunks.next();
   }
   /// Calls use(this lane's 16 bytes of the first row, from there to the second's [16 bytes], where in the
-  /// row, bytes) for the next two rows, chunk by chunk. Lane 0 keeps the ring full. mine: whether there are
-  /// such rows   row_bytes: of what they are multiplied by
+  /// row, bytes) for the next two rows, chunk by chunk, and keeps the ring full; by a whole warp.
+  /// mine: whether there are such rows   row_bytes: of what they are multiplied by
   template <class Use>
   __device__ __forceinline__ void take(bool mine, int row_bytes, ExpertChunks& chunks, Use use) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     for (int from = 0; from < row_bytes; from += chunk) {
-      if (mine) wait(full + at, phase);
+      if (mine) wait(full + at.stage, at.phase);
       __syncwarp();
-      use(reinterpret_cast<const uint4*>(stage + at * 2 * chunk) + lane, chunk / 16, from,
+      use(reinterpret_cast<const uint4*>(stage + at.stage * 2 * chunk) + lane, chunk / 16, from,
           min(chunk, row_bytes - from));
       __syncwarp();
       if (!mine) continue;
-      if (lane == 0) load(at, chunks);
-      if (++at == stages) {
-        at = 0;
-        phase ^= 1;
-      }
+      load(at.stage, chunks);
+      at.next(stages);
     }
   }
 };

@@ -9,6 +9,25 @@ namespace inferometer::cuda {
 __device__ __forceinline__ std::uint32_t shared_address(const void* p) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
 }
+/// A warp's in its block, seen by the compiler to be uniform, and so are addresses and barriers made of it:
+/// what tells the hardware to copy is then one instruction, not a loop over the lanes, whose rounds took some
+/// 100 cycles (stamps of time on an H200, 2026-12-01, driver 580).
+__device__ __forceinline__ int warp_index() {
+  return __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
+}
+/// What all threads of a warp have, seen to be uniform as warp_index() is.
+template <class T>
+__device__ __forceinline__ const T* uniform(const T* p) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const auto half = [](std::uintptr_t x) { return __shfl_sync(~0U, static_cast<unsigned>(x), 0); };
+  return reinterpret_cast<const T*>(static_cast<std::uintptr_t>(half(address >> 32)) << 32 | half(address));
+}
+/// One thread of a warp, of which all come here.
+__device__ __forceinline__ bool elect() {
+  unsigned chosen = 0;
+  asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.u32 %0, 1, 0, p;\n}" : "=r"(chosen));
+  return chosen != 0;
+}
 __device__ __forceinline__ void init_barrier(std::uint64_t* barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals));
 }
@@ -24,16 +43,20 @@ __device__ __forceinline__ void expect_bytes(std::uint64_t* barrier, unsigned by
   asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
                : "memory");
 }
-__device__ __forceinline__ void arrive(std::uint64_t* barrier) {
-  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+__device__ __forceinline__ void arrive(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
-__device__ __forceinline__ void wait(std::uint64_t* barrier, unsigned parity) {
+__device__ __forceinline__ void arrive(std::uint64_t* barrier) { arrive(shared_address(barrier)); }
+__device__ __forceinline__ void wait(std::uint32_t barrier, unsigned parity) {
   asm volatile(
       "{\n.reg .pred done;\nagain_%=:\n"
       "mbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n"
-      "@!done bra again_%=;\n}" ::"r"(shared_address(barrier)),
+      "@!done bra again_%=;\n}" ::"r"(barrier),
       "r"(parity)
       : "memory");
+}
+__device__ __forceinline__ void wait(std::uint64_t* barrier, unsigned parity) {
+  wait(shared_address(barrier), parity);
 }
 /// Whether wait() would return at once.
 __device__ __forceinline__ bool landed(const std::uint64_t* barrier, unsigned parity) {
@@ -44,6 +67,17 @@ __device__ __forceinline__ bool landed(const std::uint64_t* barrier, unsigned pa
                : "memory");
   return done != 0;
 }
+/// Where someone is who goes through a ring of stages, round after round.
+struct RingPlace {
+  int stage = 0;
+  unsigned phase = 0;
+
+  __device__ __forceinline__ void next(int depth) {
+    if (++stage < depth) return;
+    stage = 0;
+    phase ^= 1U;
+  }
+};
 /// For what is read once: it makes room in the L2 cache before anything else does, so that activations, block
 /// tables and code stay there while weights and cached keys stream by.
 __device__ __forceinline__ std::uint64_t read_once() {

@@ -72,34 +72,32 @@ struct Work {
 };
 
 #ifdef INFEROMETER_HOPPER
-/// A thread calls start(tile), then load(stage) for each group of it, as stages become empty. Few
+/// A warp calls start(tile), then load(stage) for each group of it, as stages become empty. Few
 /// instructions: they wait for their turn behind those of the warps that multiply.
 template <int Depth, int P, class Start, class Load>
 __device__ __forceinline__ void keep_full(Barriers<Depth>& barriers, const Work<P>& work, Start start,
                                           Load load) {
-  int stage = 0;
-  unsigned phase = 1;  // what a barrier says that nothing has completed on: stages are empty at first
+  // Of a barrier that nothing has completed on the phase before the first has: stages are empty at first.
+  RingPlace at{.phase = 1};
   for (int tile = static_cast<int>(blockIdx.x) / pair; tile < work.tiles; tile += gridDim.x / pair) {
     start(tile);
 #pragma unroll 1
     for (int group = work.from; group < work.to; ++group) {
-      wait(barriers.empty + stage, phase);
-      load(stage);
-      if (++stage < Depth) continue;
-      stage = 0;
-      phase ^= 1U;
+      wait(barriers.empty + at.stage, at.phase);
+      load(at.stage);
+      __syncwarp();
+      at.next(Depth);
     }
   }
 }
 
-/// Weights are fetched ahead of the kernel that makes x, by as few copies as there are runs in memory: a
-/// thread starts one in some 140 cycles (measured on an H200, 2026-11-28, driver 580), and waits for its turn
-/// behind those that multiply.
+/// Weights are fetched ahead of the kernel that makes x, by as few copies as there are runs in memory.
 template <int N, int P>
 __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a, const Work<P>& work) {
   constexpr int most = P == 1 ? 1 : P <= 3 ? 2 : P == 6 ? 4 : 6;  // runs of rows that share a unit
   const Int4Rows* at[most];
   int to[most], rows[most], all = 0;
+  const std::uint64_t policy = read_once();
   const auto start = [&](int tile) {
     const int blocks = (a.product.out + 31) / 32, gates = a.gated ? P / 2 : P;
     int p = 0;
@@ -119,11 +117,13 @@ __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a,
   };
   keep_full(shared.of_w, work, start, [&](int s) {
     std::uint64_t* full = shared.of_w.full + s;
-    expect_bytes(full, static_cast<unsigned>(all * sizeof(Int4Rows)));
+    const bool one = elect();
+    if (one) expect_bytes(full, static_cast<unsigned>(all * sizeof(Int4Rows)));
 #pragma unroll
     for (int r = 0; r < most; ++r) {
-      if (rows[r] > 0)
-        copy_bulk(shared.w[s] + to[r], at[r], static_cast<unsigned>(rows[r] * sizeof(Int4Rows)), full);
+      if (one && rows[r] > 0)
+        copy_bulk(shared.w[s] + to[r], at[r], static_cast<unsigned>(rows[r] * sizeof(Int4Rows)), full,
+                  policy);
       at[r] += sizeof(Int4Unit) / sizeof(Int4Rows);
     }
   });
@@ -135,19 +135,25 @@ __device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& 
   keep_full(
       shared.of_x, work, [&](int) { run = 2 * work.from; },
       [&](int s) {
-        std::uint64_t* full = shared.of_x.full + s;
-        expect_bytes(full, Shape<N, P>::x_bytes);
-        copy_runs(shared.x[s], &map, run, full);
+        if (elect()) {
+          std::uint64_t* full = shared.of_x.full + s;
+          expect_bytes(full, Shape<N, P>::x_bytes);
+          copy_runs(shared.x[s], &map, run, full);
+        }
         run += 2;
       });
 }
 
+/// By a warp.
 template <int Depth>
 __device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
+  if (!elect()) return;
+#pragma unroll 1
   for (int s = 0; s < Depth; ++s) {
     init_barrier(barriers.full + s, 1);
     init_barrier(barriers.empty + s, static_cast<unsigned>(consumers));
   }
+  publish_barriers();
 }
 
 /// Where a set is that takes each `Sets`th stage.

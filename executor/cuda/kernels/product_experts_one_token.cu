@@ -97,14 +97,15 @@ __global__ void __launch_bounds__(threads, 1) experts_one_token(const __grid_con
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ int ids[most_chosen];
   __shared__ float weights[most_chosen], gate_up_scale[most_chosen], down_scale[most_chosen];
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = warp_index(), lane = static_cast<int>(threadIdx.x) % 32;
   const Multiplied<Fp8> multiplied{memory};
   unsigned char* rings = memory + layout.values;
   ExpertRing ring{
       .stage = rings + warp * layout.ring(),
       .full = reinterpret_cast<std::uint64_t*>(rings + warps * layout.ring()) + warp * most_stages,
       .chunk = layout.chunk,
-      .stages = layout.stages};
+      .stages = layout.stages,
+      .policy = read_once()};
   allow_next();
   if (Fp8 && (layout.x != layout.gate_up || layout.h != layout.down)) {
     // What is multiplied by the zeros behind a row must be finite.
@@ -112,7 +113,8 @@ __global__ void __launch_bounds__(threads, 1) experts_one_token(const __grid_con
     publish_to_copies();
     __syncwarp();
   }
-  if (lane == 0) {
+  if (elect()) {
+#pragma unroll 1
     for (int s = 0; s < layout.stages; ++s) init_barrier(ring.full + s, 1);
     publish_barriers();
   }
@@ -130,9 +132,8 @@ __global__ void __launch_bounds__(threads, 1) experts_one_token(const __grid_con
   const int first = warp * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x),
             step = warps * static_cast<int>(gridDim.x);
   ExpertChunks chunks(a, layout, ids, first, step);
-  if (lane == 0) {
-    for (int s = 0; s < layout.stages; ++s) ring.load(s, chunks);
-  }
+#pragma unroll 1
+  for (int s = 0; s < layout.stages; ++s) ring.load(s, chunks);
   if (chosen) {
     gate_up_scale[threadIdx.x] = Fp8 ? *a.x_scale * a.gate_up_scales[id] : 1;
     down_scale[threadIdx.x] = Fp8 ? *a.h_scale * a.down_scales[id] : 1;

@@ -73,7 +73,7 @@ struct Turns {
 template <class Product, int H>
 __device__ void load(Shared<H>& shared, const StreamedMaps& maps, const Product& a, Turns turns, int steps) {
   constexpr int half = GatedTiles::tokens / 2;
-  streaming::Place place;
+  RingPlace place;
   bool first = true, waited = false;  // nobody has to empty the stages of the first round
   do {
     const auto [token, row] = turns.place();
@@ -201,7 +201,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(threads, 1)
     // Two threads of each warp tell the two blocks that it needs a stage no more.
     const bool tells = threadIdx.x % 32 < 2;
     const std::uint32_t empty = neighbour_address(shared.empty, threadIdx.x % 2);
-    streaming::Place place;
+    RingPlace place;
     Held<H> held{};  // of the tile before, whose activations are made while the matrix units work
     do {
       float d[H];

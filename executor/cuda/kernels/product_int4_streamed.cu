@@ -233,22 +233,21 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
   // Offset, not cast, so that the compiler knows that it is shared memory.
   auto& shared = *reinterpret_cast<Shared<N, P>*>(memory + (1024 - shared_address(memory) % 1024) % 1024);
   const Work<P> work(a);
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = warp_index(), lane = static_cast<int>(threadIdx.x) % 32;
   allow_next();
-  if (threadIdx.x == 0) {
-    init(shared.of_w, P);
+  if (warp == S::warps) init(shared.of_w, P);
+  if (warp > S::warps) {
     init(shared.of_x, P);
-    init_barrier(shared.arrived, 1);
-    init_barrier(shared.arrived + 1, 1);
-    publish_barriers();
+    if (elect()) {
+      init_barrier(shared.arrived, 1);
+      init_barrier(shared.arrived + 1, 1);
+      publish_barriers();
+    }
   }
   __syncthreads();
   arrive_at_cluster();
-  if (warp >= S::warps) {
-    if (lane == 0 && warp == S::warps) load_w(shared, a, work);
-    if (lane == 0 && warp > S::warps) load_x(shared, map, work);
-    return;
-  }
+  if (warp == S::warps) return load_w(shared, a, work);
+  if (warp > S::warps) return load_x(shared, map, work);
   wait_for_earlier();
   find_row_scales(shared, a);
   if (Normed && blockIdx.x == 0) clear_parts<N, P>(a, work.tiles);

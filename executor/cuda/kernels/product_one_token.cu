@@ -20,7 +20,7 @@ template <Kind K>
 __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue prologue, Epilogue epilogue) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int warp = warp_index(), lane = threadIdx.x % 32;
   auto* stage = reinterpret_cast<Bf16*>(memory) + warp * ring;
   auto* x = reinterpret_cast<uint4*>(memory + warps * ring * 2);
   auto* full = reinterpret_cast<std::uint64_t*>(reinterpret_cast<Bf16*>(x) + a.in) + warp * most_stages;
@@ -37,8 +37,11 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
     const auto bytes = static_cast<unsigned>(min(chunk, a.in - at) * 2);
     const std::int64_t row = gated ? own.of(unit / 2) + unit % 2 * a.out : own.of(unit);
     std::uint64_t* barrier = full + ahead.stage;
-    expect_bytes(barrier, bytes);
-    copy_bulk(stage + ahead.stage * chunk, a.w + row * a.in + at, bytes, barrier, policy);
+    if (elect()) {
+      expect_bytes(barrier, bytes);
+      copy_bulk(stage + ahead.stage * chunk, a.w + row * a.in + at, bytes, barrier, policy);
+    }
+    __syncwarp();
     ahead.next(stages, pieces);
     return true;
   };
@@ -64,7 +67,7 @@ __global__ void __launch_bounds__(threads, 1) one_token(Bf16Product a, Prologue 
 #pragma unroll 4
     for (int i = lane; i < vectors; i += 32) sum += dot(w[i], x[at / 8 + i]);
     __syncwarp();
-    if (lane == 0) load();
+    load();
     if (here.piece + 1 < pieces) continue;
     sum = warp_sum(sum);
     if (!gated) {

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(threads, 1)
     one_token(Fp8Product a, const std::uint16_t* row, Prologue prologue, Epilogue epilogue, Layout layout) {
 #ifdef INFEROMETER_HOPPER
   extern __shared__ __align__(128) unsigned char memory[];
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = warp_index(), lane = static_cast<int>(threadIdx.x) % 32;
   unsigned char* x = memory;
   unsigned char* rings = x + layout.x + layout.row;
   unsigned char* stage = rings + warp * layout.ring();
@@ -54,11 +54,14 @@ __global__ void __launch_bounds__(threads, 1)
     unsigned char* to = stage + ahead.stage * 2 * layout.chunk;
     const std::uint8_t* from = a.w + static_cast<std::int64_t>(gated ? pair : 2 * pair) * a.in + at;
     const bool both = gated || 2 * pair + 1 < a.out;
-    expect_bytes(barrier, both ? 2 * bytes : bytes);
-    copy_bulk(to, from, bytes, barrier, policy);
-    if (both)
-      copy_bulk(to + layout.chunk, from + (gated ? static_cast<std::int64_t>(a.out) : 1) * a.in, bytes,
-                barrier, policy);
+    if (elect()) {
+      expect_bytes(barrier, both ? 2 * bytes : bytes);
+      copy_bulk(to, from, bytes, barrier, policy);
+      if (both)
+        copy_bulk(to + layout.chunk, from + (gated ? static_cast<std::int64_t>(a.out) : 1) * a.in, bytes,
+                  barrier, policy);
+    }
+    __syncwarp();
     ahead.next(layout.stages, layout.pieces);
     return true;
   };
@@ -119,7 +122,7 @@ __global__ void __launch_bounds__(threads, 1)
     sums.add<4>(reinterpret_cast<const uint4*>(w), layout.chunk / 16,
                 columns + static_cast<unsigned>(at / 16), min(layout.chunk, layout.x - at) / fp8_block);
     __syncwarp();
-    if (lane == 0) load();
+    load();
     if (here.piece + 1 < layout.pieces) continue;
     const float scale = x_scale * w_scale;
     const float2 sum = sums.take();

@@ -20,30 +20,40 @@ __global__ void __launch_bounds__(threads, 1)
   unsigned char *stages_x = aligned + 1024, *stages_w = stages_x + layout.x_depth * layout.x_stage;
   const Work<Product, N> work(a, epilogue.gated);
   allow_next();
-  if (threadIdx.x / 32 == consumers / 32) {
-    if (threadIdx.x == consumers) {
-      for (int s = 0; s < most_stages; ++s) {
+  const int warp = warp_index();
+  if (warp == consumers / 32) {
+    if (elect()) {
+#pragma unroll 1
+      for (int s = 0; s < layout.w_depth; ++s) {
         init_barrier(barriers.full_w + s, 1);
-        init_barrier(barriers.full_x + s, 1);
         init_barrier(barriers.empty_w + s, consumers / 32);
-        init_barrier(barriers.empty_x + s, consumers / 32);
       }
       publish_barriers();
     }
     __syncwarp();
     come<threads>(0);  // weights are asked for before the others are there
-    if (threadIdx.x == consumers) load_w(barriers, stages_w, layout, maps, work);
+    load_w(barriers, stages_w, layout, maps, work);
+    return;
+  }
+  if (warp > consumers / 32) {
+    if (elect()) {
+#pragma unroll 1
+      for (int s = 0; s < layout.x_depth; ++s) {
+        init_barrier(barriers.full_x + s, 1);
+        init_barrier(barriers.empty_x + s, consumers / 32);
+      }
+      publish_barriers();
+    }
+    __syncwarp();
+    meet<threads>(0);
+    load_x(barriers, stages_x, layout, maps, work, a.tokens);
     return;
   }
   meet<threads>(0);
-  if (threadIdx.x >= consumers) {
-    if (threadIdx.x == consumers + 32) load_x(barriers, stages_x, layout, maps, work, a.tokens);
-    return;
-  }
   wait_for_earlier();
   const int group = threadIdx.x / group_threads, in_group = threadIdx.x % group_threads;
   auto* handed = reinterpret_cast<float*>(stages_w + layout.w_depth * layout.w_stage) + in_group;
-  Place at_w, at_x;
+  RingPlace at_w, at_x;
   const int token = in_group / 32 * 16 + group * 8 + threadIdx.x % 32 / 4;
   const float scale = scale_of(a, norms.in, token);
   const bool whole = in_pairs(a, epilogue);

@@ -24,7 +24,7 @@ struct Bf16Product {
 struct Prologue {
   enum class Kind : std::uint8_t { none, norm, add_norm, gated } kind = Kind::none;
   const std::uint16_t* second = nullptr;  ///< add_norm: the residual; gated: up (x is the gate)
-  const std::uint16_t* weight = nullptr;  ///< of the norm
+  const std::uint16_t* weight = nullptr;  ///< of the norm; no kernel may write it
   std::uint16_t* sum = nullptr;           ///< add_norm: where x + residual goes
   float eps = 0;
 };

@@ -45,18 +45,6 @@ struct Layout {
         w_depth(min(most_w, most_shared - 2048 - sums * 4 - x_depth * x_stage) / w_stage) {}
 };
 
-/// Where someone is who goes through the stages.
-struct Place {
-  int stage = 0;
-  unsigned phase = 0;
-
-  __device__ __forceinline__ void next(int depth) {
-    if (++stage < depth) return;
-    stage = 0;
-    phase ^= 1;
-  }
-};
-
 /// What there is to do: tiles of outputs, dealt out to the blocks in turns, each in steps along k. Half of a
 /// tile's rows of W are `apart` from the other half.
 template <class Product, int N>
@@ -72,15 +60,16 @@ struct Work {
 };
 
 #ifdef INFEROMETER_HOPPER
-/// One thread calls load(tile, step, stage) for all that this block does, as stages become empty.
+/// A warp calls load(tile, step, stage) for all that this block does, as stages become empty.
 template <class Product, int N, class F>
 __device__ void keep_full(const Work<Product, N>& work, std::uint64_t* empty, int depth, F load) {
-  Place place;
+  RingPlace place;
   unsigned round = 0;  // nobody has to empty the stages of the first
   for (int tile = blockIdx.x; tile < work.tiles; tile += gridDim.x) {
     for (int step = 0; step < work.steps; ++step) {
       if (round > 0) wait(empty + place.stage, place.phase ^ 1);
       load(tile, step, place.stage);
+      __syncwarp();
       place.next(depth);
       if (place.stage == 0) round = 1;
     }
@@ -94,6 +83,7 @@ __device__ void load_w(Barriers& barriers, unsigned char* stages, const Layout<N
   const std::uint64_t policy = read_once();
   keep_full(work, barriers.empty_w, layout.w_depth, [&](int tile, int step, int s) {
     std::uint64_t* full = barriers.full_w + s;
+    if (!elect()) return;
     expect_bytes(full, layout.w_stage);
 #pragma unroll
     for (int b = 0; b < boxes; ++b) {
@@ -110,6 +100,7 @@ __device__ void load_x(Barriers& barriers, unsigned char* stages, const Layout<N
   wait_for_earlier();
   keep_full(work, barriers.empty_x, layout.x_depth, [&](int, int step, int s) {
     std::uint64_t* full = barriers.full_x + s;
+    if (!elect()) return;
     expect_bytes(full, boxes * 128 * tokens);
 #pragma unroll
     for (int b = 0; b < boxes; ++b)
