@@ -194,10 +194,13 @@ TEST_F(GpuInt4, OneTokenWithAPrologueEqualsTheOperatorsOneByOne) {
 
 TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
-  for (const auto& [in, out] : {std::pair{64, 128}, {200, 256}, {4096, 128 * 75}, {1024, 128 * 33}}) {
+  for (const auto& [in, out] :
+       {std::pair{64, 32}, {200, 96}, {4096, 32 * 300}, {1024, 32 * 132}, {64, 128}, {200, 256}}) {
     const Packed w(2 * out, in, 3, false);
+    const Array<Int4Unit> ups(Packed::poisoned(int4_units(out, in)));
+    pack_int4(ups.data(), w.w.data() + std::int64_t{out} * in, out, in, queue);
     const Matrix x = Matrix::random(1, in, 1), gate{1, out}, up{1, out}, right{1, out}, y{1, out};
-    const auto multiply_to = [&, in = in, out = out](const Matrix& to, std::int64_t unit,
+    const auto multiply_to = [&, in = in, out = out](const Matrix& to, const Int4Unit* units,
                                                      const Epilogue& epilogue) {
       product_int4_one_token({.x = x.data(),
                               .x_stride = x.in().stride,
@@ -206,13 +209,13 @@ TEST_F(GpuInt4, OneTokenWithAGatedEpilogueEqualsTheOperatorsOneByOne) {
                               .tokens = 1,
                               .in = static_cast<std::int32_t>(in),
                               .out = static_cast<std::int32_t>(out)},
-                             w.units.data() + unit, {}, epilogue, queue);
+                             units, {}, epilogue, queue);
     };
     // Blocks share the same runs of gates and of ups as they do where both are one product.
-    multiply_to(gate, 0, {});
-    multiply_to(up, int4_units(out, in), {});
+    multiply_to(gate, w.units.data(), {});
+    multiply_to(up, ups.data(), {});
     gated({.gate = gate.in(), .up = up.in(), .y = right.out(), .tokens = 1, .width = out}, queue);
-    multiply_to(y, 0, {.gated = true});
+    multiply_to(y, w.units.data(), {.gated = true});
     EXPECT_EQ(distance(y.values(), right.values()), 0) << in << " x " << out;
     EXPECT_TRUE(y.gaps_untouched());
   }

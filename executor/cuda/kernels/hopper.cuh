@@ -35,6 +35,17 @@ __device__ __forceinline__ void init_barrier(std::uint64_t* barrier, unsigned ar
 __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
+/// Of the stages of a ring from `from` to `to`, by one thread: a copy completes `full`, and `consumers` make
+/// a stage empty.
+__device__ __forceinline__ void make_barriers(std::uint64_t* full, std::uint64_t* empty, int from, int to,
+                                              int consumers) {
+#pragma unroll 1
+  for (int s = from; s < to; ++s) {
+    init_barrier(full + s, 1);
+    init_barrier(empty + s, static_cast<unsigned>(consumers));
+  }
+  publish_barriers();
+}
 /// What this thread wrote to shared memory before is seen by copies and matrix units behind the next barrier.
 __device__ __forceinline__ void publish_to_copies() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");

@@ -1,6 +1,6 @@
 #pragma once
-#include "executor/cuda/kernels/flags.cuh"
 #include "executor/cuda/kernels/int4_bytes.cuh"
+#include "executor/cuda/kernels/one_token_row.cuh"
 
 // The row that int4 products of one token multiply, made by each block for itself.
 #ifdef INFEROMETER_HOPPER
@@ -37,9 +37,7 @@ __device__ __forceinline__ void make_groups(Group* x, const std::uint16_t* row, 
     });
   };
   const auto combine = [&](int n) {
-    if constexpr (two)
-      first[n] = each(first[n], second[n],
-                      [](float u, float v) { return K == Kind::gated ? gate_silu(u, v) : u + v; });
+    if constexpr (two) first[n] = each(first[n], second[n], join<K>);
   };
   if constexpr (norm) fetch_weights(0);
   allow_next();
@@ -59,13 +57,7 @@ __device__ __forceinline__ void make_groups(Group* x, const std::uint16_t* row, 
       if ((round += most * Warps) >= groups) break;
       fetch(round);
     }
-    squares = warp_sum(squares);
-    if (lane == 0) parts[warp] = squares;
-    meet<Warps * 32>(1);
-    float sum = 0;
-#pragma unroll
-    for (int w = 0; w < Warps; ++w) sum += parts[w];
-    scale = rsqrtf(sum / static_cast<float>(in) + p.eps);
+    scale = norm_scale<Warps>(squares, parts, in, p.eps);
   }
   const bool again = norm && groups > most * Warps;  // too much to be kept
 #pragma unroll 1

@@ -148,12 +148,7 @@ __device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& 
 template <int Depth>
 __device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
   if (!elect()) return;
-#pragma unroll 1
-  for (int s = 0; s < Depth; ++s) {
-    init_barrier(barriers.full + s, 1);
-    init_barrier(barriers.empty + s, static_cast<unsigned>(consumers));
-  }
-  publish_barriers();
+  make_barriers(barriers.full, barriers.empty, 0, Depth, consumers);
 }
 
 /// Where a set is that takes each `Sets`th stage.

@@ -22,6 +22,24 @@ __device__ __forceinline__ void fetch_weight(const Prologue& p, int in) {
   }
 }
 
+/// What becomes of an element of the row and of the prologue's second.
+template <Prologue::Kind K>
+__device__ __forceinline__ float join(float x, float second) {
+  return K == Prologue::Kind::gated ? gate_silu(x, second) : x + second;
+}
+/// What a norm scales a row [in] by.   squares: this thread's of the row   parts [Warps]: in shared memory
+/// By the first Warps warps of a block, which meet at barrier 1.
+template <int Warps>
+__device__ __forceinline__ float norm_scale(float squares, float* parts, int in, float eps) {
+  squares = warp_sum(squares);
+  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = squares;
+  meet<Warps * 32>(1);
+  float sum = 0;
+#pragma unroll
+  for (int w = 0; w < Warps; ++w) sum += parts[w];
+  return rsqrtf(sum / static_cast<float>(in) + eps);
+}
+
 /// Calls keep(i, elements 8 i to 8 i + 8) for what the prologue makes of row x [in]. Rounded to bf16 wherever
 /// kernels of their own would store it.
 /// scratch [in]: in shared memory, for norms; keep may write to it   parts [Warps]: in shared memory
@@ -56,10 +74,7 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
       const int i = from + a * threads;
       if (i >= count) break;
       Eight x = eight_of(first[a]);
-      if constexpr (two) {
-        x = each(x, eight_of(second[a]),
-                 [](float u, float v) { return K == Kind::gated ? gate_silu(u, v) : u + v; });
-      }
+      if constexpr (two) x = each(x, eight_of(second[a]), join<K>);
       if (K == Kind::add_norm && blockIdx.x == 0) reinterpret_cast<Eight*>(p.sum)[i] = x;
       if constexpr (norm) {
 #pragma unroll
@@ -71,13 +86,7 @@ __device__ void make_row(const std::uint16_t* row, int in, const Prologue& p, Ei
     }
   }
   if constexpr (norm) {
-    squares = warp_sum(squares);
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = squares;
-    meet<threads>(1);
-    float sum = 0;
-#pragma unroll
-    for (int w = 0; w < Warps; ++w) sum += parts[w];
-    const float scale = rsqrtf(sum / static_cast<float>(in) + p.eps);
+    const float scale = norm_scale<Warps>(squares, parts, in, p.eps);
     const auto finish = [&](int i, const uint4& weight) {
       keep(i, each(scratch[i], eight_of(weight), [&](float x, float w) { return x * scale * w; }));
     };

@@ -76,26 +76,17 @@ __device__ __forceinline__ void for_runs(const Arguments& a, F f) {
 __device__ __forceinline__ void fill(Shared& shared, Stage* stages, int ring, const Arguments& a) {
   const int groups = static_cast<int>(int4_groups(a.product.in));
   const std::uint64_t policy = read_once();
-  const auto init = [&](int stage) {
-    init_barrier(shared.full[ring] + stage, 1);
-    init_barrier(shared.empty[ring] + stage, sharing);
-  };
   // The others while the first stage is on its way.
   bool made = false;
   const auto make_others = [&] {
     if (elect()) {
-#pragma unroll 1
-      for (int s = 1; s < a.depth; ++s) init(s);
-      publish_barriers();
+      make_barriers(shared.full[ring], shared.empty[ring], 1, a.depth, sharing);
       arrive(&shared.ready);
     }
     __syncwarp();
     made = true;
   };
-  if (elect()) {
-    init(0);
-    publish_barriers();
-  }
+  if (elect()) make_barriers(shared.full[ring], shared.empty[ring], 0, 1, sharing);
   __syncwarp();
   RingPlace at;
   bool first = true;

@@ -22,28 +22,14 @@ __global__ void __launch_bounds__(threads, 1)
   allow_next();
   const int warp = warp_index();
   if (warp == consumers / 32) {
-    if (elect()) {
-#pragma unroll 1
-      for (int s = 0; s < layout.w_depth; ++s) {
-        init_barrier(barriers.full_w + s, 1);
-        init_barrier(barriers.empty_w + s, consumers / 32);
-      }
-      publish_barriers();
-    }
+    if (elect()) make_barriers(barriers.full_w, barriers.empty_w, 0, layout.w_depth, consumers / 32);
     __syncwarp();
     come<threads>(0);  // weights are asked for before the others are there
     load_w(barriers, stages_w, layout, maps, work);
     return;
   }
   if (warp > consumers / 32) {
-    if (elect()) {
-#pragma unroll 1
-      for (int s = 0; s < layout.x_depth; ++s) {
-        init_barrier(barriers.full_x + s, 1);
-        init_barrier(barriers.empty_x + s, consumers / 32);
-      }
-      publish_barriers();
-    }
+    if (elect()) make_barriers(barriers.full_x, barriers.empty_x, 0, layout.x_depth, consumers / 32);
     __syncwarp();
     meet<threads>(0);
     load_x(barriers, stages_x, layout, maps, work, a.tokens);
