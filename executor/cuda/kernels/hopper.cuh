@@ -35,12 +35,12 @@ __device__ __forceinline__ void init_barrier(std::uint64_t* barrier, unsigned ar
 __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
-/// Of the stages of a ring from `from` to `to`, by one thread: a copy completes `full`, and `consumers` make
-/// a stage empty.
+/// Of a ring's stages `from`, `from` + `step` and so on before `to`, by one thread: a copy completes `full`,
+/// and `consumers` make a stage empty.
 __device__ __forceinline__ void make_barriers(std::uint64_t* full, std::uint64_t* empty, int from, int to,
-                                              int consumers) {
+                                              int consumers, int step = 1) {
 #pragma unroll 1
-  for (int s = from; s < to; ++s) {
+  for (int s = from; s < to; s += step) {
     init_barrier(full + s, 1);
     init_barrier(empty + s, static_cast<unsigned>(consumers));
   }

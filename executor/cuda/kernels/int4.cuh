@@ -18,6 +18,10 @@ __device__ __forceinline__ void unpack_word(unsigned (&a)[4], unsigned word) {
         : "r"(word >> (4 * i)), "r"(0x000f000fU), "r"(0x43004300U));
   }
 }
+/// 128 + zero.
+__device__ __forceinline__ float zero_float(unsigned zero) {
+  return __uint_as_float(0x43000000U | zero << 16);
+}
 /// 128 + zero, twice.
 __device__ __forceinline__ unsigned zero_pair(unsigned zero) { return 0x43004300U | zero * 0x10001U; }
 

@@ -12,7 +12,7 @@ namespace inferometer::cuda::int4_streaming {
 inline constexpr int pair = 2;
 
 /// Tiles of P times 32 rows of W, in stages of one group; N tokens. Sets, depths and what is left of shared
-/// memory are those that took least on an H200 (2026-11-28, driver 580, 1.98 GHz).
+/// memory are those that took least on an H200 (2026-12-01, driver 580, 1.98 GHz).
 template <int N, int P>
 struct Shape {
   static constexpr int sets = P == 1 ? (N <= 16 ? 16 : 8) : P == 2 ? 8 : P == 3 ? 4 : P == 6 ? 2 : 1;
@@ -25,10 +25,14 @@ struct Shape {
   static constexpr int sum_bytes = (sets * 4 + 2 * 2) * pieces * 32 * 4, most_shared = 204 * 1024;
   // Multiples of `sets`, so that a stage is always the same set's: a barrier's phase can be told from the one
   // before it only, which nobody may miss.
-  static constexpr int x_depth = (sets < 4 ? 8 / sets : 2 * x_bytes * sets <= 64 * 1024 ? 2 : 1) * sets;
+  static constexpr int x_fit = 64 * 1024 / x_bytes < 16 ? 64 * 1024 / x_bytes : 16,
+                       x_depth = sets < 4 ? 8 : x_fit / sets * sets;
   static constexpr int fit = (most_shared - sum_bytes - x_depth * x_bytes) / w_bytes,
                        w_depth = (fit < 24 ? fit : 24) / sets * sets;
-  static_assert(w_depth >= 2 && w_depth >= sets);
+  static_assert(w_depth >= 2 && w_depth >= sets && x_depth >= sets && x_depth % sets == 0);
+  /// Whether zero points are subtracted from sums, by sums of x that the warp which loads x finds, instead of
+  /// from each weight. With few rows to a group it would not keep up.
+  static constexpr bool sums_x = P == 14;
 };
 template <int Depth>
 struct Barriers {
@@ -41,10 +45,13 @@ struct alignas(1024) Shared {
   Int4Rows w[S::w_depth][P];
   float sums[S::sets][S::pieces][4][32];
   float2 received[2][S::pieces][32];  ///< of a tile and the next
+  float x_sums[S::x_depth][N];        ///< where S::sums_x, over the group's columns
   float row_scale[N];                 ///< of tokens
   Barriers<S::w_depth> of_w;
   Barriers<S::x_depth> of_x;
   std::uint64_t arrived[2];
+  std::uint64_t scaled;              ///< row_scale is there
+  std::uint64_t summed[S::x_depth];  ///< x_sums of a stage are
 };
 
 struct Arguments {
@@ -128,27 +135,38 @@ __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a,
     }
   });
 }
-template <int N, int P>
-__device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& map, const Work<P>& work) {
+/// sum(stage, phase): what this warp does with a stage that it asked for   besides(): what it does once, when
+/// all of the first tile has been asked for, which is not waited for
+template <int N, int P, class Sum, class Besides>
+__device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& map, const Work<P>& work,
+                                       Sum sum, Besides besides) {
+  using S = Shape<N, P>;
+  constexpr int behind = S::sums_x ? S::x_depth / 2 : 0;  // stages are then summed that are likely there
   wait_for_earlier();
-  int run = 0;
+  int run = 0, tiles = 0, asked = 0;
+  RingPlace summed{};
+  const auto sum_next = [&] {
+    sum(summed.stage, summed.phase);
+    summed.next(S::x_depth);
+  };
   keep_full(
-      shared.of_x, work, [&](int) { run = 2 * work.from; },
+      shared.of_x, work,
+      [&](int) {
+        run = 2 * work.from;
+        if (tiles++ == 1) besides();
+      },
       [&](int s) {
         if (elect()) {
           std::uint64_t* full = shared.of_x.full + s;
-          expect_bytes(full, Shape<N, P>::x_bytes);
+          expect_bytes(full, S::x_bytes);
           copy_runs(shared.x[s], &map, run, full);
         }
         run += 2;
+        if (S::sums_x && ++asked > behind) sum_next();
       });
-}
-
-/// By a warp.
-template <int Depth>
-__device__ __forceinline__ void init(Barriers<Depth>& barriers, int consumers) {
-  if (!elect()) return;
-  make_barriers(barriers.full, barriers.empty, 0, Depth, consumers);
+#pragma unroll 1
+  for (int left = min(asked, behind); left > 0; --left) sum_next();
+  if (tiles == 1) besides();
 }
 
 /// Where a set is that takes each `Sets`th stage.

@@ -32,15 +32,70 @@ __device__ __forceinline__ void load_tokens(unsigned (&b)[4], std::uint32_t x, i
   load_matrices<false>(b, x + static_cast<unsigned>(at));
 }
 
-/// total += 32 rows of a group.   total [2][N / 8][4]: 16 rows, 8 tokens, and of them what mma.m16n8k16
-/// leaves a lane x: in shared memory
-template <int N>
-__device__ __forceinline__ void multiply_rows(float (*total)[4], const Lane& w, std::uint32_t x) {
+/// Sums of x over the columns of a group, of each token, by a warp: as products with ones.
+template <int N, int P>
+__device__ __forceinline__ void sum_tokens(Shared<N, P>& shared, int stage, unsigned phase) {
+  constexpr unsigned ones = 0x3f803f80;
   constexpr int tiles = N / 8;
-  unsigned zeros[4];  // of this lane's first row and those 8, 16 and 24 below
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  float d[tiles][4] = {};
+  wait(shared.of_x.full + stage, phase);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) zeros[i] = zero_pair(w.zeros >> (4 * i) & 15U);
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int t = 0; t < tiles; ++t) {
+      unsigned b[4];
+      load_tokens<N>(b, shared_address(shared.x[stage]), i / 2, i % 2, t);
+#pragma unroll
+      for (int k = 0; k < 2; ++k) multiply_add<false>(d[t], {ones, ones, ones, ones}, b[2 * k], b[2 * k + 1]);
+    }
+  }
+  if (lane < 4) {
+#pragma unroll
+    for (int t = 0; t < tiles; ++t)
+      *reinterpret_cast<float2*>(shared.x_sums[stage] + t * 8 + lane * 2) = make_float2(d[t][0], d[t][1]);
+  }
+  __syncwarp();
+  if (lane == 0) {
+    arrive(shared.summed + stage);
+    arrive(shared.of_x.empty + stage);
+  }
+}
+
+/// What zero points, and the 128 that unpacked weights are too large by, make of a group's sums.
+template <int N>
+__device__ __forceinline__ void start_below(float (&d)[2][N / 8][4], const Lane& w, const float* x_sums) {
+  float below[4];  // of this lane's first row and those 8, 16 and 24 below
+#pragma unroll
+  for (int i = 0; i < 4; ++i) below[i] = -zero_float(w.zeros >> (4 * i) & 15U);
+#pragma unroll
+  for (int t = 0; t < N / 8; ++t) {
+    const float2 two =
+        *reinterpret_cast<const float2*>(x_sums + t * 8 + static_cast<int>(threadIdx.x) % 4 * 2);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) d[r][t][e] = below[r * 2 + e / 2] * (e % 2 == 0 ? two.x : two.y);
+    }
+  }
+}
+
+/// total += 32 rows of a group.   total [2][N / 8][4]: 16 rows, 8 tokens, and of them what mma.m16n8k16
+/// leaves a lane   x: in shared memory   x_sums: of the group, or none: then zero points are subtracted from
+/// each weight
+template <int N, class... Sums>
+__device__ __forceinline__ void multiply_rows(float (*total)[4], const Lane& w, std::uint32_t x,
+                                              const Sums*... x_sums) {
+  constexpr int tiles = N / 8;
+  constexpr bool sums = sizeof...(Sums) > 0;
+  unsigned zeros[4];  // of this lane's first row and those 8, 16 and 24 below
   float d[2][tiles][4] = {};
+  if constexpr (sums) {
+    start_below<N>(d, w, x_sums...);
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) zeros[i] = zero_pair(w.zeros >> (4 * i) & 15U);
+  }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
 #pragma unroll
@@ -51,8 +106,10 @@ __device__ __forceinline__ void multiply_rows(float (*total)[4], const Lane& w, 
         const uint4& words = w.q[r][half];
         unpack_word(a[r][0], two == 0 ? words.x : words.z);
         unpack_word(a[r][1], two == 0 ? words.y : words.w);
+        if constexpr (!sums) {
 #pragma unroll
-        for (int i = 0; i < 8; ++i) a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], zeros[r * 2 + i % 2]);
+          for (int i = 0; i < 8; ++i) a[r][i / 4][i % 4] = subtract(a[r][i / 4][i % 4], zeros[r * 2 + i % 2]);
+        }
       }
 #pragma unroll
       for (int t = 0; t < tiles; ++t) {
@@ -97,49 +154,36 @@ struct Kept {
   float2 own[2];
   int tile = -1;
 };
-/// Scales of the rows of sums, each by one warp. Nobody reads them before the warps next meet.
+/// Scales of the rows of sums, by a warp.
 template <int N, int P>
 __device__ __forceinline__ void find_row_scales(Shared<N, P>& shared, const Arguments& a) {
-  constexpr int warps = Shape<N, P>::warps, each = (N + warps - 1) / warps;
-  const int lane = threadIdx.x % 32, warp = static_cast<int>(threadIdx.x) / 32,
-            parts = static_cast<int>(norm_parts(a.product.in));
-  float sum[each] = {};
+  constexpr int lanes = 32 / N;  // of a token
+  const int lane = static_cast<int>(threadIdx.x) % 32, token = lane / lanes;
+  float scale = 1;
   if (a.norms.in.squares != nullptr) {
-    const auto four_of = [&](int token, int i) {
-      if (token >= a.product.tokens || i >= parts) return 0.0F;
-      const float4 four = *reinterpret_cast<const float4*>(a.norms.in.squares + token * parts + i);
-      return four.x + four.y + four.z + four.w;
-    };
-    // All on their way before one is added: with up to 8192 inputs one wait.
-    constexpr int runs = 3;
-    for (int i = lane * 4; i < parts; i += runs * 128) {
-      float fours[each][runs];
-#pragma unroll
-      for (int t = 0; t < each; ++t) {
-#pragma unroll
-        for (int r = 0; r < runs; ++r) fours[t][r] = four_of(warp + t * warps, i + r * 128);
-      }
-#pragma unroll
-      for (int t = 0; t < each; ++t) {
-#pragma unroll
-        for (int r = 0; r < runs; ++r) sum[t] += fours[t][r];
-      }
+    const int parts = static_cast<int>(norm_parts(a.product.in));
+    const float* row = a.norms.in.squares + min(token, a.product.tokens - 1) * parts;
+    float sum = 0;
+#pragma unroll 8
+    for (int i = lane % lanes * 4; i < parts; i += lanes * 4) {
+      const float4 four = *reinterpret_cast<const float4*>(row + i);
+      sum += four.x + four.y + four.z + four.w;
     }
+    sum = warp_sum<lanes>(sum);
+    scale = rsqrtf(sum / static_cast<float>(a.product.in) + a.norms.in.eps);
   }
-#pragma unroll
-  for (int t = 0; t < each; ++t) {
-    const float mean = warp_sum(sum[t]) / static_cast<float>(a.product.in);
-    if (lane == 0 && warp + t * warps < N)
-      shared.row_scale[warp + t * warps] =
-          a.norms.in.squares != nullptr ? rsqrtf(mean + a.norms.in.eps) : 1.0F;
-  }
+  if (lane % lanes == 0) shared.row_scale[token] = scale;
+  __syncwarp();
+  if (lane == 0) arrive(&shared.scaled);
 }
-/// Parts behind those of the tiles.
-template <int N, int P>
+/// Parts behind those of the tiles, by a warp.
+template <int P>
 __device__ __forceinline__ void clear_parts(const Arguments& a, int tiles) {
   const int parts = static_cast<int>(norm_parts(a.product.out)), used = tiles * P;
-  for (int i = threadIdx.x; i < a.product.tokens * (parts - used); i += Shape<N, P>::consumers)
-    a.norms.out.squares[i / (parts - used) * parts + used + i % (parts - used)] = 0;
+  for (int token = 0; token < a.product.tokens; ++token) {
+    for (int i = used + static_cast<int>(threadIdx.x) % 32; i < parts; i += 32)
+      a.norms.out.squares[token * parts + i] = 0;
+  }
 }
 
 /// Rows `row` and `row` + 8 of the token become its norm's, but for the scale.
@@ -192,6 +236,7 @@ __device__ __forceinline__ void end(Shared<N, P>& shared, const Arguments& a, co
   for (int i = 0; i < 2; ++i) {
     if constexpr (Normed) pairs[i].fetch(a, row + i * P * 16, token);
   }
+  wait(&shared.scaled, 0);
   wait_for_neighbours(shared.arrived + turn % 2, turn / 2 % 2);
   const float scale = shared.row_scale[token];
   float2 y[2];
@@ -235,22 +280,30 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
   const Work<P> work(a);
   const int warp = warp_index(), lane = static_cast<int>(threadIdx.x) % 32;
   allow_next();
-  if (warp == S::warps) init(shared.of_w, P);
-  if (warp > S::warps) {
-    init(shared.of_x, P);
-    if (elect()) {
+  // By all warps: one takes as long for them as the first weights are on their way.
+  if (elect()) {
+    constexpr int warps = S::threads / 32;
+    make_barriers(shared.of_w.full, shared.of_w.empty, warp, S::w_depth, P, warps);
+    make_barriers(shared.of_x.full, shared.of_x.empty, warp, S::x_depth, P + S::sums_x, warps);
+    if (S::sums_x && warp < S::x_depth) init_barrier(shared.summed + warp, 1);
+    if (warp == 0) {
       init_barrier(shared.arrived, 1);
       init_barrier(shared.arrived + 1, 1);
-      publish_barriers();
+      init_barrier(&shared.scaled, 1);
     }
+    publish_barriers();
   }
   __syncthreads();
   arrive_at_cluster();
   if (warp == S::warps) return load_w(shared, a, work);
-  if (warp > S::warps) return load_x(shared, map, work);
+  if (warp > S::warps)
+    return load_x(
+        shared, map, work, [&](int stage, unsigned phase) { sum_tokens(shared, stage, phase); },
+        [&] {
+          find_row_scales(shared, a);
+          if (Normed && blockIdx.x == 0) clear_parts<P>(a, work.tiles);
+        });
   wait_for_earlier();
-  find_row_scales(shared, a);
-  if (Normed && blockIdx.x == 0) clear_parts<N, P>(a, work.tiles);
   wait_for_cluster();
   const unsigned rank = blockIdx.x % pair;
   const int set = warp / P, part = warp % P;
@@ -273,7 +326,13 @@ __global__ void __launch_bounds__(Shape<N, P>::threads, 1)
       __syncwarp();
       if (lane == 0) arrive(shared.of_w.empty + at_w.stage);
       wait(shared.of_x.full + at_x.stage, at_x.phase);
-      multiply_rows<N>(total, w, shared_address(shared.x[at_x.stage]));
+      const std::uint32_t x = shared_address(shared.x[at_x.stage]);
+      if constexpr (S::sums_x) {
+        wait(shared.summed + at_x.stage, at_x.phase);
+        multiply_rows<N>(total, w, x, shared.x_sums[at_x.stage]);
+      } else {
+        multiply_rows<N>(total, w, x);
+      }
       __syncwarp();
       if (lane == 0) arrive(shared.of_x.empty + at_x.stage);
       at_w.next();
