@@ -46,7 +46,7 @@ struct Products : NodeViews {
     const Norms norms{.out = {}, .in = norm_before()};
     if (tokens > 1 || norms.in.squares != nullptr) {
       require(prologue.kind == Prologue::Kind::none, "a product of several tokens as they are");
-      if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, norms, int4_weight(w), c.queue);
+      if (o.w.dtype == DType::int4) return stream_int4_product(p, epilogue, norms, streamed(w), c.queue);
       if (tokens > few_tokens) return gated_product(p, epilogue, c.queue);
       return stream_product(p, epilogue, norms, c.queue);
     }
@@ -77,22 +77,29 @@ struct Products : NodeViews {
     }
     return done;
   }
+  /// Of this node's first operand; without weights.
+  Product plain(const Linear& o, const Out& y) const {
+    return {.x = in(0).data,
+            .y = y.data,
+            .tokens = o.tokens,
+            .in = o.in,
+            .out = o.out,
+            .x_stride = in(0).stride,
+            .y_stride = y.stride,
+            .y_f32 = o.y == DType::f32};
+  }
   Done product(const Linear& o) const {
-    const View &x = node.reads[0], &y = node.writes[0];
-    const bool fp8 = o.w.dtype == DType::fp8;
-    const Product p{.x = address(x),
-                    .w = constant(0).data,
-                    .y = address(y),
-                    .tokens = o.tokens,
-                    .in = o.in,
-                    .out = o.out,
-                    .x_stride = buffer(x).columns,
-                    .y_stride = buffer(y).columns,
-                    .y_f32 = o.y == DType::f32,
-                    .residual = o.residual ? address(node.reads.back()) : nullptr,
-                    .residual_stride = o.residual ? buffer(node.reads.back()).columns : 0,
-                    .x_scale = fp8 ? c.scales.scale(x.buffer) : nullptr,
-                    .w_scale = fp8 ? reinterpret_cast<const float*>(constant(0).scales) : nullptr};
+    Product p = plain(o, out(0));
+    p.w = constant(0).data;
+    if (o.residual) {
+      const In residual = in(node.reads.size() - 1);
+      p.residual = residual.data;
+      p.residual_stride = residual.stride;
+    }
+    if (o.w.dtype == DType::fp8) {
+      p.x_scale = c.scales.scale(node.reads[0].buffer);
+      p.w_scale = reinterpret_cast<const float*>(constant(0).scales);
+    }
     if (const NormIn in = norm_before(); in.squares != nullptr)
       return stream_product(p, {}, {.out = {}, .in = in}, c.queue);
     const ProductLimits limits{.hopper = c.gpu.hopper(),
@@ -107,16 +114,10 @@ struct Products : NodeViews {
   /// A product of few tokens with the residual norm that is joined behind it.
   Done product_and_norm(const Linear& o) const {
     const NodeViews norm{c, joined[0], {}};
-    const In x = in(0), residual = norm.in(1);
-    const Out sum = norm.out(0), y = norm.out(1);
-    const Product p{.x = x.data,
-                    .w = constant(0).data,
-                    .y = y.data,
-                    .tokens = o.tokens,
-                    .in = o.in,
-                    .out = o.out,
-                    .x_stride = x.stride,
-                    .y_stride = y.stride};
+    const In residual = norm.in(1);
+    const Out sum = norm.out(0);
+    Product p = plain(o, norm.out(1));
+    p.w = constant(0).data;
     const NormOut out{.residual = residual.data,
                       .weight = norm.halves(0),
                       .residual_stride = residual.stride,
@@ -125,7 +126,7 @@ struct Products : NodeViews {
                       .squares = c.scratch.squares};
     require(norm_before().squares == nullptr, "a product between two norms, whose squares lie in one place");
     const Norms norms{.out = out, .in = {}};
-    if (o.w.dtype == DType::int4) return stream_int4_product(p, {}, norms, int4_weight(constant(0)), c.queue);
+    if (o.w.dtype == DType::int4) return stream_int4_product(p, {}, norms, streamed(constant(0)), c.queue);
     return stream_product(p, {}, norms, c.queue);
   }
   /// Where the norm before this product ran in the one before that, which left its rows to be scaled.
@@ -141,17 +142,26 @@ struct Products : NodeViews {
             .parts = parts,
             .eps = static_cast<float>(std::get<AddRmsNorm>(all[i - 1].op).eps)};
   }
+  /// With what the kernel behind this one streams, if kernels overlap. Where each is timed and counted by
+  /// itself, they do not: what it reads is then no other's.
+  Int4Stream streamed(const Constant& w) const {
+    const Int4Stream alone{.w = int4_weight(w)};
+    const std::vector<StructureNode>& all = c.structure.nodes;
+    const StructureNode& last = joined.empty() ? node : joined.back();
+    const auto behind = static_cast<std::size_t>(&last - all.data()) + 1;
+    if (!c.queue.overlap || behind == all.size()) return alone;
+    const NodeRange next = kernel_of(c.structure, behind, c.pass.features);
+    for (std::size_t i = next.first; i <= next.last; ++i) {
+      const auto* o = std::get_if<Linear>(&all[i].op);
+      if (o == nullptr || o->w.dtype != DType::int4) continue;
+      const Constant& then = c.constants.all[static_cast<std::size_t>(all[i].weights[0])];
+      return {.w = alone.w, .next = next_int4(int4_weight(then), o->out, o->in)};
+    }
+    return alone;
+  }
   Done int4_product(const Linear& o) const {
     const In x = in(0);
-    const Out y = out(0);
-    Product p{.x = x.data,
-              .y = y.data,
-              .tokens = o.tokens,
-              .in = o.in,
-              .out = o.out,
-              .x_stride = x.stride,
-              .y_stride = y.stride,
-              .y_f32 = o.y == DType::f32};
+    Product p = plain(o, out(0));
     const Int4Kernel kernel = choose_int4(o, {.hopper = c.gpu.hopper(), .aligned = vectors(x, o.in)});
     const Int4Unit* w = int4_weight(constant(0));
     if (kernel == Int4Kernel::unpacked) {
@@ -161,7 +171,7 @@ struct Products : NodeViews {
     }
     const Norms norms{.out = {}, .in = norm_before()};
     if (kernel == Int4Kernel::streamed || norms.in.squares != nullptr)
-      return stream_int4_product(p, {}, norms, w, c.queue);
+      return stream_int4_product(p, {}, norms, streamed(constant(0)), c.queue);
     if (kernel == Int4Kernel::one_token) {
       product_int4_one_token(in_bf16(p), w, {}, {}, c.queue);
       return {};

@@ -110,7 +110,7 @@ Result<CUtensorMap> streamed_int4_inputs(const void* x, std::int64_t tokens, std
                      .runs = 2});
 }
 
-Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Int4Unit* w,
+Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms& norms, const Int4Stream& w,
                          const Queue& queue) {
   static_assert(few_int4_tokens == most_int4_streamed_tokens && few_int4_columns % int4_streamed_columns == 0,
                 "what is joined up to few tokens has a kernel");

@@ -29,6 +29,6 @@ Fp8Product in_fp8(const Product& p);
 /// By our kernel for few tokens of int4 weights.   requires p.in % int4_streamed_columns == 0; no y_scale;
 /// where gated p.out % 32 == 0 and no norms.out
 [[nodiscard]] Done stream_int4_product(const Product& p, const Epilogue& epilogue, const Norms& norms,
-                                       const Int4Unit* w, const Queue& queue);
+                                       const Int4Stream& w, const Queue& queue);
 
 }  // namespace inferometer::cuda

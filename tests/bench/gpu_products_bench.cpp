@@ -134,7 +134,7 @@ void int4(benchmark::State& state, Int4Kernel kernel) {
     b->time(state, work, [&] { product_int4_one_token(few, as<Int4Unit>(w), {}, {}, b->queue); });
   } else if (kernel == Int4Kernel::streamed) {
     const CUtensorMap map = *streamed_int4_inputs(x.data(), s.tokens, s.in, s.in);
-    b->time(state, work, [&] { product_int4_streamed(few, as<Int4Unit>(w), {}, {}, map, b->queue); });
+    b->time(state, work, [&] { product_int4_streamed(few, {.w = as<Int4Unit>(w)}, {}, {}, map, b->queue); });
   } else {
     const Shared shared(int4_partials(b->queue.processors), b->queue.processors);
     const Int4Split split{as<float>(shared.partial), as<std::uint32_t>(shared.flags)};

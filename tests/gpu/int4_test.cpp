@@ -1,5 +1,6 @@
 #include "executor/cuda/kernels/int4.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -74,7 +75,9 @@ struct GpuInt4 : OnGpu {
                          : tensor_map({x.data(), tokens, w.in, x.in().stride, int4_tiled_tile(tokens)});
     ASSERT_TRUE(map);
     if (few) {
-      product_int4_streamed(a, w.units.data(), {}, {}, *map, queue);
+      // What it brings to the L2 cache for the kernel behind it changes nothing: here the same weights.
+      product_int4_streamed(a, {.w = w.units.data(), .next = next_int4(w.units.data(), w.out, w.in)}, {}, {},
+                            *map, queue);
     } else {
       product_int4_tiled(a, w.units.data(), *map, split(), queue);
     }
@@ -101,6 +104,29 @@ constexpr std::int64_t extents[][2] = {{64, 64},         {72, 200},        {256,
                                        {4096, 6144 / 8}, {4104, 333},      {14336, 96}, {1024, 20000},
                                        {8, 7},           {96, 48},         {192, 4100}, {64, 40000},
                                        {28672, 70},      {2048, 32 * 199}, {50944, 33}};
+
+/// About seven megabytes of weights from the start of both halves of all rows, none of them twice; or all
+/// there are.
+TEST(Int4Ahead, IsTheFirstOfEachHalfOfTheNextWeights) {
+  constexpr std::int64_t about = 7'000'000;
+  for (const auto& [in, out] : extents) {
+    const NextInt4 next = next_int4(nullptr, out, in);
+    const std::int64_t groups = int4_groups(in), half = (groups + 1) / 2, units = int4_units(out, in);
+    std::vector<std::int64_t> fetched, expected;
+    for (std::int32_t i = 0; i < 2 * next.stripes * next.first; ++i) {
+      const std::int64_t unit = next_unit(next, i);
+      if (unit >= 0) fetched.push_back(unit);
+    }
+    for (std::int64_t unit = 0; unit < units; ++unit) {
+      if (unit % groups % half < next.first) expected.push_back(unit);
+    }
+    std::sort(fetched.begin(), fetched.end());
+    EXPECT_EQ(fetched, expected) << in << " x " << out;
+    const std::int64_t column = 2 * units / groups * std::int64_t{sizeof(Int4Unit)};
+    EXPECT_LE(next.first * column, about + column / 2) << in << " x " << out;
+    EXPECT_TRUE(next.first == half || next.first * column >= about - column / 2) << in << " x " << out;
+  }
+}
 constexpr double f32_tolerance = 1e-4;
 
 TEST(Int4Rows, HasAPlaceForEachValueAndFactor) {
@@ -245,7 +271,7 @@ TEST_F(GpuInt4, FewTokensWithAGatedEpilogueEqualTheOperatorsOneByOne) {
                              .tokens = static_cast<std::int32_t>(tokens),
                              .in = static_cast<std::int32_t>(in),
                              .out = static_cast<std::int32_t>(out)},
-                            w.units.data(), {.gated = true}, {}, *map, queue);
+                            {.w = w.units.data()}, {.gated = true}, {}, *map, queue);
       // Other tiles add in another order, which rounds a few sums the other way.
       EXPECT_LE(distance(y.values(), right.values()), 2e-3) << tokens << ": " << in << " x " << out;
       EXPECT_TRUE(y.gaps_untouched());
@@ -277,7 +303,7 @@ TEST_F(GpuInt4, ANormIsSharedByTheProductsAroundIt) {
                                .tokens = static_cast<std::int32_t>(tokens),
                                .in = static_cast<std::int32_t>(w.in),
                                .out = static_cast<std::int32_t>(outputs)},
-                              w.units.data(), {.gated = gated}, norms, *map, queue);
+                              {.w = w.units.data()}, {.gated = gated}, norms, *map, queue);
       };
       run(first, x, product, width, false, {});
       add_rms_norm({.x = product.in(),

@@ -114,6 +114,10 @@ __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned b
       "l"(from), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
       : "memory");
 }
+/// Contiguous global memory to the L2 cache; the address and the size are multiples of 16 bytes.
+__device__ __forceinline__ void prefetch_bulk(const void* from, unsigned bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
 /// A box of a matrix that a tensor map describes.
 __device__ __forceinline__ void copy_box(void* to, const void* map, int column, int row,
                                          std::uint64_t* barrier) {

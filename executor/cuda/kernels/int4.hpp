@@ -73,12 +73,44 @@ constexpr std::int64_t norm_parts(std::int64_t columns) {
   return ((columns + 31) / 32 + norm_spare_parts + 3) / 4 * 4;
 }
 
+/// What the kernel behind this one reads first of its weights [stripes][groups], by product_int4_streamed():
+/// groups from the first and from the middle one of each stripe on.
+struct NextInt4 {
+  const Int4Unit* w = nullptr;
+  std::int32_t stripes = 0, groups = 0;
+  std::int32_t first = 0;  ///< of each half of a stripe
+};
+/// Of weights [out, in]: about as much as memory has time for from the last weights of one kernel to the
+/// first of the next (of 4 to 20 MB a step of 16 tokens of an 8B model took least with 7, on an H200,
+/// 2026-12-01, driver 580).
+constexpr NextInt4 next_int4(const Int4Unit* w, std::int64_t out, std::int64_t in) {
+  constexpr std::int64_t bytes = 7'000'000;
+  const std::int64_t groups = int4_groups(in), stripes = int4_units(out, in) / groups,
+                     half = (groups + 1) / 2, column = 2 * stripes * std::int64_t{sizeof(Int4Unit)},
+                     fit = (bytes + column / 2) / column;
+  return {.w = w,
+          .stripes = static_cast<std::int32_t>(stripes),
+          .groups = static_cast<std::int32_t>(groups),
+          .first = static_cast<std::int32_t>(fit < half ? fit : half)};
+}
+/// Unit i of the 2 * stripes * first of them, each stripe's first before any stripe's second; -1 where a half
+/// has none.
+constexpr std::int64_t next_unit(const NextInt4& next, std::int32_t i) {
+  const std::int32_t stripe = i % next.stripes, step = i / next.stripes;
+  const std::int32_t group = step % 2 * ((next.groups + 1) / 2) + step / 2;
+  return group < next.groups ? std::int64_t{stripe} * next.groups + group : -1;
+}
+struct Int4Stream {
+  const Int4Unit* w = nullptr;
+  NextInt4 next = {};  ///< brought to the L2 cache once this product has asked for all of w
+};
+
 /// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
 /// and each group's sum scaled.
 /// x: boxes of 2 runs by int4_streamed_tile(tokens) rows
 /// requires in % int4_streamed_columns == 0, 16-byte aligned operands; no y_scale; where gated out % 32 == 0
 /// and no Norms::out
-void product_int4_streamed(const Bf16Product& a, const Int4Unit* w, const Epilogue& epilogue,
+void product_int4_streamed(const Bf16Product& a, const Int4Stream& w, const Epilogue& epilogue,
                            const Norms& norms, const CUtensorMap& x, const Queue& queue);
 /// More tokens than that, by warpgroups, which multiply (q - zero) * scale rounded to bf16. Any number of
 /// tokens; each 128 of them unpack the weights again.

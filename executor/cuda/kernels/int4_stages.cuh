@@ -59,6 +59,7 @@ struct Arguments {
   const Int4Unit* w;
   bool gated;
   Norms norms;
+  NextInt4 next;
 };
 
 /// Tiles, dealt out to the pairs of blocks in turns, and of each tile the groups that are this block's.
@@ -98,6 +99,16 @@ __device__ __forceinline__ void keep_full(Barriers<Depth>& barriers, const Work<
   }
 }
 
+/// Into the L2 cache, by a warp of each block.
+__device__ __forceinline__ void fetch(const NextInt4& next) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, blocks = static_cast<int>(gridDim.x);
+  for (int i = lane * blocks + static_cast<int>(blockIdx.x); i < 2 * next.stripes * next.first;
+       i += 32 * blocks) {
+    if (const std::int64_t unit = next_unit(next, i); unit >= 0)
+      prefetch_bulk(next.w + unit, sizeof(Int4Unit));
+  }
+}
+
 /// Weights are fetched ahead of the kernel that makes x, by as few copies as there are runs in memory.
 template <int N, int P>
 __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a, const Work<P>& work) {
@@ -134,6 +145,7 @@ __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a,
       at[r] += sizeof(Int4Unit) / sizeof(Int4Rows);
     }
   });
+  fetch(a.next);
 }
 /// sum(stage, phase): what this warp does with a stage that it asked for   besides(): what it does once, when
 /// all of the first tile has been asked for, which is not waited for

@@ -268,9 +268,9 @@ void start_for(const CUtensorMap& map, const Arguments& a, const Queue& queue) {
 
 }  // namespace
 
-void product_int4_streamed(const Bf16Product& product, const Int4Unit* w, const Epilogue& epilogue,
+void product_int4_streamed(const Bf16Product& product, const Int4Stream& w, const Epilogue& epilogue,
                            const Norms& norms, const CUtensorMap& x, const Queue& queue) {
-  const Arguments a{product, w, epilogue.gated, norms};
+  const Arguments a{product, w.w, epilogue.gated, norms, w.next};
   switch (int4_streamed_tile(product.tokens)) {
     case 8:
       return start_for<8, 14, 6, 3, 2, 1>(x, a, queue);
