@@ -145,7 +145,8 @@ __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a,
       at[r] += sizeof(Int4Unit) / sizeof(Int4Rows);
     }
   });
-  fetch(a.next);
+  // Products of fewer tokens wait for memory alone, and what they hand on is no longer waited for: nothing gained.
+  if constexpr (N > 8) fetch(a.next);
 }
 /// sum(stage, phase): what this warp does with a stage that it asked for   besides(): what it does once, when
 /// all of the first tile has been asked for, which is not waited for
