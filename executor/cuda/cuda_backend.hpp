@@ -1,9 +1,11 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "executor/cuda/gpu.hpp"
 #include "model/backend.hpp"
+#include "model/decode_splits.hpp"
 #include "model/tuning.hpp"
 
 namespace inferometer {
@@ -12,6 +14,8 @@ struct CudaOptions {
   int device = 0;
   std::filesystem::path weights;  ///< checkpoint file or folder; empty: seeded weights
   Tuning tuning = {};             ///< what choices of kernels for products read
+  /// How decode attention of every step runs, instead of what is chosen for it: to measure choices.
+  std::optional<DecodeChoice> decode = {};
 };
 
 /// Told which node's kernels are being enqueued, or recorded into a graph, on the calling thread; copy_node
