@@ -1,5 +1,5 @@
 // What decode attention's kernel and number of splits make of whole steps of a few sequences, beside those
-// that are chosen (model/decode_splits.hpp), whose constants are fitted to this.
+// that are chosen (model/decode_splits.hpp).
 //
 //   gpu_decode_choices MODEL FORMAT CONTEXT BATCH...     such as: llama-3.1-8b bf16 512 1 2 4
 #include <fmt/format.h>
