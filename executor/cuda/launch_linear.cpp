@@ -6,6 +6,7 @@
 #include "executor/cuda/product_choice.hpp"
 #include "executor/cuda/tensor_map.hpp"
 #include "model/few_tokens.hpp"
+#include "model/product_behind.hpp"
 
 namespace inferometer::cuda {
 namespace {
@@ -146,18 +147,16 @@ struct Products : NodeViews {
   /// itself, they do not: what it reads is then no other's.
   Int4Stream streamed(const Constant& w) const {
     const Int4Stream alone{.w = int4_weight(w)};
+    if (!c.queue.overlap || c.scales.wanted()) return alone;
     const std::vector<StructureNode>& all = c.structure.nodes;
     const StructureNode& last = joined.empty() ? node : joined.back();
-    const auto behind = static_cast<std::size_t>(&last - all.data()) + 1;
-    if (!c.queue.overlap || behind == all.size()) return alone;
-    const NodeRange next = kernel_of(c.structure, behind, c.pass.features);
-    for (std::size_t i = next.first; i <= next.last; ++i) {
-      const auto* o = std::get_if<Linear>(&all[i].op);
-      if (o == nullptr || o->w.dtype != DType::int4) continue;
-      const Constant& then = c.constants.all[static_cast<std::size_t>(all[i].weights[0])];
-      return {.w = alone.w, .next = next_int4(int4_weight(then), o->out, o->in)};
-    }
-    return alone;
+    const auto behind =
+        product_behind(c.structure, static_cast<std::size_t>(&last - all.data()), c.pass.features);
+    if (!behind) return alone;
+    const auto& o = std::get<Linear>(all[*behind].op);
+    if (o.w.dtype != DType::int4) return alone;
+    const Constant& next = c.constants.all[static_cast<std::size_t>(all[*behind].weights[0])];
+    return {.w = alone.w, .next = next_int4(int4_weight(next), o.out, o.in)};
   }
   Done int4_product(const Linear& o) const {
     const In x = in(0);

@@ -283,8 +283,15 @@ TEST_F(GpuInt4, FewTokensWithAGatedEpilogueEqualTheOperatorsOneByOne) {
 /// several, rows and columns that fill no tile, the second plain and gated.
 TEST_F(GpuInt4, ANormIsSharedByTheProductsAroundIt) {
   if (!gpu.hopper()) GTEST_SKIP() << "needs compute capability 9.0";
-  for (const auto& [in, width, out] :
-       {std::tuple{64, 64, 64}, {256, 192, 96}, {512, 4096, 6144}, {1024, 2112, 20032}, {4096, 8256, 320}}) {
+  for (const auto& [in, width, out] : {std::tuple{64, 64, 64},
+                                       {256, 192, 96},
+                                       {512, 4096, 6144},
+                                       {1024, 2112, 20032},
+                                       {4096, 8256, 320},
+                                       // Tiles of many rows, whose zero points are subtracted from sums: one
+                                       // turn, and two with more groups than are summed late.
+                                       {512, 4096, 28672},
+                                       {256, 2048, 59136}}) {
     const Packed first(width, in, 2, false), second(out, width, 3, false);
     const Matrix weight = Matrix::random(1, width, 5, 1.0F, 0);
     for (const std::int64_t tokens : {2, 3, 8, 13, 16, 31, 32}) {

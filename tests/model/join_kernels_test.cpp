@@ -5,6 +5,7 @@
 
 #include "model/graph.hpp"
 #include "model/memory_plan.hpp"
+#include "model/product_behind.hpp"
 #include "model/structure.hpp"
 #include "tests/model/networks.hpp"
 
@@ -46,6 +47,42 @@ std::vector<std::string> kernels(const Structure& s, std::int64_t tokens) {
       all.back() += (n == kernel.first ? "" : " ") + std::string{name(s.nodes[n].role)};
   }
   return all;
+}
+
+/// Each product's role and layer, and that of the product in the kernel behind its own, if there is one.
+std::vector<std::string> behind_products(const Structure& s, std::int64_t tokens) {
+  const Features f{.tokens = tokens};
+  const auto text = [&](std::size_t i) {
+    return std::string{name(s.nodes[i].role)} + " " + std::to_string(s.nodes[i].layer);
+  };
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+    if (!std::holds_alternative<Linear>(s.nodes[i].op)) continue;
+    const auto next = product_behind(s, kernel_of(s, i, f).last, f);
+    all.push_back(text(i) + (next ? " > " + text(*next) : ""));
+  }
+  return all;
+}
+
+TEST(JoinKernels, WhatRunsBehindAProductIsOfTheNextKernel) {
+  Architecture a = tiny_llama();
+  a.hidden = a.intermediate = 128;
+  a.heads = 128 / a.head_dim;
+  Plan plan;
+  plan.fusion = {
+      .qkv = true, .gate_up = true, .residual_norm = true, .norm_epilogue = true, .gated_epilogue = true};
+  plan.precision.weights = DType::int4;
+  const auto joined = compile(a, plan);
+  ASSERT_TRUE(joined) << to_string(joined.error());
+  EXPECT_EQ(
+      behind_products(*joined, 16),
+      (std::vector<std::string>{"qkv 0", "o 0 > gate_up 0", "gate_up 0 > down 0", "down 0 > qkv 1", "qkv 1",
+                                "o 1 > gate_up 1", "gate_up 1 > down 1", "down 1", "lm_head -1"}));
+  // Kernels of norms and activations are between all but these.
+  EXPECT_EQ(behind_products(lowered({}), 16),
+            (std::vector<std::string>{"q 0 > k 0", "k 0 > v 0", "v 0", "o 0", "gate 0 > up 0", "up 0",
+                                      "down 0", "q 1 > k 1", "k 1 > v 1", "v 1", "o 1", "gate 1 > up 1",
+                                      "up 1", "down 1", "lm_head -1"}));
 }
 
 TEST(JoinKernels, NothingJoinsUnlessThePlanSaysSo) { EXPECT_TRUE(joined(lowered({}), 1).empty()); }

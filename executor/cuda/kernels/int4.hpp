@@ -73,16 +73,16 @@ constexpr std::int64_t norm_parts(std::int64_t columns) {
   return ((columns + 31) / 32 + norm_spare_parts + 3) / 4 * 4;
 }
 
-/// What the kernel behind this one reads first of its weights [stripes][groups], by product_int4_streamed():
-/// groups from the first and from the middle one of each stripe on.
+/// What the kernel behind this one reads first of its weights [stripes][groups] if it is
+/// product_int4_streamed(), a hint: groups from the first and from the middle one of each stripe on.
 struct NextInt4 {
   const Int4Unit* w = nullptr;
   std::int32_t stripes = 0, groups = 0;
   std::int32_t first = 0;  ///< of each half of a stripe
 };
-/// Of weights [out, in]: about as much as memory has time for from the last weights of one kernel to the
-/// first of the next (of 4 to 20 MB a step of 16 tokens of an 8B model took least with 7, on an H200,
-/// 2026-12-01, driver 580).
+/// Of weights [out, in]: the whole number of groups of all rows that is nearest to what memory has time for
+/// from the last weights of one kernel to the first of the next (of 4 to 20 MB a step of 16 tokens of an 8B
+/// model took least with 7, on an H200, 2026-12-01, driver 580).
 constexpr NextInt4 next_int4(const Int4Unit* w, std::int64_t out, std::int64_t in) {
   constexpr std::int64_t bytes = 7'000'000;
   const std::int64_t groups = int4_groups(in), stripes = int4_units(out, in) / groups,
@@ -102,11 +102,13 @@ constexpr std::int64_t next_unit(const NextInt4& next, std::int32_t i) {
 }
 struct Int4Stream {
   const Int4Unit* w = nullptr;
-  NextInt4 next = {};  ///< brought to the L2 cache once this product has asked for all of w
+  NextInt4 next = {};  ///< for the L2 cache, by products of more than 8 tokens, once all of w is asked for
 };
 
-/// Up to most_int4_streamed_tokens, where the time is that of reading W: (q - zero) x is summed up exactly,
-/// and each group's sum scaled.
+/// Up to most_int4_streamed_tokens, where the time is that of reading W. Each group's sum of (q - zero) x is
+/// scaled; of tiles of many rows it is that of (128 + q) x less (128 + zero) times that of x, both in f32: of
+/// x without signs that costs some 1e-5 of the result, and an infinite x makes NaN.
+///
 /// x: boxes of 2 runs by int4_streamed_tile(tokens) rows
 /// requires in % int4_streamed_columns == 0, 16-byte aligned operands; no y_scale; where gated out % 32 == 0
 /// and no Norms::out

@@ -39,6 +39,7 @@ __device__ __forceinline__ void sum_tokens(Shared<N, P>& shared, int stage, unsi
   const int lane = static_cast<int>(threadIdx.x) % 32;
   float d[tiles][4] = {};
   wait(shared.of_x.full + stage, phase);
+  __syncwarp();  // lanes come from a branch and from polling
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
 #pragma unroll

@@ -145,11 +145,12 @@ __device__ __forceinline__ void load_w(Shared<N, P>& shared, const Arguments& a,
       at[r] += sizeof(Int4Unit) / sizeof(Int4Rows);
     }
   });
-  // Products of fewer tokens wait for memory alone, and what they hand on is no longer waited for: nothing gained.
+  // Measured in whole steps of an 8B model: 16 tokens take 1 to 1.5 % less, 24 and 32 as long, 8 as long, 4
+  // 0.8 % more.
   if constexpr (N > 8) fetch(a.next);
 }
 /// sum(stage, phase): what this warp does with a stage that it asked for   besides(): what it does once, when
-/// all of the first tile has been asked for, which is not waited for
+/// all of the first tile has been asked for; the sums of its last stages come behind that
 template <int N, int P, class Sum, class Besides>
 __device__ __forceinline__ void load_x(Shared<N, P>& shared, const CUtensorMap& map, const Work<P>& work,
                                        Sum sum, Besides besides) {
