@@ -14,7 +14,7 @@ inline constexpr std::int64_t resident_clustered_blocks = 2;
 /// How many of a launch's blocks a multiprocessor should run at once, at most slots.resident. A
 /// device hands blocks to the multiprocessors that are free first: with room for more than are needed, some
 /// get them all and others none. Where fewer at a time leave less of the last wave empty, one less. Clusters
-/// of more than two need room: their blocks lie within a part of the device. So it was measured;
+/// of more than two that do not fit (clusters_fit()) take what room there is. So it was measured;
 /// decode_time(), which knows no placement, is asked for the splits alone. Of sequences that differ the
 /// number of blocks is mean_decode_parts()'s.   requires slots of at least one
 std::int64_t even_resident(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots);
@@ -22,16 +22,16 @@ std::int64_t even_resident(const DecodeLoad& load, std::int64_t splits, const De
 /// No sequence's keys have more parts than this.
 inline constexpr std::int64_t most_decode_splits = 256;
 /// Into how many parts decode attention splits the keys of the longest sequence: those that decode_time()
-/// says end soonest, with at least 64 keys. Others have decode_parts() of them.
+/// says end soonest, with at least 32 keys. Others have decode_parts() of them.
 ///
-/// source  costs fitted to launches on an H200 by groups of four query heads (2026-11-29, driver 580, 1.98
-/// GHz),
-///         behind a kernel that fills its multiprocessors
+/// source  costs fitted on an H200 by groups of four query heads (driver 580): `whole` and `skew` to launches
+///         behind a kernel that fills its multiprocessors (2026-11-29), the others to whole steps of 8 to 256
+///         pairs of 128 to 32768 keys (gpu_decode_choices, 2026-12-01)
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots);
 
-/// Whether a cache has octets: one of 16 bits whose key heads are shared by up to eight query heads.
+/// Whether a cache has octets: one of 16 bits whose heads of 64 are shared by up to eight query heads.
 constexpr bool octets_fit(const DecodeLoad& load) {
-  return load.key_bytes > 2 * load.head_dim && load.group <= 8;
+  return load.head_dim == 64 && load.key_bytes > 2 * load.head_dim && load.group <= 8;
 }
 
 /// The kernel that appends a step's new tokens to the cache on the way, and its splits.
@@ -49,9 +49,11 @@ struct DecodeChoice {
   friend auto operator<=>(const DecodeChoice&, const DecodeChoice&) = default;
 };
 
-/// Octets for few pairs: where a block a multiprocessor is enough for at least four splits of each pair.
+/// Octets for few pairs: where a block a multiprocessor is enough for at least eight splits of each pair.
 /// Splits are then the power of two that ends soonest: each of a block's eight warps takes eight keys a
-/// round, and what is split is combined at the cost of some rounds.
+/// round, and what is split is combined at the cost of some rounds. Measured in whole steps on an H200
+/// (gpu_decode_choices, 2026-12-01, driver 580): one sequence of 512 keys, 8 key heads of 64, by octets takes
+/// 1 us a layer less, of 2048 the same, four sequences 0.4 us more; with heads of 128 tiles are never slower.
 ///
 /// octets  whether all new tokens are appended on the way, by a kernel that octets fit
 DecodeChoice choose_decode(const DecodeLoad& load, const DecodeSlots& slots, bool octets);

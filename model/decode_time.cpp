@@ -26,9 +26,14 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, double parts, co
   const auto slots = static_cast<double>(s.processors * s.resident), most = static_cast<double>(splits);
   const double longest = part(load.longest, most), mean = part(load.mean, parts);
   const double memory_key = costs.byte * static_cast<double>(load.key_bytes);
+  // A key of one of two blocks on a multiprocessor, in those of one by itself (whole steps on an H200,
+  // 2026-12-01, driver 580).
+  constexpr double two_keys = 1.5;
+  const bool shared = splits > 2 && s.resident > 1 && in_clusters(load.pairs, splits, s.processors);
+  const double by_itself = shared ? two_keys * costs.key : costs.key;
   // For a key of each of n blocks that run at once.
   const auto read = [&](double n) {
-    return std::max(costs.key, (n + costs.unfilled * static_cast<double>(s.processors)) * memory_key);
+    return std::max(by_itself, (n + costs.unfilled * static_cast<double>(s.processors)) * memory_key);
   };
   const auto wave = [&](double n) { return n <= 0 ? 0.0 : costs.start + mean * read(n); };
   const double full = std::floor(blocks / slots);

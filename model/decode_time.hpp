@@ -38,6 +38,12 @@ inline constexpr std::int64_t most_clustered_splits = 8;
 constexpr bool in_clusters(std::int64_t pairs, std::int64_t splits, std::int64_t processors) {
   return splits > 1 && splits <= most_clustered_splits && pairs * splits <= processors;
 }
+/// Whether these clusters all run at once with one block a multiprocessor. A cluster's blocks lie within a
+/// part of the device: of at least 16 multiprocessors, but for one or two (an H200 runs 30 clusters of four
+/// or 15 of eight, 120 blocks on 132; cudaOccupancyMaxActiveClusters, driver 580).
+constexpr bool clusters_fit(std::int64_t pairs, std::int64_t splits, std::int64_t processors) {
+  return splits <= 2 || pairs <= processors / 18 * (16 / splits);
+}
 
 /// Parts of a sequence's keys, where those of the longest are split into so many: as many as leave none
 /// longer than those of the longest.   requires 0 < keys <= longest
@@ -54,7 +60,8 @@ double mean_decode_parts(const DecodeLoad& load, std::int64_t splits, std::int64
 /// them: for each the longer, the fewer run at once, since they ask for less at a time. Blocks that do not
 /// end together start behind the reading of others. The longest sequence's blocks begin with the first and
 /// get no more of memory than the others while these run; what they have left then takes as long as by
-/// itself. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
+/// itself. Clusters of more than two with two blocks a multiprocessor share some of them while others are
+/// idle. Parts are whole tiles of 16 keys. requires load.pairs > 0, splits > 0
 double decode_time(const DecodeLoad& load, std::int64_t splits, const DecodeSlots& slots,
                    const DecodeCosts& costs);
 /// The same with so many parts of a sequence on average: of layers that see a window of the keys that parts

@@ -27,10 +27,11 @@ Result<CudaBackend::Impl::Ready> CudaBackend::Impl::ready(const Step& step) {
   made.pass = pass_of(structure, *made.step, std::move(*inputs_of_step));
   const cuda::KvCache& layer = state.layer(0);
   const bool appends = plan.fusion.rope_attention && decodes(made.pass.features);
-  made.decode =
-      cuda::decode_choice(*made.step, layer, group,
-                          appends && cuda::attention_in_octets(layer, group * kv_heads), gpu.processors);
-  if (options.decode) made.decode = *options.decode;
+  made.decode = options.decode
+                    ? *options.decode
+                    : cuda::decode_choice(*made.step, layer, group,
+                                          appends && cuda::attention_in_octets(layer, group * kv_heads),
+                                          gpu.processors);
   if (const Done done = reserve(made); !done) return failure(done.error());
   return made;
 }

@@ -35,8 +35,8 @@ struct PagedDecode {
   /// Thread blocks, one for each key head of a sequence and part of its keys, run in waves; a wave lasts as
   /// long as one of its blocks alone, or as memory takes for all of them, starts of blocks being hidden where
   /// sequences differ. Long sequences have more blocks than short ones; the longest's share memory with the
-  /// others and go on alone behind them. Few pairs that append go to a kernel whose warps take eight keys a
-  /// round. Calibrated by groups of up to eight query heads; those of more have a slower kernel.
+  /// others and go on alone behind them. Few pairs of heads of 64 that append go to a kernel whose warps take
+  /// eight keys a round. Calibrated by groups of up to eight query heads; those of more have a slower kernel.
   ///
   /// returns  the time with its parts [us]
   /// source   parts of the keys: Dao et al., "Flash-Decoding for long-context inference", 2023; how many:

@@ -1,12 +1,12 @@
-// What decode attention's kernel and number of splits make of whole steps of a few sequences, beside those
-// that are chosen (model/decode_splits.hpp).
+// What numbers of splits of decode attention, and of blocks that a multiprocessor runs at once, make of whole
+// steps, beside what is chosen (model/decode_splits.hpp).
 //
 //   gpu_decode_choices MODEL FORMAT CONTEXT BATCH...     such as: llama-3.1-8b bf16 512 1 2 4
 #include <fmt/format.h>
 
+#include <bit>
 #include <cstdlib>
 
-#include "executor/cuda/kernels/kernels.hpp"
 #include "scenarios/scenario.hpp"
 #include "tests/bench/gpu_step.hpp"
 
@@ -18,12 +18,11 @@ std::string to_text(const DecodeChoice& choice) {
   return fmt::format("tiles, {} splits, {} resident", choice.splits, choice.resident);
 }
 
-/// Both kernels, in as many splits as leave each a round of keys, doubled from 1 on.
+/// In as many splits as leave each a few tiles of keys: 1, 2, 3, 4, 6, 8, 12 and so on.
 std::vector<DecodeChoice> choices_of(const DecodeLoad& load, std::int64_t processors) {
   std::vector<DecodeChoice> all;
-  for (std::int32_t splits = 1; splits == 1 || splits * 32 <= load.longest; splits *= 2) {
-    if (splits * load.pairs <= 2 * processors && octets_fit(load))
-      all.push_back({FreshKernel::octets, splits});
+  for (std::int32_t splits = 1; splits == 1 || splits * 32 <= load.longest;
+       splits += std::max(1, static_cast<std::int32_t>(std::bit_floor(static_cast<unsigned>(splits)) / 2))) {
     for (std::int32_t resident = 1; resident <= 2; ++resident) {
       if (splits * load.pairs <= 2 * processors * resident)
         all.push_back({FreshKernel::tiles, splits, resident});

@@ -130,7 +130,7 @@ class GpuAttentionFresh : public OnGpu {
       attend(Way::tiles, splits, true);
     }
     const bool in_octets = attention_in_octets(a.cache, s.heads);
-    EXPECT_EQ(in_octets, s.element == CacheElement::bf16 && s.heads / s.kv_heads <= 8);
+    EXPECT_EQ(in_octets, s.element == CacheElement::bf16 && s.head_dim == 64 && s.heads / s.kv_heads <= 8);
     if (in_octets) {
       a.cache = cache(k_octets, v_octets);
       for (const std::int32_t splits : {1, 2, 5, 8, 9, 20}) attend(Way::octets, splits);
@@ -264,6 +264,11 @@ TEST_F(GpuAttentionFresh, TurnsAndAppendsOnTheWay) {
     check({"window", 8, 2, 128, 128, {200, 20, 32, 33}, false, element, 16, 33});
     check({"sinks", 8, 2, 64, 64, {90}, false, element, 16, 0, true});
     check({"window and sinks", 16, 2, 64, 64, {300, 3, 128}, false, element, 16, 128, true});
+    check({"group of 8 of 64", 16, 2, 64, 64, {15, 16, 31, 63, 64, 0}, false, element});
+    check({"group of 1 of 64", 4, 4, 64, 64, {100, 3}, false, element});
+    check({"interleaved, of 64", 8, 2, 64, 64, {40, 7}, true, element});
+    check({"blocks of 64 of 64", 8, 2, 64, 64, {300, 64}, false, element, 64});
+    check({"window of 64", 8, 2, 64, 64, {200, 20, 32, 33}, false, element, 16, 33});
   }
 }
 
@@ -273,8 +278,10 @@ TEST_F(GpuAttentionFresh, SeesEachKeyOfAnyContext) {
     check({name, 32, 8, 128, 128, {keys - 1}});
     check({name + " of 64", 32, 8, 64, 64, {keys - 1}, false, CacheElement::bf16, 8});
   }
-  check({"four sequences", 32, 8, 128, 128, {4096, 0, 511, 70}, false, CacheElement::bf16, 64});
-  check({"long window", 16, 2, 128, 128, {4500, 2000}, false, CacheElement::bf16, 16, 1025});
+  for (const std::int64_t head_dim : {64, 128})
+    check({"four sequences", 32, 8, head_dim, head_dim, {4096, 0, 511, 70}, false, CacheElement::bf16, 64});
+  for (const std::int64_t head_dim : {64, 128})
+    check({"long window", 16, 2, head_dim, head_dim, {4500, 2000}, false, CacheElement::bf16, 16, 1025});
 }
 
 }  // namespace

@@ -54,10 +54,20 @@ TEST(DecodeTime, FewBlocksAMultiprocessorDoNotKeepMemoryBusy) {
 }
 
 TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
-  EXPECT_DOUBLE_EQ(time_of(25, 1600, 4), 2 + 4 + 1);
+  EXPECT_DOUBLE_EQ(time_of(50, 1600, 2), 2 + 8 + 1);
+  EXPECT_DOUBLE_EQ(decode_time(load_of(20, 1600, 1600), 4, {100, 1}, costs), 2 + 4 + 1);
+  EXPECT_DOUBLE_EQ(time_of(25, 1600, 4), 2 + 4 * 1.5 + 1);  // two blocks on some multiprocessors
   const double partial = 8 * 104 * 512 * costs.byte;
   EXPECT_DOUBLE_EQ(time_of(26, 1600, 4), 2 + 400 * 104 * 512 * costs.byte + 4 + 4 * 0.5 + partial);
   EXPECT_GT(time_of(10, 1600, 9), time_of(10, 1600, 8) + 5);  // too many for a cluster
+}
+
+TEST(DecodeTime, ClustersFitIntoPartsOfADevice) {
+  EXPECT_TRUE(clusters_fit(66, 2, 132));
+  EXPECT_TRUE(clusters_fit(32, 3, 132) && !clusters_fit(36, 3, 132));
+  EXPECT_TRUE(clusters_fit(28, 4, 132) && !clusters_fit(32, 4, 132));
+  EXPECT_TRUE(clusters_fit(14, 7, 132) && !clusters_fit(16, 7, 132));
+  EXPECT_TRUE(clusters_fit(14, 8, 132) && !clusters_fit(16, 8, 132));
 }
 
 TEST(DecodeParts, OfASequenceAreNoLongerThanThoseOfTheLongest) {

@@ -6,14 +6,13 @@
 namespace inferometer::cuda {
 namespace {
 
-constexpr int warps = 8, threads = warps * 32, most_heads = static_cast<int>(most_octet_group);
+constexpr int D = 64, warps = 8, threads = warps * 32, most_heads = static_cast<int>(most_octet_group);
 /// Registers are dealt out for more threads than there are: products beside take 88 in each of 256.
 constexpr int most_threads = threads + 128;
 
-/// How shared memory is dealt out [bytes]. With groups of four all of it is under 25 KiB, which one-token
-/// products leave of a multiprocessor that they fill with weights: so keys are fetched while the product
-/// before runs, and weights of the one behind while this kernel does.
-template <int D>
+/// How shared memory is dealt out [bytes]. All of it is under 25 KiB, which one-token products in bf16 leave
+/// of a multiprocessor that they fill with weights: so keys are fetched while the product before runs, and
+/// weights of the one behind while this kernel does.
 struct Layout {
   /// Gaps that keep two heads' columns apart in the banks, and rows of queries.
   static constexpr int value_stride = D + 2, row_stride = D + 8;
@@ -25,7 +24,6 @@ struct Layout {
 
 /// Block (split, kv_head, sequence). Warps take turns at the split's octets, which are fetched ahead of the
 /// kernel that makes the queries.
-template <int D>
 __global__ void __launch_bounds__(most_threads)
     octets(AttentionArguments a, FreshArguments fresh, DecodeSplit split, bool clustered) {
 #ifdef INFEROMETER_HOPPER
@@ -35,7 +33,7 @@ __global__ void __launch_bounds__(most_threads)
   __shared__ unsigned last;
   const int warp = static_cast<int>(threadIdx.x) / 32, kv_head = static_cast<int>(blockIdx.y),
             group = a.heads / a.cache.kv_heads;
-  const Layout<D> layout(group);
+  const Layout layout(group);
   auto* values = reinterpret_cast<float*>(memory);
   auto* rows = reinterpret_cast<Bf16*>(memory + layout.values);
   auto& received = *reinterpret_cast<Received<D, most_heads>*>(memory + layout.values + layout.rows);
@@ -72,16 +70,16 @@ __global__ void __launch_bounds__(most_threads)
   }
   work.write(group, tops[warp], sums[warp], values + warp * group * layout.value_stride, layout.value_stride);
   __syncthreads();
-  const BlockPart<D, warps, most_heads, Layout<D>::value_stride> found{.a = a,
-                                                                       .split = split,
-                                                                       .part = part,
-                                                                       .outputs = values,
-                                                                       .tops = tops,
-                                                                       .sums = sums,
-                                                                       .kv_head = kv_head,
-                                                                       .group = group,
-                                                                       .rows = group,
-                                                                       .pairs = group * D / 2};
+  const BlockPart<D, warps, most_heads, Layout::value_stride> found{.a = a,
+                                                                    .split = split,
+                                                                    .part = part,
+                                                                    .outputs = values,
+                                                                    .tops = tops,
+                                                                    .sums = sums,
+                                                                    .kv_head = kv_head,
+                                                                    .group = group,
+                                                                    .rows = group,
+                                                                    .pairs = group * D / 2};
   if (part.of == 1) {
     found.alone();
   } else if (clustered) {
@@ -92,31 +90,21 @@ __global__ void __launch_bounds__(most_threads)
 #endif
 }
 
-template <int D>
-void start(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count, DecodeSplit split,
-           const Queue& queue) {
-  const Layout<D> layout(a.heads / a.cache.kv_heads);
-  const bool clustered = split.splits > 1 && split.splits <= most_clustered;
-  const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
-                  static_cast<unsigned>(count));
-  // A multiprocessor that was set up for less shared memory takes these blocks only once it is idle.
-  cudaFuncSetAttribute(&octets<D>, cudaFuncAttributePreferredSharedMemoryCarveout,
-                       cudaSharedmemCarveoutMaxShared);
-  launch_clusters(queue, clustered ? grid.x : 1, &octets<D>, grid, threads,
-                  static_cast<std::size_t>(layout.values + layout.rows) +
-                      (clustered ? sizeof(Received<D, most_heads>) : 0),
-                  a, fresh, split, clustered);
-}
-
 }  // namespace
 
 void attention_octets(const AttentionArguments& a, const FreshArguments& fresh, std::int64_t count,
                       const DecodeSplit& split, const Queue& queue) {
-  if (a.cache.head_dim == 64) {
-    start<64>(a, fresh, count, split, queue);
-  } else {
-    start<128>(a, fresh, count, split, queue);
-  }
+  const Layout layout(a.heads / a.cache.kv_heads);
+  const bool clustered = split.splits > 1 && split.splits <= most_clustered;
+  const dim3 grid(static_cast<unsigned>(split.splits), static_cast<unsigned>(a.cache.kv_heads),
+                  static_cast<unsigned>(count));
+  // A multiprocessor that was set up for less shared memory takes these blocks only once it is idle.
+  cudaFuncSetAttribute(&octets, cudaFuncAttributePreferredSharedMemoryCarveout,
+                       cudaSharedmemCarveoutMaxShared);
+  launch_clusters(queue, clustered ? grid.x : 1, &octets, grid, threads,
+                  static_cast<std::size_t>(layout.values + layout.rows) +
+                      (clustered ? sizeof(Received<D, most_heads>) : 0),
+                  a, fresh, split, clustered);
 }
 
 }  // namespace inferometer::cuda

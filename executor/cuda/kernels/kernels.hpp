@@ -245,7 +245,8 @@ void attention_octets(const AttentionArguments& a, const FreshArguments& fresh, 
                       const DecodeSplit& split, const Queue& queue);
 inline constexpr std::int64_t most_octet_group = 8;  ///< query heads that share a key head
 constexpr bool attention_in_octets(const KvCache& c, std::int64_t heads) {
-  return attention_tiles(c) && c.element == CacheElement::bf16 && heads <= most_octet_group * c.kv_heads;
+  return attention_tiles(c) && c.element == CacheElement::bf16 && c.head_dim == 64 &&
+         heads <= most_octet_group * c.kv_heads;
 }
 
 /// values[i] of rows [0, count) x [0, columns): center + size * uniform(key, place), as seeded weights are

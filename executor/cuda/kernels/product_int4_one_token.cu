@@ -11,6 +11,8 @@ using namespace int4_bytes;
 /// more for each four of them does, whose ring they share, so that it waits and expects once for four.
 constexpr int warps = 16, threads = warps * 32, rings = 4, sharing = warps / rings;
 constexpr int all_threads = threads + rings * 32, pair = 2;
+/// Where a ring's warps meet once its barriers are made, by the ring's number.
+constexpr int made_barriers = 2, ring_threads = (sharing + 1) * 32;
 constexpr int most_depth = 6;  ///< what fits beside one group
 using Kind = Prologue::Kind;
 
@@ -22,7 +24,7 @@ struct alignas(16) Shared {
   float squares[warps];
   float2 received[32];  ///< of a run that is shared
   std::uint64_t full[rings][most_depth], empty[rings][most_depth];
-  std::uint64_t asked, ready, arrived;
+  std::uint64_t asked, arrived;
 };
 struct Arguments {
   Bf16Product product;
@@ -81,9 +83,9 @@ __device__ __forceinline__ void fill(Shared& shared, Stage* stages, int ring, co
   const auto make_others = [&] {
     if (elect()) {
       make_barriers(shared.full[ring], shared.empty[ring], 1, a.depth, sharing);
-      arrive(&shared.ready);
     }
     __syncwarp();
+    come<ring_threads>(made_barriers + ring);
     made = true;
   };
   if (elect()) make_barriers(shared.full[ring], shared.empty[ring], 0, 1, sharing);
@@ -133,7 +135,6 @@ __global__ void __launch_bounds__(all_threads, 1) one_token(const __grid_constan
   auto* stages = reinterpret_cast<Stage*>(x + groups) + ring * a.depth;
   if (threadIdx.x == 0) {
     init_barrier(&shared.asked, warps);
-    init_barrier(&shared.ready, rings);
     init_barrier(&shared.arrived, 1);
     publish_barriers();
     shared.none[0] = shared.none[sizeof(Group::x[0]) * 4 / 16] = {};
@@ -143,11 +144,12 @@ __global__ void __launch_bounds__(all_threads, 1) one_token(const __grid_constan
   arrive_at_cluster();
   if (warp >= warps) {
     fill(shared, stages, ring, a);
+    wait_for_cluster();
     return;
   }
   make_groups<K, warps>(x, a.product.x, a.product.in, a.prologue, shared.squares, &shared.asked);
-  wait(&shared.ready, 0);
-  __syncwarp();
+  meet<ring_threads>(made_barriers + ring);
+  wait_for_cluster();  // whose blocks started with this one, long ago
   const Operands operands(&stages[0][warp % sharing], x, shared.none);
   std::uint32_t full = shared_address(shared.full[ring]), empty = shared_address(shared.empty[ring]);
   asm volatile("" : "+r"(full), "+r"(empty));  // as in Operands
@@ -185,7 +187,6 @@ __global__ void __launch_bounds__(all_threads, 1) one_token(const __grid_constan
       return;
     }
     if (run.shared && blockIdx.x % pair != 0) {
-      wait_for_cluster();
       send(shared.received + lane, &shared.arrived, 0, float2{sum, gate});
       return;
     }
