@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "executor/cuda/cuda_backend.hpp"
@@ -59,7 +60,7 @@ struct TimedStep {
 };
 
 /// Until the medians of the first and the second half agree to half a per cent; decode steps after a second
-/// of them.
+/// of them, prompts after ten seconds of rest.
 inline Result<TimedStep> time_step(const StepKind& kind, const Case& c, const CudaOptions& options) {
   const auto opened = CudaBackend::open(options);
   if (!opened) return failure(opened.error());
@@ -87,6 +88,9 @@ inline Result<TimedStep> time_step(const StepKind& kind, const Case& c, const Cu
     }
     return std::monostate{};
   };
+  // PyTorch compiles for half a minute before its prompts are timed, while the GPU cools, and a cooler one has
+  // more of its power left for clocks.
+  if (first == 0) std::this_thread::sleep_for(std::chrono::seconds{10});
   const std::size_t warm = std::max<std::size_t>(3, last);
   for (std::size_t i = 0; i < warm; ++i) {
     if (const Done done = run(std::min(i, last - 1)); !done) return failure(done.error());
