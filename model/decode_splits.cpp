@@ -29,7 +29,7 @@ std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots) {
     return {.start = 3.7,
             .key = 0.0109,
             .byte = 1 / 5.0e6,
-            .unfilled = load.head_dim <= 64 ? 0.5 : 0.22 * static_cast<double>(resident),
+            .unfilled = unfilled_by(load.head_dim, resident, load.head_dim <= 64 ? 0.5 : 0.22),
             .whole = 0.51,
             .skew = 0.73,
             .join = 1.8,

@@ -32,6 +32,12 @@ struct DecodeCosts {
   double partial_traffic = 0;  ///< partial outputs written and read, relative to `byte`
 };
 
+/// DecodeCosts::unfilled where so many blocks run at once, by that of one: more with each of them for heads
+/// of more than 64, the same for those of 64 (whole steps on an H200, 2026-12-01).
+constexpr double unfilled_by(std::int64_t head_dim, std::int64_t resident, double of_one) {
+  return head_dim <= 64 ? of_one : of_one * static_cast<double>(resident);
+}
+
 /// Splits that a cluster of thread blocks combines without a detour through memory, at most.
 inline constexpr std::int64_t most_clustered_splits = 8;
 /// Whether it does: clusters must all run at once to be worth waiting for.

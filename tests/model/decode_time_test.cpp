@@ -62,6 +62,12 @@ TEST(DecodeTime, PartsAreJoinedInAClusterOrThroughMemory) {
   EXPECT_GT(time_of(10, 1600, 9), time_of(10, 1600, 8) + 5);  // too many for a cluster
 }
 
+TEST(DecodeTime, BlocksOfHeadsOf128LackMoreTheMoreOfThemRunAtOnce) {
+  EXPECT_DOUBLE_EQ(unfilled_by(128, 1, 0.2), 0.2);
+  EXPECT_DOUBLE_EQ(unfilled_by(128, 3, 0.2), 0.2 * 3);
+  EXPECT_DOUBLE_EQ(unfilled_by(64, 4, 0.5), 0.5);
+}
+
 TEST(DecodeTime, ClustersFitIntoPartsOfADevice) {
   EXPECT_TRUE(clusters_fit(66, 2, 132));
   EXPECT_TRUE(clusters_fit(32, 3, 132) && !clusters_fit(36, 3, 132));
