@@ -24,9 +24,9 @@ inline constexpr std::int64_t most_decode_splits = 256;
 /// Into how many parts decode attention splits the keys of the longest sequence: those that decode_time()
 /// says end soonest, with at least 32 keys. Others have decode_parts() of them.
 ///
-/// source  costs fitted on an H200 by groups of four query heads (driver 580): `whole` and `skew` to launches
-///         behind a kernel that fills its multiprocessors (2026-11-29), the others to whole steps of 8 to 256
-///         pairs of 128 to 32768 keys (gpu_decode_choices, 2026-12-01)
+/// source  costs fitted on an H200 in bf16 by groups of four query heads: `start`, `whole`, `skew`, and for
+///         heads of 64 `unfilled`, to launches behind a kernel that fills it (2026-11-29), the others to
+///         whole steps of 8 to 256 pairs of 128 to 32768 keys, heads of 128 (gpu_decode_choices, 2026-12-01)
 std::int32_t decode_splits(const DecodeLoad& load, const DecodeSlots& slots);
 
 /// Whether a cache has octets: one of 16 bits whose heads of 64 are shared by up to eight query heads.
@@ -53,7 +53,7 @@ struct DecodeChoice {
 /// Splits are then the power of two that ends soonest: each of a block's eight warps takes eight keys a
 /// round, and what is split is combined at the cost of some rounds. Measured in whole steps on an H200
 /// (gpu_decode_choices, 2026-12-01, driver 580): one sequence of 512 keys, 8 key heads of 64, by octets takes
-/// 1 us a layer less, of 2048 the same, four sequences 0.4 us more; with heads of 128 tiles are never slower.
+/// 1 us a layer less, of 2048 the same; two sequences 0.3 us less, four 0.4 us more.
 ///
 /// octets  whether all new tokens are appended on the way, by a kernel that octets fit
 DecodeChoice choose_decode(const DecodeLoad& load, const DecodeSlots& slots, bool octets);

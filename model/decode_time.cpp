@@ -30,10 +30,10 @@ double decode_time(const DecodeLoad& load, std::int64_t splits, double parts, co
   // 2026-12-01, driver 580).
   constexpr double two_keys = 1.5;
   const bool shared = splits > 2 && s.resident > 1 && in_clusters(load.pairs, splits, s.processors);
-  const double by_itself = shared ? two_keys * costs.key : costs.key;
+  const double of_block = shared ? two_keys * costs.key : costs.key;
   // For a key of each of n blocks that run at once.
   const auto read = [&](double n) {
-    return std::max(by_itself, (n + costs.unfilled * static_cast<double>(s.processors)) * memory_key);
+    return std::max(of_block, (n + costs.unfilled * static_cast<double>(s.processors)) * memory_key);
   };
   const auto wave = [&](double n) { return n <= 0 ? 0.0 : costs.start + mean * read(n); };
   const double full = std::floor(blocks / slots);

@@ -44,9 +44,9 @@ inline constexpr std::int64_t most_clustered_splits = 8;
 constexpr bool in_clusters(std::int64_t pairs, std::int64_t splits, std::int64_t processors) {
   return splits > 1 && splits <= most_clustered_splits && pairs * splits <= processors;
 }
-/// Whether these clusters all run at once with one block a multiprocessor. A cluster's blocks lie within a
-/// part of the device: of at least 16 multiprocessors, but for one or two (an H200 runs 30 clusters of four
-/// or 15 of eight, 120 blocks on 132; cudaOccupancyMaxActiveClusters, driver 580).
+/// Whether these clusters are known to run all at once with one block a multiprocessor. Each lies in a part
+/// of the device: an H200 runs 30 of four or 15 of eight blocks (cudaOccupancyMaxActiveClusters, driver 580),
+/// as seven parts of at least 16 multiprocessors and a small one would; other sizes by division.
 constexpr bool clusters_fit(std::int64_t pairs, std::int64_t splits, std::int64_t processors) {
   return splits <= 2 || pairs <= processors / 18 * (16 / splits);
 }

@@ -41,8 +41,11 @@ AttentionArguments arguments_of(const NodeViews& v, const Attention& o) {
 Done attend_fresh(const NodeViews& v, const RopeArguments& turn) {
   const KvWriteArguments append = append_of(v, v.joined.front(), turn.tokens);
   const NodeViews attention{v.c, v.joined.back(), {}};
+  const auto& op = std::get<Attention>(v.joined.back().op);
+  require(v.c.decode.fresh != FreshKernel::octets || attention_in_octets(append.cache, op.heads),
+          "octets of heads that have them");
   (v.c.decode.fresh == FreshKernel::octets ? attention_octets : attention_decode_fresh)(
-      arguments_of(attention, std::get<Attention>(v.joined.back().op)),
+      arguments_of(attention, op),
       {.k = append.k,
        .v = append.v,
        .table = turn.table,

@@ -33,7 +33,7 @@ constexpr std::array specs{
     KernelParameter{"memory_efficiency", "1",
                     "streams of any number of blocks would reach this fraction of the memory bandwidth", 0.75,
                     1.1, 1.04},
-    KernelParameter{"unfilled", "1",
+    KernelParameter{"unfilled_blocks", "1",
                     "what a multiprocessor's thread blocks lack to keep their share of memory busy, in "
                     "blocks; for heads of more than 64, by each that it runs at once",
                     0, 2, 0.22},
@@ -53,9 +53,18 @@ constexpr std::array specs{
                     "few pairs: joining of the parts in a cluster; through memory 2.5 of it", 0.1, 5, 0.8},
 };
 
+/// The same for heads of 64. source  as decode_splits()
+constexpr auto specs_of_64 = [] {
+  auto all = specs;
+  all[unfilled].generic = 0.5;
+  return all;
+}();
+
 }  // namespace
 
-std::span<const KernelParameter> PagedDecode::parameters() const { return specs; }
+std::span<const KernelParameter> PagedDecode::parameters() const {
+  return head_dim <= 64 ? specs_of_64 : specs;
+}
 
 std::string PagedDecode::variant() const {
   return std::string{inferometer::name(kv)} + (head_dim <= 64 ? " of 64" : "");

@@ -21,8 +21,9 @@ std::string to_text(const DecodeChoice& choice) {
 /// In as many splits as leave each a few tiles of keys: 1, 2, 3, 4, 6, 8, 12 and so on.
 std::vector<DecodeChoice> choices_of(const DecodeLoad& load, std::int64_t processors) {
   std::vector<DecodeChoice> all;
-  for (std::int32_t splits = 1; splits == 1 || splits * 32 <= load.longest;
+  for (std::int32_t splits = 1; splits == 1 || (splits <= most_decode_splits && splits * 32 <= load.longest);
        splits += std::max(1, static_cast<std::int32_t>(std::bit_floor(static_cast<unsigned>(splits)) / 2))) {
+    if (octets_fit(load) && splits * load.pairs <= processors) all.push_back({FreshKernel::octets, splits});
     for (std::int32_t resident = 1; resident <= 2; ++resident) {
       if (splits * load.pairs <= 2 * processors * resident)
         all.push_back({FreshKernel::tiles, splits, resident});

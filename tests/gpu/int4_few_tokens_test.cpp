@@ -174,7 +174,7 @@ TEST_F(GpuInt4FewTokens, ShareANormWithTheProductAroundIt) {
 }
 
 /// Long enough that each block goes round its stages many times; unpacked weights are held to the host's
-/// above, cuBLASLt to the reference elsewhere.
+/// in int4_test.cpp, cuBLASLt to the reference elsewhere.
 TEST_F(GpuInt4FewTokens, ProductsOfWholeLayersEqualThoseOfUnpackedWeights) {
   auto lt = CublasLt::open();
   ASSERT_TRUE(lt);

@@ -93,6 +93,7 @@ TEST(DecodeSplits, ClustersOfFewPairsFitOneBlockAMultiprocessor) {
   EXPECT_EQ(choose(8, 512), in_tiles(8, 1));
   EXPECT_EQ(choose(8, 2048), in_tiles(8, 1));
   EXPECT_EQ(choose(8, 8192), in_tiles(16, 1));
+  EXPECT_EQ(choose(16, 512), in_tiles(8, 2));  // clusters that do not fit, and end as soon as five parts
   EXPECT_EQ(choose(24, 512), in_tiles(4, 1));
   EXPECT_EQ(choose(32, 2048), in_tiles(3, 1));
   EXPECT_EQ(choose(64, 2048), in_tiles(2, 1));
@@ -111,7 +112,7 @@ TEST(DecodeChoice, TakesOctetsForFewPairsThatAppend) {
   EXPECT_EQ(choose(8, 512), in_octets(8));   // one round
   EXPECT_EQ(choose(8, 2048), in_octets(8));  // two rounds fewer are not worth the way through memory
   EXPECT_EQ(choose(8, 8192), in_octets(16));
-  EXPECT_EQ(choose(16, 512), in_octets(8));  // no more than a block a multiprocessor
+  EXPECT_EQ(choose(16, 512), in_octets(8));  // no more blocks than multiprocessors
   EXPECT_EQ(choose(17, 512).fresh, FreshKernel::tiles);
   EXPECT_EQ(choose(8, 512, false).fresh, FreshKernel::tiles);
   EXPECT_EQ(choose(0, 1).fresh, FreshKernel::tiles);

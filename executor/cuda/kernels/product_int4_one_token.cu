@@ -11,8 +11,9 @@ using namespace int4_bytes;
 /// more for each four of them does, whose ring they share, so that it waits and expects once for four.
 constexpr int warps = 16, threads = warps * 32, rings = 4, sharing = warps / rings;
 constexpr int all_threads = threads + rings * 32, pair = 2;
-/// Where a ring's warps meet once its barriers are made, by the ring's number.
-constexpr int made_barriers = 2, ring_threads = (sharing + 1) * 32;
+/// Where the warps of the first ring meet once its barriers are made; the others' follow. 1 is of the warps
+/// that multiply.
+constexpr int first_made = 2, ring_threads = (sharing + 1) * 32;
 constexpr int most_depth = 6;  ///< what fits beside one group
 using Kind = Prologue::Kind;
 
@@ -81,11 +82,9 @@ __device__ __forceinline__ void fill(Shared& shared, Stage* stages, int ring, co
   // The others while the first stage is on its way.
   bool made = false;
   const auto make_others = [&] {
-    if (elect()) {
-      make_barriers(shared.full[ring], shared.empty[ring], 1, a.depth, sharing);
-    }
+    if (elect()) make_barriers(shared.full[ring], shared.empty[ring], 1, a.depth, sharing);
     __syncwarp();
-    come<ring_threads>(made_barriers + ring);
+    come<ring_threads>(first_made + ring);
     made = true;
   };
   if (elect()) make_barriers(shared.full[ring], shared.empty[ring], 0, 1, sharing);
@@ -148,7 +147,7 @@ __global__ void __launch_bounds__(all_threads, 1) one_token(const __grid_constan
     return;
   }
   make_groups<K, warps>(x, a.product.x, a.product.in, a.prologue, shared.squares, &shared.asked);
-  meet<ring_threads>(made_barriers + ring);
+  meet<ring_threads>(first_made + ring);
   wait_for_cluster();  // whose blocks started with this one, long ago
   const Operands operands(&stages[0][warp % sharing], x, shared.none);
   std::uint32_t full = shared_address(shared.full[ring]), empty = shared_address(shared.empty[ring]);
