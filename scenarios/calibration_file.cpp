@@ -43,8 +43,8 @@ std::size_t read_count(Reader& in, std::string_view key) {
 std::vector<double> read_values(Reader in, std::span<const KernelParameter> parameters) {
   std::vector<double> values;
   for (const KernelParameter& p : parameters) {
-    Reader one = in.required_mapping(p.name);
     const std::size_t before = in.errors().size();
+    Reader one = in.required_mapping(p.name);
     values.push_back(one.required<double>("value"));
     const std::string unit = one.required<std::string>("unit");
     one.reject_unknown_keys();

@@ -16,8 +16,9 @@ namespace inferometer {
 /// activations inside them. 5: int4 products of few rows up to 32, waves of decode attention that leave slots
 /// free. 6: waves of as many blocks as run at once, whose starts hide where sequences differ. 7: products
 /// with the gated activation of many tokens by models of their own. 8: long sequences have more parts than
-/// short ones.
-inline constexpr std::int64_t calibration_format = 8;
+/// short ones. 9: what blocks of decode attention leave unfilled, by each of them; octets of heads of 64
+/// only.
+inline constexpr std::int64_t calibration_format = 9;
 
 /// Reads a calibration of kernels, as print_calibration() writes it. Residual layers are solved again from
 /// their points: the same predictions.

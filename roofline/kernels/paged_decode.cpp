@@ -33,7 +33,7 @@ constexpr std::array specs{
     KernelParameter{"memory_efficiency", "1",
                     "streams of any number of blocks would reach this fraction of the memory bandwidth", 0.75,
                     1.1, 1.04},
-    KernelParameter{"unfilled_blocks", "1",
+    KernelParameter{"unfilled", "1",
                     "what a multiprocessor's thread blocks lack to keep their share of memory busy, in "
                     "blocks; for heads of more than 64, by each that it runs at once",
                     0, 2, 0.22},

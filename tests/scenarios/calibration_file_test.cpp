@@ -93,12 +93,14 @@ TEST(CalibrationFile, TellsWhatIsWrongWhereItIs) {
   EXPECT_NE(
       told_with("rows: 20\n", "rows: 21\n", false).find("c.yaml:2:7: error: hash: the text below it was"),
       std::string::npos);
-  EXPECT_EQ(told_with("format: 8", "format: 5"),
-            "c.yaml:3:9: error: format: is 5, only 8 is read: calibrate anew\n");
+  EXPECT_EQ(told_with("format: 9", "format: 5"),
+            "c.yaml:3:9: error: format: is 5, only 9 is read: calibrate anew\n");
   EXPECT_NE(told_with("      floor: {value: ", "      floor: {value: 9").find("value: must be "),
             std::string::npos);
-  EXPECT_NE(told_with("      floor:", "      flor:").find("unknown key \"flor\"; did you mean \"floor\""),
-            std::string::npos);
+  const std::string misspelt = told_with("      floor:", "      flor:");
+  EXPECT_NE(misspelt.find("unknown key \"flor\"; did you mean \"floor\""), std::string::npos);
+  EXPECT_NE(misspelt.find("missing key \"floor\""), std::string::npos);
+  EXPECT_EQ(misspelt.find("unit"), std::string::npos) << "what is missing has no unit";
   EXPECT_NE(told_with("unit: \"us\"", "unit: \"ms\"").find("unit: \"ms\" is not \"us\""), std::string::npos);
   EXPECT_NE(told_with("variant: \"bf16\"", "variant: \"bf17\"").find("no kernel is called gemm bf17"),
             std::string::npos);
